@@ -30,7 +30,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       erased_at timestamptz
     ) with (fillfactor = 85)`.execute(db)
   await sql`create index users_phone on users (phone) where phone is not null`.execute(db)
-  await sql`create index users_nickname on users (lower(nickname) text_pattern_ops) where nickname is not null`.execute(db)
+  await sql`create index users_nickname on users (lower(nickname) text_pattern_ops) where nickname is not null`.execute(
+    db,
+  )
 
   await sql`
     create table platform_identities (
@@ -78,7 +80,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       end_reason text
     ) with (fillfactor = 80)`.execute(db)
   await sql`create index sessions_live_by_user on sessions (user_id) where ended_at is null`.execute(db)
-  await sql`create index sessions_ended on sessions (ended_at) include (status_index) where ended_at is not null`.execute(db)
+  await sql`create index sessions_ended on sessions (ended_at) include (status_index) where ended_at is not null`.execute(
+    db,
+  )
 
   await sql`
     create table signing_keys (

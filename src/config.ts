@@ -38,7 +38,9 @@ const list = (text: string) =>
     .map((item) => item.trim())
     .filter((item) => item !== '')
 
-const baseUrl = z.string().refine(isIssuerUrl, 'must be an https URL (http only on a loopback host), without query or fragment')
+const baseUrl = z
+  .string()
+  .refine(isIssuerUrl, 'must be an https URL (http only on a loopback host), without query or fragment')
 
 function isIssuerUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
@@ -55,7 +57,10 @@ function isIssuerUrl(text: string): boolean {
 const storeUrl = (...schemes: string[]) =>
   z
     .string()
-    .refine((text) => schemes.some((scheme) => text.startsWith(`${scheme}://`)), `must start with ${schemes.join(':// or ')}://`)
+    .refine(
+      (text) => schemes.some((scheme) => text.startsWith(`${scheme}://`)),
+      `must start with ${schemes.join(':// or ')}://`,
+    )
 
 const encryptionKeys = z.string().transform((text, context): EncryptionKey[] => {
   const keys: EncryptionKey[] = []
@@ -83,7 +88,9 @@ const adminTokens = z.string().transform((text, context): AdminToken[] => {
     const scopes = scopeText.split('+')
     const known = scopes.filter((scope): scope is AdminScope => adminScopes.some((one) => one === scope))
     if (name === undefined || known.length !== scopes.length) {
-      context.addIssue(`entry ${tokens.length + 1} must be name:scope+scope:secret with scopes from ${adminScopes.join(', ')}`)
+      context.addIssue(
+        `entry ${tokens.length + 1} must be name:scope+scope:secret with scopes from ${adminScopes.join(', ')}`,
+      )
       return z.NEVER
     }
     if (secret.length < 32) context.addIssue(`the secret of "${name}" must have at least 32 characters`)
@@ -132,8 +139,14 @@ const onOff = z.enum(['on', 'off']).transform((text) => text === 'on')
 
 /** Every variable, in the order of the documentation. A description is what docs/configuration.md prints. */
 export const environmentSchema = z.object({
-  ISSUER: baseUrl.describe('The `iss` of every token and the base of all published URLs; https, or http on a loopback host.'),
-  AUDIENCE: z.string().transform(list).optional().describe('`aud` of access tokens; a comma list is several. Default: the issuer.'),
+  ISSUER: baseUrl.describe(
+    'The `iss` of every token and the base of all published URLs; https, or http on a loopback host.',
+  ),
+  AUDIENCE: z
+    .string()
+    .transform(list)
+    .optional()
+    .describe('`aud` of access tokens; a comma list is several. Default: the issuer.'),
   DATABASE_URL: storeUrl('postgres', 'postgresql').describe('PostgreSQL.'),
   MIGRATION_DATABASE_URL: storeUrl('postgres', 'postgresql')
     .optional()
@@ -144,7 +157,10 @@ export const environmentSchema = z.object({
   WECHAT_APPID: appid.optional().describe('The one-app short form: the appid.'),
   WECHAT_SECRET: z.string().min(1).optional().describe('The one-app short form: the AppSecret.'),
   APPS: apps.optional().describe('Several apps, as a JSON array.'),
-  WECHAT_API_BASE: z.url({ protocol: /^https?$/ }).default('https://api.weixin.qq.com').describe("WeChat's server API."),
+  WECHAT_API_BASE: z
+    .url({ protocol: /^https?$/ })
+    .default('https://api.weixin.qq.com')
+    .describe("WeChat's server API."),
   HOST: z.string().default('0.0.0.0').describe('Address of the public listener.'),
   PORT: port.default(8080).describe('Port of the public listener.'),
   ADMIN_HOST: z.string().default('0.0.0.0').describe('Address of the internal listener.'),
@@ -152,18 +168,33 @@ export const environmentSchema = z.object({
   ADMIN_TOKENS: adminTokens.default([]).describe('`name:scope+scope:secret`, comma separated. Unset: the API is off.'),
   ACCESS_TOKEN_TTL_SECONDS: seconds(1, 86_400).default(900).describe('Lifetime of an access token.'),
   REFRESH_TOKEN_TTL_SECONDS: seconds(1).default(2_592_000).describe('A session not refreshed for this long ends.'),
-  SESSION_TTL_SECONDS: seconds(1).default(15_552_000).describe('A session ends after this long, however often refreshed.'),
-  REFRESH_REUSE_INTERVAL_SECONDS: seconds(0, 3600).default(30).describe('How long the last used refresh token gets the same successor.'),
+  SESSION_TTL_SECONDS: seconds(1)
+    .default(15_552_000)
+    .describe('A session ends after this long, however often refreshed.'),
+  REFRESH_REUSE_INTERVAL_SECONDS: seconds(0, 3600)
+    .default(30)
+    .describe('How long the last used refresh token gets the same successor.'),
   SESSION_KEY_TTL_SECONDS: seconds(1).default(259_200).describe('How long a session_key is kept.'),
   SIGNING_ALG: z.enum(signingAlgorithms).default('ES256').describe('Algorithm of new signing keys.'),
   ACCESS_TOKEN_TYP: z.enum(['JWT', 'at+jwt']).default('JWT').describe('Header `typ` of access tokens.'),
   SIGNING_KEY_ROTATION_SECONDS: seconds(1).default(2_592_000).describe('How long a key signs.'),
-  SIGNING_KEY_PUBLISH_AHEAD_SECONDS: seconds(1).default(86_400).describe('How long a key is published before it signs.'),
+  SIGNING_KEY_PUBLISH_AHEAD_SECONDS: seconds(1)
+    .default(86_400)
+    .describe('How long a key is published before it signs.'),
   JWKS_MAX_AGE_SECONDS: seconds(1).default(300).describe('How long verifiers may cache the JWKS.'),
   ACCESS_TOKEN_CLAIMS: claims.default([]).describe('Extra claims, from `openid`, `unionid`, `platform`.'),
-  TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0).describe('How many proxies may be believed about the client address.'),
+  TRUSTED_PROXY_HOPS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(10)
+    .default(0)
+    .describe('How many proxies may be believed about the client address.'),
   RATE_LIMIT: onOff.default(true).describe('`off` for tests and benchmarks.'),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info').describe('JSON lines on standard output.'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('JSON lines on standard output.'),
 })
 
 type Environment = z.output<typeof environmentSchema>
@@ -259,7 +290,11 @@ function crossChecks(env: Partial<Environment>, values: Record<string, string>):
   const identities = (env.APPS ?? []).map((app) => `${app.platform}/${app.appid}`)
   const twice = identities.find((identity, index) => identities.indexOf(identity) !== index)
   if (twice) problems.push(`APPS: ${twice} is there twice`)
-  const { SIGNING_KEY_ROTATION_SECONDS: rotation, SIGNING_KEY_PUBLISH_AHEAD_SECONDS: ahead, JWKS_MAX_AGE_SECONDS: maxAge } = env
+  const {
+    SIGNING_KEY_ROTATION_SECONDS: rotation,
+    SIGNING_KEY_PUBLISH_AHEAD_SECONDS: ahead,
+    JWKS_MAX_AGE_SECONDS: maxAge,
+  } = env
   if (rotation !== undefined && ahead !== undefined && rotation <= ahead) {
     problems.push('SIGNING_KEY_ROTATION_SECONDS: must be greater than SIGNING_KEY_PUBLISH_AHEAD_SECONDS')
   }

@@ -1,20 +1,44 @@
 /** The closed list of ways a request can fail: code, HTTP status and the words a user may read. */
 
-type ErrorText = { status: 400 | 401 | 403 | 404 | 409 | 412 | 413 | 415 | 429 | 500 | 502 | 503 | 504; zh: string; en: string }
+type ErrorText = {
+  status: 400 | 401 | 403 | 404 | 409 | 412 | 413 | 415 | 429 | 500 | 502 | 503 | 504
+  zh: string
+  en: string
+}
 
 /** Families of the Alibaba Java manual: A the caller, B this system, C a third party. */
 export const errorCodes = {
-  A0400: { status: 400, zh: '请求参数有误，请检查后重试', en: 'The request has invalid fields; correct them and retry.' },
+  A0400: {
+    status: 400,
+    zh: '请求参数有误，请检查后重试',
+    en: 'The request has invalid fields; correct them and retry.',
+  },
   A0427: { status: 400, zh: '请求体不是有效的 JSON', en: 'The request body is not valid JSON.' },
   A0340: {
     status: 400,
     zh: '数据校验未通过，请重新登录后再试',
     en: 'The signature, watermark or encrypted data does not fit this login; call wx.login first, then fetch the data again.',
   },
-  A0430: { status: 400, zh: '内容含有不合规信息，请修改后再试', en: 'The content was refused by the platform; change it.' },
-  A0223: { status: 401, zh: '登录凭证无效或已使用，请重新登录', en: 'The login code was refused; call wx.login again.' },
-  A0230: { status: 401, zh: '登录已过期，请重新登录', en: 'The token is missing, malformed, expired or revoked; log in.' },
-  A0220: { status: 401, zh: '登录状态异常，请重新登录', en: 'The refresh token was replayed; its session has ended. Log in.' },
+  A0430: {
+    status: 400,
+    zh: '内容含有不合规信息，请修改后再试',
+    en: 'The content was refused by the platform; change it.',
+  },
+  A0223: {
+    status: 401,
+    zh: '登录凭证无效或已使用，请重新登录',
+    en: 'The login code was refused; call wx.login again.',
+  },
+  A0230: {
+    status: 401,
+    zh: '登录已过期，请重新登录',
+    en: 'The token is missing, malformed, expired or revoked; log in.',
+  },
+  A0220: {
+    status: 401,
+    zh: '登录状态异常，请重新登录',
+    en: 'The refresh token was replayed; its session has ended. Log in.',
+  },
   A0202: { status: 403, zh: '账号已被停用，请联系客服', en: 'This account is suspended.' },
   A0203: { status: 403, zh: '账号已注销', en: 'This account has been erased.' },
   A0321: { status: 403, zh: '账号存在风险，平台已限制登录', en: 'The platform blocks this user.' },
@@ -30,7 +54,11 @@ export const errorCodes = {
     zh: '会话密钥已失效，请重新登录后再点一次',
     en: 'The session_key is gone or stale; call wx.login, then ask the user to tap again.',
   },
-  A0505: { status: 412, zh: '资料已被修改，请刷新后重试', en: 'The profile changed meanwhile; read it again and retry.' },
+  A0505: {
+    status: 412,
+    zh: '资料已被修改，请刷新后重试',
+    en: 'The profile changed meanwhile; read it again and retry.',
+  },
   A0413: { status: 413, zh: '请求内容过大', en: 'The request body is too large.' },
   A0415: { status: 415, zh: '不支持的内容类型', en: 'Unsupported Content-Type.' },
   A0501: { status: 429, zh: '操作过于频繁，请稍后再试', en: 'Too many requests; wait for Retry-After seconds.' },
