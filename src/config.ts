@@ -280,9 +280,9 @@ function readVariables(environment: Record<string, string | undefined>, problems
 /** Rules between variables. A variable that failed on its own is skipped here. */
 function crossChecks(env: Partial<Environment>, values: Record<string, string>): string[] {
   const problems: string[] = []
-  if (values['APPS'] !== undefined && values['WECHAT_APPID'] !== undefined) {
+  if (values.APPS !== undefined && values.WECHAT_APPID !== undefined) {
     problems.push('WECHAT_APPID: cannot be combined with APPS; put the app into APPS')
-  } else if (values['APPS'] === undefined) {
+  } else if (values.APPS === undefined) {
     for (const name of ['WECHAT_APPID', 'WECHAT_SECRET'] as const) {
       if (values[name] === undefined) problems.push(`${name}: is required (or APPS, the form for several apps)`)
     }

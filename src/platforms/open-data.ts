@@ -37,10 +37,10 @@ export function openEncryptedData(
   { sessionKey, appid, now, maxAgeSeconds }: { sessionKey: string; appid: string; now: Date; maxAgeSeconds: number },
 ): Record<string, unknown> {
   const value = decrypt(encryptedData, iv, sessionKey)
-  const watermark = value['watermark']
+  const watermark = value.watermark
   const stamp = typeof watermark === 'object' && watermark !== null ? (watermark as Record<string, unknown>) : {}
-  if (stamp['appid'] !== appid) throw new OpenDataError('watermark_appid')
-  const ageSeconds = now.getTime() / 1000 - Number(stamp['timestamp'])
+  if (stamp.appid !== appid) throw new OpenDataError('watermark_appid')
+  const ageSeconds = now.getTime() / 1000 - Number(stamp.timestamp)
   // A minute of tolerance for a platform clock ahead of ours. NaN fails both comparisons, so it is refused too.
   if (!(ageSeconds <= maxAgeSeconds && ageSeconds >= -60)) throw new OpenDataError('watermark_age')
   return value

@@ -65,7 +65,7 @@ export function createAccessTokens({ ring, clock, issuer, type, audiences, statu
         sid: subject.sid,
         status: { status_list: statusOf(subject.statusIndex) },
       }
-      if (subject.roles.length > 0) payload['roles'] = subject.roles
+      if (subject.roles.length > 0) payload.roles = subject.roles
       for (const claim of policy.claims) payload[claim] = extra[claim]
       return ring.sign(type, JSON.stringify(payload))
     },
@@ -89,11 +89,11 @@ export function createAccessTokens({ ring, clock, issuer, type, audiences, statu
         )
         // RFC 8725 section 3.11: a status list, signed by the same keys, is not an access token.
         if (!['JWT', 'at+jwt'].includes(protectedHeader.typ ?? '')) throw new errors.JWTInvalid('typ')
-        const roles = Array.isArray(payload['roles']) ? payload['roles'].map(String) : []
+        const roles = Array.isArray(payload.roles) ? payload.roles.map(String) : []
         return {
           userId: String(payload.sub),
-          sid: String(payload['sid']),
-          clientId: String(payload['client_id']),
+          sid: String(payload.sid),
+          clientId: String(payload.client_id),
           roles,
           expiresAt: new Date(Number(payload.exp) * 1000),
           claims: payload,
