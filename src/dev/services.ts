@@ -66,10 +66,9 @@ export async function startService(command: ServiceCommand): Promise<Service> {
     signalTree(running.pid, 'SIGCONT')
     if (signal === 'SIGKILL') signalTree(running.pid, 'SIGKILL')
     else send(running.pid, signal)
-    const inTime = await Promise.race([running.exited.then(() => true), sleep(STOP_TIMEOUT_MS, false, { ref: false })])
+    const inTime = await Promise.race([running.ended().then(() => true), sleep(STOP_TIMEOUT_MS, false, { ref: false })])
     if (!inTime) signalTree(running.pid, 'SIGKILL')
-    await running.exited
-    running.release()
+    await running.ended()
   }
 
   return {
@@ -95,7 +94,7 @@ export async function startService(command: ServiceCommand): Promise<Service> {
   }
 }
 
-type Running = { pid: number; alive: () => boolean; exited: Promise<void>; release: () => void }
+type Running = { pid: number; alive: () => boolean; ended: () => Promise<void> }
 
 async function launch(command: ServiceCommand, port: number): Promise<Running> {
   const child = spawn(command.file, command.args(port), {
@@ -117,8 +116,11 @@ async function launch(command: ServiceCommand, port: number): Promise<Running> {
   const tail = keepTail(child, command.log)
   const alive = () => child.exitCode === null && child.signalCode === null && failure === undefined
   const pid = child.pid ?? 0
-  const release = pid === 0 ? () => {} : guard(pid, command.dataDir)
-  child.unref()
+  if (pid !== 0) void exited.then(guard(pid, command.dataDir))
+  const ended = () => {
+    child.ref()
+    return exited
+  }
 
   const deadline = Date.now() + READY_TIMEOUT_MS
   for (;;) {
@@ -129,10 +131,13 @@ async function launch(command: ServiceCommand, port: number): Promise<Running> {
     if (!alive() || Date.now() > deadline) {
       if (pid !== 0) signalTree(pid, 'SIGKILL')
       await exited
-      release()
       throw new Error(`${command.name} did not start on port ${port}: ${failure?.message ?? tail()}`)
     }
-    if (ready) return { pid, alive, exited, release }
+    if (ready) {
+      // A running server must not keep a finished program alive; waiting for its end does.
+      child.unref()
+      return { pid, alive, ended }
+    }
     await sleep(20)
   }
 }
