@@ -26,14 +26,25 @@ const DEFAULT_APP: SimulatedApp = {
 }
 
 function main(): void {
-  if (process.env.NODE_ENV === 'production') {
-    return refuse('the simulator accepts anybody as anybody: it does not run with NODE_ENV=production')
-  }
   const options = readOptions()
-  if (typeof options === 'string') return refuse(`${options}\n\n${HELP}`)
-  if (options.help) return void process.stdout.write(HELP)
+  if (process.env.NODE_ENV === 'production') {
+    refuse('the simulator accepts anybody as anybody: it does not run with NODE_ENV=production\n')
+  } else if (typeof options === 'string') refuse(`${options}\n\n${HELP}`)
+  else if (options.help) process.stdout.write(HELP)
+  else start(options)
+}
 
-  const { host, port, apps, delayMs } = options
+function start({
+  host,
+  port,
+  apps,
+  delayMs,
+}: {
+  host: string
+  port: number
+  apps: SimulatedApp[]
+  delayMs: number
+}): void {
   const simulator = createWechatSimulator({ apps, delayMs })
   const server = serve({ fetch: simulator.app.fetch, hostname: host, port }, (address) => announce(address, apps))
   server.on('error', (error) => {
@@ -109,7 +120,7 @@ function announce({ address, port, family }: AddressInfo, apps: readonly Simulat
 }
 
 function refuse(reason: string): void {
-  process.stderr.write(`${reason}\n`)
+  process.stderr.write(reason)
   process.exitCode = 2
 }
 
