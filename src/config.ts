@@ -191,6 +191,9 @@ export const environmentSchema = z.object({
     .default(0)
     .describe('How many proxies may be believed about the client address.'),
   RATE_LIMIT: onOff.default(true).describe('`off` for tests and benchmarks.'),
+  SHUTDOWN_DELAY_SECONDS: seconds(0, 60)
+    .default(2)
+    .describe('How long, after SIGTERM, new requests are still served while proxies notice; then the listeners close.'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
@@ -226,6 +229,7 @@ export type Config = {
   accessTokenClaims: OptionalClaim[]
   trustedProxyHops: number
   rateLimit: boolean
+  shutdownDelaySeconds: number
   logLevel: string
 }
 
@@ -255,6 +259,20 @@ export function loadConfig(environment: Record<string, string | undefined> = pro
   problems.push(...crossChecks(shape, values))
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems)
   return toConfig(parsed.data)
+}
+
+/** The direct database URL, for `npm run migrate`, which is given nothing else. Throws ConfigError. */
+export function loadMigrationUrl(environment: Record<string, string | undefined> = process.env): string {
+  const problems: string[] = []
+  const values = readVariables(environment, problems)
+  const { DATABASE_URL, MIGRATION_DATABASE_URL } = environmentSchema.shape
+  const url = values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL
+  const parsed = (values.MIGRATION_DATABASE_URL ? MIGRATION_DATABASE_URL : DATABASE_URL).safeParse(url)
+  const own = problems.filter((line) => /^(MIGRATION_)?DATABASE_URL:/.test(line))
+  if (!parsed.success && own.length === 0)
+    own.push(`DATABASE_URL: ${url === undefined ? 'is required' : 'must start with postgres://'}`)
+  if (own.length > 0) throw new ConfigError(own)
+  return parsed.data ?? ''
 }
 
 /** Takes each variable, or the content of the file named by its `_FILE` form; an empty one counts as unset. */
@@ -333,6 +351,7 @@ function toConfig(env: Environment): Config {
     accessTokenClaims: env.ACCESS_TOKEN_CLAIMS,
     trustedProxyHops: env.TRUSTED_PROXY_HOPS,
     rateLimit: env.RATE_LIMIT,
+    shutdownDelaySeconds: env.SHUTDOWN_DELAY_SECONDS,
     logLevel: env.LOG_LEVEL,
   }
 }

@@ -1,15 +1,17 @@
 /** The audit trail: who did what, when and from where. Append only; ids and addresses, never secrets or personal data. */
 import type { Kysely } from 'kysely'
+import type { Schema } from '../storage/schema.ts'
 import type { AuditKind, AuditRow } from './store.ts'
 import { insertAuditRows } from './store.ts'
-import type { Schema } from '../storage/schema.ts'
 
 export type { AuditKind } from './store.ts'
 
 /** From where a change came. */
 export type Origin = { ip: string | undefined; requestId: string | undefined; actor: string }
 
-export type AuditEvent = { kind: AuditKind; at: Date; origin: Origin } & Partial<Pick<AuditRow, 'user_id' | 'session_id' | 'appid'>> & {
+export type AuditEvent = { kind: AuditKind; at: Date; origin: Origin } & Partial<
+  Pick<AuditRow, 'user_id' | 'session_id' | 'appid'>
+> & {
     detail?: Record<string, unknown>
   }
 
@@ -23,7 +25,13 @@ export type Audit = {
 const FLUSH_AFTER_MS = 250
 const MAX_WAITING = 10_000
 
-export function createAudit({ kysely, onError }: { kysely: Kysely<Schema>; onError: (error: unknown, lost: number) => void }): Audit {
+export function createAudit({
+  kysely,
+  onError,
+}: {
+  kysely: Kysely<Schema>
+  onError: (error: unknown, lost: number) => void
+}): Audit {
   let waiting: AuditRow[] = []
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> = Promise.resolve()

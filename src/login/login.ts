@@ -52,7 +52,17 @@ export function createLogin(parts: LoginParts): Login {
         if (result.status === 'suspended') throw new GatewayError('A0202')
         if (result.status === 'erased') throw new GatewayError('A0203')
       } else if (unionid !== undefined && unionName !== undefined) {
-        const join = { platform, appid, openid, unionid, unionName, newUserId, firstSessionId: sid, origin, at: clock.now() }
+        const join = {
+          platform,
+          appid,
+          openid,
+          unionid,
+          unionName,
+          newUserId,
+          firstSessionId: sid,
+          origin,
+          at: clock.now(),
+        }
         await users.joinUnion(join).catch(ignoreLostRace)
       }
     }
@@ -70,7 +80,13 @@ export function createLogin(parts: LoginParts): Login {
     }
   }
 
-  function toSignIn(app: App, exchanged: Exchanged, profile: ChosenProfile, request: LoginRequest, origin: Origin): SignIn {
+  function toSignIn(
+    app: App,
+    exchanged: Exchanged,
+    profile: ChosenProfile,
+    request: LoginRequest,
+    origin: Origin,
+  ): SignIn {
     return {
       platform: app.platform,
       appid: app.appid,
@@ -126,7 +142,8 @@ export function createLogin(parts: LoginParts): Login {
       } catch (error) {
         const reason = refusalOf(error)
         onLogin(app.platform, reason ?? 'failed')
-        if (reason) audit.record({ kind: 'login_refused', at: clock.now(), origin, appid: app.appid, detail: { reason } })
+        if (reason)
+          audit.record({ kind: 'login_refused', at: clock.now(), origin, appid: app.appid, detail: { reason } })
         throw error
       }
     },

@@ -27,6 +27,12 @@ type Outcome = { exchanged: Exchanged } | { refused: { operation: string; refusa
 
 const CLAIM_PREFIX = 'claim:'
 
+/** The cache went away while another replica held the claim: the client may ask again. */
+function stillWaiting(error: unknown): never {
+  if (error instanceof CacheUnavailable) throw new GatewayError('A0506', { cause: error, retryAfterSeconds: 1 })
+  throw error
+}
+
 export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: Sealer; clock: Clock }): Replay {
   /** What this process is exchanging, or exchanged within the last minute: also what is left when the cache is away. */
   const local = new Map<string, { outcome: Promise<Outcome>; at: number }>()
@@ -76,7 +82,7 @@ export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: S
 
   async function waitForOther(key: string, app: App, code: string): Promise<Outcome> {
     for (let waitedMs = 0; waitedMs < WAIT_MS; waitedMs += POLL_MS) {
-      const value = await cache.get(key)
+      const value = await cache.get(key).catch(stillWaiting)
       // The owner failed and let go: our turn.
       if (value === undefined) return await claimAndExchange(key, app, code)
       if (!value.startsWith(CLAIM_PREFIX)) return JSON.parse(sealer.open(value, key)) as Outcome

@@ -27,10 +27,14 @@ const MAX_AGE_SECONDS = 600
 /** Since 2022-11-08 everyone is called this (announcement on wx.getUserProfile). */
 const PLACEHOLDER_NICKNAME = '微信用户'
 /** The grey avatar that comes with it. */
-const PLACEHOLDER_AVATAR = 'POgEwh4mIHO4nibH0KlMECNjjGxQUq24ZEaGT4poC6icRiccVGKSyXwibcPq4BWmiaIGuG1icwxaQX6grC9VemZoJ8rg'
+const PLACEHOLDER_AVATAR =
+  'POgEwh4mIHO4nibH0KlMECNjjGxQUq24ZEaGT4poC6icRiccVGKSyXwibcPq4BWmiaIGuG1icwxaQX6grC9VemZoJ8rg'
 
 /** The profile fields that the person really chose. Throws A0340 when signed or encrypted data does not fit. */
-export function readUserInfo(input: UserInfoInput, login: { appid: string; openid: string; sessionKey: string | undefined; now: Date }): ChosenProfile {
+export function readUserInfo(
+  input: UserInfoInput,
+  login: { appid: string; openid: string; sessionKey: string | undefined; now: Date },
+): ChosenProfile {
   try {
     return chosen(verifiedUserInfo(input, login))
   } catch (error) {
@@ -42,7 +46,10 @@ export function readUserInfo(input: UserInfoInput, login: { appid: string; openi
 type Login = { appid: string; openid: string; sessionKey: string | undefined; now: Date }
 
 /** Encrypted data goes before signed data, and signed data before the plain object, which anybody can write. */
-function verifiedUserInfo({ userinfo, rawData, signature, encryptedData, iv }: UserInfoInput, { appid, openid, sessionKey, now }: Login): unknown {
+function verifiedUserInfo(
+  { userinfo, rawData, signature, encryptedData, iv }: UserInfoInput,
+  { appid, openid, sessionKey, now }: Login,
+): unknown {
   if (encryptedData !== undefined && iv !== undefined) {
     if (sessionKey === undefined) throw new OpenDataError('undecipherable')
     const value = openEncryptedData({ encryptedData, iv }, { sessionKey, appid, now, maxAgeSeconds: MAX_AGE_SECONDS })

@@ -1,5 +1,6 @@
 /** What the gateway asks of a platform (WeChat and its sisters), and the typed ways in which an upstream call fails. */
 import type { AppConfig, PlatformName } from '../config.ts'
+import { type ErrorCode, GatewayError } from '../errors.ts'
 
 /** What a login code was exchanged for. `sessionKey` never leaves the gateway. */
 export type Exchange = { openid: string; unionid?: string; sessionKey?: string }
@@ -55,3 +56,35 @@ export class PlatformError extends Error {
 
 /** The identity triple by which a platform knows a person. */
 export type PlatformIdentity = { platform: string; appid: string; openid: string }
+
+const refusalCodes: Record<Refusal, ErrorCode> = {
+  code_invalid: 'A0223',
+  user_blocked: 'A0321',
+  rate_limited: 'C0401',
+  quota_exhausted: 'C0401',
+  misconfigured: 'C0001',
+  credential_invalid: 'C0001',
+  session_key_invalid: 'A0240',
+  content_risky: 'A0430',
+  system_busy: 'C0001',
+  unknown: 'C0001',
+}
+
+const failureCodes = { unreachable: 'C0001', timeout: 'C0200', status: 'C0001', body: 'C0001', busy: 'B0210' } as const
+
+const retryAfterSeconds: Partial<Record<ErrorCode, number>> = { C0401: 60, B0210: 1 }
+
+/** What the caller is told of a failed upstream call. */
+export function toGatewayError(error: PlatformError): GatewayError {
+  const code = error.failure === 'refused' ? refusalCodes[error.refusal ?? 'unknown'] : failureCodes[error.failure]
+  const wait = retryAfterSeconds[code]
+  return new GatewayError(code, {
+    cause: error,
+    note: error.message,
+    ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
+  })
+}
+
+/** Refusals that only an operator can mend: they are logged as alerts. */
+export const needsOperator = (error: PlatformError): boolean =>
+  error.refusal === 'misconfigured' || error.refusal === 'quota_exhausted' || error.refusal === 'unknown'

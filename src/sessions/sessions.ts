@@ -51,7 +51,15 @@ export type SessionsParts = {
   onRefresh: (outcome: RefreshOutcome) => void
 }
 
-export function createSessions({ store, accessTokens, refreshTokens, apps, clock, config, onRefresh }: SessionsParts): Sessions {
+export function createSessions({
+  store,
+  accessTokens,
+  refreshTokens,
+  apps,
+  clock,
+  config,
+  onRefresh,
+}: SessionsParts): Sessions {
   const defaultPolicy: TokenPolicy = {
     audience: config.audience,
     ttlSeconds: config.accessTokenTtlSeconds,
@@ -73,7 +81,9 @@ export function createSessions({ store, accessTokens, refreshTokens, apps, clock
     const session = await store.find(sid)
     if (session?.status === 'suspended') return new GatewayError('A0202')
     if (session?.status === 'erased') return new GatewayError('A0203')
-    return new GatewayError('A0230', { note: session?.ended_at ? `session ended: ${session.end_reason}` : 'no live session' })
+    return new GatewayError('A0230', {
+      note: session?.ended_at ? `session ended: ${session.end_reason}` : 'no live session',
+    })
   }
 
   const reply: Sessions['reply'] = async (session, user) => {
@@ -133,7 +143,8 @@ export function createSessions({ store, accessTokens, refreshTokens, apps, clock
         onRefresh('ok')
         return tokens
       } catch (error) {
-        if (error instanceof GatewayError) onRefresh(error.code === 'A0220' ? 'replayed' : error.code === 'A0202' ? 'suspended' : 'refused')
+        if (error instanceof GatewayError)
+          onRefresh(error.code === 'A0220' ? 'replayed' : error.code === 'A0202' ? 'suspended' : 'refused')
         throw error
       }
     },
@@ -146,7 +157,8 @@ export function createSessions({ store, accessTokens, refreshTokens, apps, clock
     async authenticate(accessToken) {
       const verified = await accessTokens.verify(accessToken)
       const session = await store.find(verified.sid)
-      if (!session || session.ended_at || session.status !== 'active' || session.expires_at <= clock.now()) throw await refusal(verified.sid)
+      if (!session || session.ended_at || session.status !== 'active' || session.expires_at <= clock.now())
+        throw await refusal(verified.sid)
       return verified
     },
   }

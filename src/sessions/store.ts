@@ -102,13 +102,16 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
     },
 
     /** Ends the live sessions that fit and audits each, in one statement; answers those it ended. */
-    end: (fits: SessionFilter, reason: SessionEndReason, origin: Origin) => endSessions(kysely, fits, reason, origin, now()),
+    end: (fits: SessionFilter, reason: SessionEndReason, origin: Origin) =>
+      endSessions(kysely, fits, reason, origin, now()),
   }
 }
 
 export type EndedSession = { id: string; user_id: string; status_index: number; appid: string }
 
-export type SessionFilter = (eb: ExpressionBuilder<Schema, 'sessions'>) => ReturnType<ExpressionBuilder<Schema, 'sessions'>['and']>
+export type SessionFilter = (
+  eb: ExpressionBuilder<Schema, 'sessions'>,
+) => ReturnType<ExpressionBuilder<Schema, 'sessions'>['and']>
 
 /** The same inside another's transaction: suspending or erasing a user ends sessions together with the change. */
 export async function endSessions(
@@ -128,21 +131,24 @@ export async function endSessions(
         .returning(['id', 'user_id', 'status_index', 'appid']),
     )
     .with('audited', (cte) =>
-      cte.insertInto('audit_events').columns(['at', 'kind', 'user_id', 'session_id', 'appid', 'ip', 'actor', 'request_id', 'detail']).expression((eb) =>
-        eb
-          .selectFrom('ended')
-          .select([
-            sql<Date>`${at}::timestamptz`.as('at'),
-            sql<string>`'session_ended'`.as('kind'),
-            'user_id',
-            'id as session_id',
-            'appid',
-            sql<string | null>`${origin.ip ?? null}::text`.as('ip'),
-            sql<string>`${origin.actor}::text`.as('actor'),
-            sql<string | null>`${origin.requestId ?? null}::text`.as('request_id'),
-            sql<string>`jsonb_build_object('reason', ${reason}::text)`.as('detail'),
-          ]),
-      ),
+      cte
+        .insertInto('audit_events')
+        .columns(['at', 'kind', 'user_id', 'session_id', 'appid', 'ip', 'actor', 'request_id', 'detail'])
+        .expression((eb) =>
+          eb
+            .selectFrom('ended')
+            .select([
+              sql<Date>`${at}::timestamptz`.as('at'),
+              sql<string>`'session_ended'`.as('kind'),
+              'user_id',
+              'id as session_id',
+              'appid',
+              sql<string | null>`${origin.ip ?? null}::text`.as('ip'),
+              sql<string>`${origin.actor}::text`.as('actor'),
+              sql<string | null>`${origin.requestId ?? null}::text`.as('request_id'),
+              sql<string>`jsonb_build_object('reason', ${reason}::text)`.as('detail'),
+            ]),
+        ),
     )
     .selectFrom('ended')
     .selectAll()

@@ -61,7 +61,8 @@ export function createBatch<Item, Result>(options: BatchOptions<Item, Result>): 
 
   return (item) =>
     new Promise((resolve, reject) => {
-      if (waiting.length >= maxWaiting) return reject(new GatewayError('B0210', { note: 'statement queue is full', retryAfterSeconds: 1 }))
+      if (waiting.length >= maxWaiting)
+        return reject(new GatewayError('B0210', { note: 'statement queue is full', retryAfterSeconds: 1 }))
       waiting.push({ item, key: keyOf(item), resolve, reject })
       start()
     })

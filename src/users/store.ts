@@ -25,7 +25,17 @@ export function createUserStore({ kysely }: Pick<Database, 'kysely'>) {
      * Afterwards the identity is there, carries the unionid, and belongs to the union's user. An identity that already had
      * another user keeps it: the conflict is audited, never merged silently.
      */
-    async joinUnion({ platform, appid, openid, unionid, unionName, newUserId, firstSessionId, origin, at }: JoinRequest): Promise<void> {
+    async joinUnion({
+      platform,
+      appid,
+      openid,
+      unionid,
+      unionName,
+      newUserId,
+      firstSessionId,
+      origin,
+      at,
+    }: JoinRequest): Promise<void> {
       await kysely.transaction().execute(async (tx) => {
         // Joins of one unionid queue up here, so that whoever comes second sees the first one's user.
         await sql`select pg_advisory_xact_lock(hashtextextended(${`${unionName} ${unionid}`}, 0))`.execute(tx)
@@ -51,7 +61,9 @@ export function createUserStore({ kysely }: Pick<Database, 'kysely'>) {
           if (!member) await addMember(known.user_id)
           else if (member.user_id !== known.user_id) {
             const detail = { union: unionName, belongs_to: member.user_id }
-            await insertAuditRows(tx, [toRow({ kind: 'unionid_conflict', at, origin, user_id: known.user_id, appid, detail })])
+            await insertAuditRows(tx, [
+              toRow({ kind: 'unionid_conflict', at, origin, user_id: known.user_id, appid, detail }),
+            ])
           }
           return
         }
@@ -59,12 +71,22 @@ export function createUserStore({ kysely }: Pick<Database, 'kysely'>) {
         if (!member) {
           await tx
             .insertInto('users')
-            .values({ id: userId, first_session_id: firstSessionId, created_at: at, updated_at: at, last_login_at: at, ...noProfile })
+            .values({
+              id: userId,
+              first_session_id: firstSessionId,
+              created_at: at,
+              updated_at: at,
+              last_login_at: at,
+              ...noProfile,
+            })
             .execute()
           await addMember(userId)
         }
         // Fails on a lost race (unique violation), which rolls all of this back; the login then starts over and finds the identity.
-        await tx.insertInto('platform_identities').values({ platform, appid, openid, unionid, user_id: userId, created_at: at }).execute()
+        await tx
+          .insertInto('platform_identities')
+          .values({ platform, appid, openid, unionid, user_id: userId, created_at: at })
+          .execute()
       })
     },
   }

@@ -10,10 +10,19 @@ export type Vault = {
   drop(identity: PlatformIdentity): Promise<void>
 }
 
-export function createVault({ cache, sealer, ttlSeconds }: { cache: Cache; sealer: Sealer; ttlSeconds: number }): Vault {
+export function createVault({
+  cache,
+  sealer,
+  ttlSeconds,
+}: {
+  cache: Cache
+  sealer: Sealer
+  ttlSeconds: number
+}): Vault {
   const keyOf = ({ platform, appid, openid }: PlatformIdentity) => `session-key:${platform}:${appid}:${openid}`
   return {
-    put: (identity, sessionKey) => cache.set(keyOf(identity), sealer.seal(sessionKey, keyOf(identity)), ttlSeconds * 1000),
+    put: (identity, sessionKey) =>
+      cache.set(keyOf(identity), sealer.seal(sessionKey, keyOf(identity)), ttlSeconds * 1000),
     async get(identity) {
       const sealed = await cache.get(keyOf(identity))
       return sealed === undefined ? undefined : sealer.open(sealed, keyOf(identity))
