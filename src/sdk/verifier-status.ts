@@ -84,10 +84,6 @@ export function createStatusLists(options: StatusListsOptions): StatusLists {
   }
 
   async function load(uri: string, list: TrackedList): Promise<number | undefined> {
-    if (list.held && nowSeconds() > list.neededUntilSeconds) {
-      lists.delete(uri)
-      return undefined
-    }
     // A 304 does not renew the list we hold, which dies at its own `exp`: near that, the whole is asked for.
     const renews = list.held === undefined || nowSeconds() + list.held.ttlSeconds >= list.held.expiresAtSeconds
     const answer = await source.get(uri, {
@@ -98,6 +94,11 @@ export function createStatusLists(options: StatusListsOptions): StatusLists {
     if (answer.changed) {
       list.held = merge(list.held, await open(answer.body, uri))
       list.etag = answer.etag
+    }
+    // Only here, where the gateway is in reach: during an outage nothing that is known is let go.
+    if (nowSeconds() > list.neededUntilSeconds) {
+      lists.delete(uri)
+      return undefined
     }
     return list.held?.ttlSeconds
   }

@@ -3,6 +3,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { deflateSync } from 'node:zlib'
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
+import { vi } from 'vitest'
 import type { Algorithm } from './verifier-keys.ts'
 
 export const AUDIENCE = 'https://orders.example.com'
@@ -128,4 +129,14 @@ export async function until(condition: () => boolean): Promise<void> {
     if (performance.now() - start > 5000) throw new Error('what was awaited did not happen')
     await turn()
   }
+}
+
+/**
+ * Moves the (faked) clock and waits until every fetch that became due is over: a fetch under way has spent its timer,
+ * one that is over has set the next.
+ */
+export async function advance(seconds: number): Promise<void> {
+  const idle = vi.getTimerCount()
+  await vi.advanceTimersByTimeAsync(seconds * 1000)
+  await until(() => vi.getTimerCount() === idle)
 }
