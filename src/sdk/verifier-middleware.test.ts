@@ -50,6 +50,7 @@ async function listen(server: Server): Promise<string> {
 
 function hono(by: Verifier): Promise<Send> {
   const app = new Hono<{ Variables: { auth: AccessTokenClaims } }>()
+  app.onError((_error, c) => c.text('a defect', 500)) // Hono's own would print the error into the test's output.
   app.get('/me', honoAuth(by), (c) => c.json({ sub: c.get('auth').sub }))
   app.get('/admin', honoAuth(by, { anyRole: ['admin'] }), (c) => c.json({ sub: c.get('auth').sub }))
   return Promise.resolve(async (path, headers = {}) => app.request(path, { headers }))
