@@ -8,7 +8,7 @@ export type SourceOptions = {
   timeoutMs: number
 }
 
-export type Answer = { changed: false } | { changed: true; body: string; etag?: string; maxAgeSeconds?: number }
+type Answer = { changed: false } | { changed: true; body: string; etag?: string; maxAgeSeconds?: number }
 
 export type GatewaySource = {
   /** Fetches a URL the gateway published; 304 is `changed: false`; rejects on every other status but 200. */

@@ -23,7 +23,7 @@ export type StatusListsOptions = {
 }
 
 /** `unknown`: there is no list, or the one we hold is past its `exp`. */
-export type SessionStatus = 'live' | 'ended' | 'unknown'
+type SessionStatus = 'live' | 'ended' | 'unknown'
 
 export type StatusLists = {
   /** At once when the list is known; throws `claim_invalid` for a list of another issuer. The token that refers to it lives until `tokenExp` (seconds since the epoch). */
