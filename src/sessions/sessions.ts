@@ -97,7 +97,7 @@ export function createSessions({
       token_type: 'Bearer',
       expires_in: policy.ttlSeconds,
       refresh_token: refreshTokens.mint({ sid: session.sid, counter: session.refreshCounter }),
-      refresh_expires_in: Math.max(0, Math.floor((endsMs - nowMs) / 1000)),
+      refresh_expires_in: Math.max(0, Math.ceil((endsMs - nowMs) / 1000)),
       user_id: session.userId,
       nickname: user.nickname,
       is_new_user: user.isNew,
