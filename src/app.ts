@@ -34,10 +34,8 @@ export function createApp({
   app.use(async (c, next) => {
     const scope = openScope(c, trustedProxyHops)
     c.set('scope', scope)
+    if (draining()) scope.headers.Connection = 'close'
     await next()
-    c.header('X-Request-Id', scope.requestId)
-    c.header('X-Content-Type-Options', 'nosniff')
-    if (draining()) c.header('Connection', 'close')
     report(c)
   })
 

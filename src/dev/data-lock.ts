@@ -7,7 +7,9 @@ import { join } from 'node:path'
 
 export class FolderInUse extends Error {
   constructor(folder: string) {
-    super(`${folder} is in use by another gateway. Stop it first, or give this one a folder of its own: npm run dev -- --data ./other`)
+    super(
+      `${folder} is in use by another gateway. Stop it first, or give this one a folder of its own: npm run dev -- --data ./other`,
+    )
     this.name = 'FolderInUse'
   }
 }

@@ -97,7 +97,9 @@ const gateway = createGateway({
   clock: systemClock,
   log: createLog({ level: config.logLevel }),
 })
-const simulator = createWechatSimulator({ apps: config.apps.map(({ appid, secret }) => ({ appid, secret, openPlatform: 'dev' })) })
+const simulator = createWechatSimulator({
+  apps: config.apps.map(({ appid, secret }) => ({ appid, secret, openPlatform: 'dev' })),
+})
 
 try {
   const listeners = await Promise.all([
@@ -117,7 +119,9 @@ try {
   process.on('SIGTERM', () => void stop())
 } catch (error) {
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    fail(`${error.message}\nAnother program uses this port; choose others: npm run dev -- --port 18080 --admin-port 19090 --wechat-port 18081`)
+    fail(
+      `${error.message}\nAnother program uses this port; choose others: npm run dev -- --port 18080 --admin-port 19090 --wechat-port 18081`,
+    )
   }
   throw error
 }

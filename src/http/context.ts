@@ -10,6 +10,8 @@ export type RequestScope = {
   ip: string | undefined
   language: 'zh' | 'en'
   startedAt: number
+  /** Headers of the reply. A plain object that the reply is made with: Hono's c.header() costs a Headers object each. */
+  headers: Record<string, string>
   /** Filled in on the way, for the log line. */
   userId?: string
   errorCode?: string
@@ -23,8 +25,14 @@ const requestIdPattern = /^[A-Za-z0-9_.-]{8,64}$/
 
 export function openScope(c: GatewayContext, trustedProxyHops: number): RequestScope {
   const given = c.req.header('x-request-id')
+  const requestId = given !== undefined && requestIdPattern.test(given) ? given : randomToken()
   return {
-    requestId: given !== undefined && requestIdPattern.test(given) ? given : randomToken(),
+    requestId,
+    headers: {
+      'Content-Type': 'application/json; charset=UTF-8',
+      'X-Content-Type-Options': 'nosniff',
+      'X-Request-Id': requestId,
+    },
     ip: clientAddress(c, trustedProxyHops),
     language: prefersEnglish(c.req.header('accept-language')) ? 'en' : 'zh',
     startedAt: performance.now(),
@@ -46,6 +54,11 @@ function clientAddress(c: GatewayContext, hops: number): string | undefined {
   const forwarded = (c.req.header('x-forwarded-for') ?? '').split(',').map((part) => part.trim())
   const chosen = forwarded.at(-hops)
   return chosen !== undefined && /^[0-9a-fA-F:.]{2,45}$/.test(chosen) ? chosen.replace(/^::ffff:/, '') : peer
+}
+
+/** Sets a header of the reply. */
+export function replyHeader(c: GatewayContext, name: string, value: string): void {
+  c.get('scope').headers[name] = value
 }
 
 /** Who acted and from where, for the audit trail. */

@@ -3,12 +3,13 @@ import { type ErrorCode, errorCodes, GatewayError } from '../errors.ts'
 import { PlatformError, toGatewayError } from '../platforms/platform.ts'
 import { CacheUnavailable } from '../storage/cache.ts'
 import { isDatabaseUnavailable } from '../storage/database.ts'
-import type { GatewayContext } from './context.ts'
+import { type GatewayContext, replyHeader } from './context.ts'
 
 const SUCCESS = '00000'
 
 export function success(c: GatewayContext, data: unknown, message: { zh: string; en: string }): Response {
-  return c.json({ code: SUCCESS, msg: message[c.get('scope').language], data: data ?? null })
+  const { language, headers } = c.get('scope')
+  return new Response(JSON.stringify({ code: SUCCESS, msg: message[language], data: data ?? null }), { headers })
 }
 
 /** Turns whatever was thrown into a failure the contract names; what is not expected is B0001 and says nothing outside. */
@@ -27,11 +28,12 @@ export function failure(c: GatewayContext, thrown: unknown): Response {
   scope.errorCode = error.code
   scope.error = thrown
   const { status } = errorCodes[error.code]
-  if (status === 401) c.header('WWW-Authenticate', 'Bearer error="invalid_token"')
-  if (error.retryAfterSeconds !== undefined) c.header('Retry-After', String(error.retryAfterSeconds))
-  c.header('Cache-Control', 'no-store')
+  if (status === 401) replyHeader(c, 'WWW-Authenticate', 'Bearer error="invalid_token"')
+  if (error.retryAfterSeconds !== undefined) replyHeader(c, 'Retry-After', String(error.retryAfterSeconds))
+  replyHeader(c, 'Cache-Control', 'no-store')
   const body = { code: error.code, msg: messageOf(error.code, scope.language), data: null, request_id: scope.requestId }
-  return c.json(error.fields === undefined ? body : { ...body, fields: error.fields }, status)
+  const whole = error.fields === undefined ? body : { ...body, fields: error.fields }
+  return new Response(JSON.stringify(whole), { status, headers: scope.headers })
 }
 
 const messageOf = (code: ErrorCode, language: 'zh' | 'en'): string => errorCodes[code][language]

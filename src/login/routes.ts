@@ -1,6 +1,6 @@
 /** POST /api/login. */
 import { z } from 'zod'
-import { originOf } from '../http/context.ts'
+import { originOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import { tokenReplySchema } from '../sessions/routes.ts'
 import type { Login } from './login.ts'
@@ -73,7 +73,7 @@ export function loginRoutes({
       },
       async ({ body }, c) => {
         await limit(c)
-        c.header('Cache-Control', 'no-store')
+        replyHeader(c, 'Cache-Control', 'no-store')
         const reply = await login.login(body, originOf(c))
         c.get('scope').userId = reply.user_id
         return reply

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import { bearerToken } from '../http/bearer.ts'
-import { type GatewayContext, originOf } from '../http/context.ts'
+import { type GatewayContext, originOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import type { AccessTokens } from '../tokens/access-token.ts'
 import type { Sessions } from './sessions.ts'
@@ -43,7 +43,7 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
       },
       async ({ body }, c) => {
         await limit(c)
-        c.header('Cache-Control', 'no-store')
+        replyHeader(c, 'Cache-Control', 'no-store')
         const reply = await sessions.refresh(body.refresh_token, originOf(c))
         c.get('scope').userId = reply.user_id
         return reply
