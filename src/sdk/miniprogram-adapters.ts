@@ -49,7 +49,7 @@ function detect(): unknown {
     const found = attempt(global)
     if (found) return found
   }
-  throw new AuthError('NO_PLATFORM', '请在小程序中使用')
+  throw new AuthError('NO_PLATFORM', '不在小程序中')
 }
 
 /** For what may not be there, or be refused by the user, and must not stop a login. */

@@ -17,7 +17,7 @@ export function createTarget(baseURL: string, audiences: string[]): (url: string
   return (url) => {
     if (/^\/(?![/\\])/.test(url)) return baseURL + url
     if (allowed.includes(originOf(url))) return url
-    throw new AuthError('FOREIGN_URL', '不允许访问该地址')
+    throw new AuthError('FOREIGN_URL', '地址不允许')
   }
 }
 

@@ -68,7 +68,7 @@ export type Auth = {
   /** Resolves with the envelope's `data`, or the body of a server without envelopes; rejects with AuthError, for HTTP errors too. */
   request<Data = unknown>(options: RequestOptions): Promise<Data>
   /** Sends one file as multipart/form-data; by default as the user's avatar. */
-  upload<Data = Profile>(options: string | UploadOptions): Promise<Data>
+  upload<Data = Profile>(options: UploadOptions): Promise<Data>
   /** Call on entering a page with encrypted data, before the user taps: it makes sure that the session_key is the one WeChat will use. */
   prepareEncryptedData(): Promise<void>
   /** Stores the phone number of the button's event. An error with `tapAgain` needs nothing but the user's next tap. */
@@ -163,7 +163,7 @@ export function createAuth(options: AuthOptions): Auth {
       if (code === 'NETWORK') fuse.refund()
       if (retryAfter) fuse.open(error as AuthError, retryAfter * 1000)
       // Suspended, erased, blocked by the platform: asking again changes nothing.
-      if (logouts === begun && /A0202|A0203|A0321/.test(code)) {
+      if (logouts === begun && /A020[23]|A0321/.test(code)) {
         blocked = error as AuthError
         session.forget(false)
       }
@@ -262,8 +262,7 @@ export function createAuth(options: AuthOptions): Auth {
     request: (how) => request(how),
 
     async upload(how) {
-      const given: UploadOptions = typeof how === 'string' ? { filePath: how } : how
-      const { filePath, url = '/api/user/avatar', method = 'PUT', name = 'file', timeoutMs = 60_000 } = given
+      const { filePath, url = '/api/user/avatar', method = 'PUT', name = 'file', timeoutMs = 60_000 } = how
       const { type, body } = multipart(name, filePath, await host().readFile(filePath))
       return request({ url, method, data: body, header: { 'Content-Type': type }, timeoutMs })
     },
@@ -285,7 +284,7 @@ export function createAuth(options: AuthOptions): Auth {
         const failed = (error as AuthError).code
         // What was encrypted under a lost key stays closed; a new login brings a new key, and the next tap new data under it.
         if (failed === 'A0240' && logins === before) await login({ force: true })
-        throw /A0240|A0223/.test(failed) ? restate(error as AuthError, { tapAgain: true }) : error
+        throw /A02(40|23)/.test(failed) ? restate(error as AuthError, { tapAgain: true }) : error
       }
     },
 
