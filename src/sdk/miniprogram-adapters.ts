@@ -7,7 +7,7 @@ type Callbacks<Result> = { success?(result: Result): void; fail?(reason: { errMs
 export type MiniProgramApi = {
   request(options: HostRequest & Callbacks<{ statusCode: number; header: object; data: unknown }>): unknown
   login?(options: { timeout?: number } & Callbacks<{ code: string }>): unknown
-  checkSession?(options: Callbacks<never>): unknown
+  checkSession?(options: Callbacks<unknown>): unknown
   getStorageSync(key: string): unknown
   setStorageSync(key: string, value: unknown): void
   removeStorageSync(key: string): void

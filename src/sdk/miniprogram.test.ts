@@ -220,6 +220,9 @@ test('only a request turned away by the check of its token is repeated', async (
     expect((await failure(auth.request({ url: '/pay', method: 'POST', data: { amount: 1 } }))).code).toBe(reply.code)
     expect(gateway.to('/pay').length - before).toBe(1)
   }
+  phone.controls.loseReply('/orders')
+  expect((await failure(auth.request({ url: '/orders' }))).code).toBe('NETWORK')
+  expect(gateway.to('/orders')).toHaveLength(1)
   phone.controls.loseReply('/pay')
   const before = gateway.to('/pay').length
   expect((await failure(auth.request({ url: '/pay', method: 'POST' }))).code).toBe('NETWORK')
