@@ -585,6 +585,11 @@ test('a forced login ends the session that it replaces, and a double tap makes o
   await expect.poll(() => gateway.to('/api/logout').map(({ json }) => json.refresh_token)).toEqual(['s1.0'])
 })
 
+test('an empty device sends none', async () => {
+  await createTestAuth({ device: '' }).login()
+  expect(gateway.to('/api/login')[0]?.json).toEqual({ code: 'code-1', appid: APPID })
+})
+
 test('login sends the old client’s userinfo along', async () => {
   await createTestAuth().login({ userinfo: { nickName: '小明' } })
   expect(gateway.to('/api/login')[0]?.json.userinfo).toEqual({ nickName: '小明' })

@@ -137,7 +137,10 @@ export function createAuth(options: AuthOptions): Auth {
   async function exchange(how: LoginOptions, again?: boolean): Promise<TokenReply> {
     const code = how.code || (await host().login(!!how.force, timeout))
     const { platform, device = host().device() } = options
-    const body = Object.assign({ appid: appid(), platform, device }, how, { code, force: undefined })
+    const body = Object.assign({ appid: appid(), platform, device: device || undefined }, how, {
+      code,
+      force: undefined,
+    })
     try {
       // Through JSON, which leaves out what is not set.
       const reply = await post('/api/login', JSON.parse(JSON.stringify(body)))

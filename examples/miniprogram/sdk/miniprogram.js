@@ -313,7 +313,10 @@ function createAuth(options) {
   async function exchange(how, again) {
     const code = how.code || await host().login(!!how.force, timeout);
     const { platform, device = host().device() } = options;
-    const body = Object.assign({ appid: appid(), platform, device }, how, { code, force: void 0 });
+    const body = Object.assign({ appid: appid(), platform, device: device || void 0 }, how, {
+      code,
+      force: void 0
+    });
     try {
       const reply = await post("/api/login", JSON.parse(JSON.stringify(body)));
       logins++;
