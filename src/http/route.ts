@@ -69,17 +69,14 @@ function parse(c: GatewayContext, schema: z.ZodType, value: unknown): unknown {
   throw new GatewayError('A0400', { fields })
 }
 
-/** wx.request knows no PATCH: a POST with this header stands for it. */
+/** wx.request knows no PATCH, and a DELETE of it may lose its body: a POST with this header stands for either. */
 const METHOD_OVERRIDE = 'x-http-method-override'
 
 export function mount(app: Hono<GatewayEnv>, routes: readonly Route[]): void {
   for (const { method, path, handle } of routes) {
-    app.on(method.toUpperCase(), path, handle)
-    if (method === 'patch') {
-      app.post(path, (c) => {
-        if (c.req.header(METHOD_OVERRIDE)?.toUpperCase() === 'PATCH') return handle(c)
-        throw new GatewayError('A0404')
-      })
-    }
+    const verb = method.toUpperCase()
+    app.on(verb, path, handle)
+    if (verb !== 'PATCH' && verb !== 'DELETE') continue
+    app.post(path, (c, next) => (c.req.header(METHOD_OVERRIDE)?.toUpperCase() === verb ? handle(c) : next()))
   }
 }
