@@ -80,10 +80,8 @@ build() { # tag, runtime base
   buildah bud --isolation chroot --layers --format docker --build-arg NODE_IMAGE="$slim" --build-arg RUNTIME_IMAGE="$2" \
     --tag "$app:$1" "$context" >"$work/build-$1.log" 2>&1 || { tail -n 40 "$work/build-$1.log" >&2; fail "build on $2"; }
 }
-run() { # podman options and image
-  podman --runtime runc run --rm --no-healthcheck --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 --network host \
-    --read-only --read-only-tmpfs=false --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --memory 512m "$@"
-}
+run=(podman --runtime runc run --rm --no-healthcheck --network host --ulimit nofile=1024:1024 --ulimit nproc=4096:4096
+  --read-only --read-only-tmpfs=false --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --memory 512m)
 facts='
   import { accessSync, constants, existsSync, globSync, writeFileSync } from "node:fs"
   const denied = (path) => { try { writeFileSync(path, ""); return "written" } catch (error) { return error.code } }
@@ -97,22 +95,24 @@ facts='
 expected='{"pid":1,"uid":1000,"gid":1000,"env":"production","root":"EROFS","tmp":"written","sharp":true,"dev":[],"tests":[]}'
 
 check() { # tag
-  got=$(run "$app:$1" node --input-type=module -e "$facts") || fail "$1: node does not run in the image"
+  got=$("${run[@]}" "$app:$1" node --input-type=module -e "$facts") || fail "$1: node does not run in the image"
   [ "$got" = "$expected" ] || fail "$1: expected $expected, got $got"
 
   set +e
-  errors=$(run "$app:$1" 2>&1 >/dev/null)
+  errors=$("${run[@]}" "$app:$1" 2>&1 >/dev/null)
   status=$?
   set -e
   [ $status = 2 ] || fail "$1: without configuration it must exit with 2, got $status: $errors"
   for name in ISSUER DATABASE_URL REDIS_URL ENCRYPTION_KEYS; do
     case $errors in *"$name"*) ;; *) fail "$1: the missing $name is not named: $errors" ;; esac
   done
+
+  node .ci/image-smoke.ts "$app:$1" "${run[@]}" || fail "$1: migrate, serve, drain"
 }
 
 build slim "$slim"
 check slim
 build bare "$bare"
 check bare
-if run "$app:bare" sh -c true >/dev/null 2>&1; then fail 'the bare image has a shell, so it proves nothing about distroless'; fi
+if "${run[@]}" "$app:bare" sh -c true >/dev/null 2>&1; then fail 'the bare image has a shell, so it proves nothing about distroless'; fi
 printf 'image: built and run on the slim and on the distroless shape\n'
