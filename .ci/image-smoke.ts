@@ -55,7 +55,8 @@ try {
       throw new Error(`the ${attempt} migration ended with ${done.status}: ${done.stderr}${done.stdout}`)
   }
 
-  const server = spawn(file, [...base, ...variables, image], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const name = `gateway-image-${process.pid}`
+  const server = spawn(file, [...base, '--name', name, ...variables, image], { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   const keep = (chunk: Buffer) => {
     output += chunk
@@ -72,7 +73,8 @@ try {
     const status = await Promise.race([ended, sleep(25_000, 'no exit within 25 s of SIGTERM')])
     if (status !== 0) throw new Error(`after SIGTERM: ${status}, wanted exit status 0`)
   } catch (error) {
-    server.kill('SIGKILL')
+    // Killing the runner would leave the container behind.
+    spawnSync(file, ['rm', '--force', '--time', '0', name])
     throw new Error(`${error instanceof Error ? error.message : error}\n${output.slice(-4000)}`)
   }
 

@@ -106,6 +106,12 @@ describe('alerts', () => {
     expect(threshold).toBeLessThan(limitBytes)
     expect(threshold).toBeGreaterThan(limitBytes * 0.8)
   })
+  it('the scaling by logins asks only for metrics and labels that exist', () => {
+    const { triggers } = plain.find((object) => object.kind === 'ScaledObject').spec
+    const queries: string[] = triggers.flatMap((trigger: Manifest) => trigger.metadata.query ?? [])
+    expect(queries.length).toBeGreaterThan(0)
+    expect(queries.flatMap(unknownNames)).toEqual([])
+  })
   it('an unknown metric and an unknown label are found', () => {
     expect(unknownNames('sum(rate(gateway_login_total[5m])) > 1')).toEqual(['gateway_login_total'])
     expect(unknownNames('sum by (appid) (rate(gateway_logins_total{result="ok"}[5m]))')).toEqual(['appid', 'result'])
