@@ -22,7 +22,7 @@ const metrics: Record<string, string[]> = {
   gateway_dependency_up: ['dependency'],
   gateway_rate_limited_total: ['limit'],
   // Prometheus keeps `job` for its own and renames ours.
-  gateway_jobs_last_success_timestamp_seconds: ['exported_job'],
+  gateway_jobs_last_success_timestamp_seconds: ['task'],
   nodejs_eventloop_lag_p99_seconds: [],
   process_resident_memory_bytes: [],
   // Prometheus' own: did the last scrape work.

@@ -179,7 +179,7 @@ export function createGateway({
       databaseState = 'up'
       running = startJobs({
         jobs,
-        onSuccess: (job) => metrics.jobSuccess.set({ job }, clock.now().getTime() / 1000),
+        onSuccess: (job) => metrics.jobSuccess.set({ task: job }, clock.now().getTime() / 1000),
         onError: (job, error) => log.error({ job, error }, 'job failed'),
       })
     },

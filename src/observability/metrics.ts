@@ -47,6 +47,6 @@ export function createMetrics({ defaults = false }: { defaults?: boolean } = {})
     dbPool: gauge('gateway_db_pool', 'Connections to PostgreSQL.', ['state']),
     dependencyUp: gauge('gateway_dependency_up', '1 while a dependency answers.', ['dependency']),
     breakerOpen: gauge('gateway_breaker_open', '1 while calls to a dependency are held back.', ['dependency']),
-    jobSuccess: gauge('gateway_jobs_last_success_timestamp_seconds', 'When a job last ended well.', ['job']),
+    jobSuccess: gauge('gateway_jobs_last_success_timestamp_seconds', 'When a job last ended well.', ['task']),
   }
 }
