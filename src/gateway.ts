@@ -1,11 +1,15 @@
 /** The composition root: every part of the gateway is made here and handed what it needs. */
 import type { Hono } from 'hono'
+import packageJson from '../package.json' with { type: 'json' }
 import { createApp } from './app.ts'
 import { createAudit } from './audit/audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createSealer } from './crypto/seal.ts'
 import type { GatewayEnv } from './http/context.ts'
+import { docsRoutes } from './http/docs.ts'
+import { describeApi } from './http/openapi.ts'
+import type { Route } from './http/route.ts'
 import { type Job, startJobs } from './jobs.ts'
 import { createKeyRing } from './keys/ring.ts'
 import { documentRoutes } from './keys/routes.ts'
@@ -40,6 +44,8 @@ export type GatewayParts = {
   clock: Clock
   log: Log
   metrics?: Metrics
+  /** In development the API description is served to the public too. */
+  docsOnPublic?: boolean
 }
 
 export type Gateway = {
@@ -54,15 +60,8 @@ export type Gateway = {
 
 const START_RETRY_MS = 500
 
-export function createGateway({
-  config,
-  database,
-  cache,
-  send,
-  clock,
-  log,
-  metrics = createMetrics(),
-}: GatewayParts): Gateway {
+export function createGateway(parts: GatewayParts): Gateway {
+  const { config, database, cache, send, clock, log, metrics = createMetrics(), docsOnPublic = false } = parts
   const now = () => clock.now()
   const sealer = createSealer(config.encryptionKeys)
   const audit = createAudit({
@@ -124,20 +123,36 @@ export function createGateway({
   const withoutLimit = async () => undefined
   const common = { log, metrics, trustedProxyHops: config.trustedProxyHops, draining: () => draining }
 
+  const publicRoutes = [
+    ...loginRoutes({ login, limit: withoutLimit }),
+    ...sessionRoutes({ sessions, accessTokens, limit: withoutLimit }),
+  ]
+  const internalRoutes: Route[] = []
+  const docs = docsRoutes({
+    describe: () =>
+      describeApi({
+        routes: [...publicRoutes, ...internalRoutes],
+        documents: [],
+        issuer: config.issuer,
+        version: packageJson.version,
+      }),
+  })
+
   const publicApp = createApp({
     ...common,
     listener: 'public',
-    routes: [
-      ...loginRoutes({ login, limit: withoutLimit }),
-      ...sessionRoutes({ sessions, accessTokens, limit: withoutLimit }),
+    routes: publicRoutes,
+    subApps: [
+      documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds }),
+      ...(docsOnPublic ? [docs] : []),
     ],
-    subApps: [documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds })],
   })
   const internalApp = createApp({
     ...common,
     listener: 'internal',
-    routes: [],
+    routes: internalRoutes,
     subApps: [
+      docs,
       healthRoutes({
         notReady: () => (draining ? 'draining' : ring.ready() ? undefined : 'signing keys are not loaded yet'),
         dependencies: () => ({ postgres: databaseState, redis: cache.available() ? 'up' : 'down' }),
