@@ -9,7 +9,7 @@ export type Goal = { what: string; wanted: string; found: number; met: boolean }
 const perSecond = (sample: Sample) => sample.perSecond
 const p50 = (sample: Sample) => sample.p50Ms
 const p99 = (sample: Sample) => sample.p99Ms
-const ownCpu = (sample: Sample) => sample.cpuMs.contestant
+const ownCpu = (sample: Sample) => sample.cpuMs.own
 
 /** Only goals whose scenarios ran. */
 export function goals(results: Map<string, Rounds>, startUp: Map<string, StartUp>, subject: string): Goal[] {

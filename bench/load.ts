@@ -1,60 +1,87 @@
-/** The load: wrk, which costs a fraction of what it measures. Its own CPU is measured too, so that it can be ruled out as the limit. */
+/** The load: generator processes that live as long as the benchmark, with their CPU in the report, so that they can be ruled out as the limit. */
 
-import { spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { endedChildrenCpuSeconds } from './processes.ts'
+import type { Job, Order, Outcome } from './load-process.ts'
+
+export type Load = Omit<Job, 'run' | 'refreshTokens'> & { refreshTokens?: string[] }
 
 export type Figures = {
   requests: number
   seconds: number
-  /** Answered with 400 or above. */
+  /** Answered with something else than 200. */
   refused: number
-  /** Not answered: connect, read, write, timeout. */
+  /** Not answered. */
   broken: number
   p50Ms: number
   p99Ms: number
-  loadCpuSeconds: number
+  firstRefusal?: string
 }
 
-export type Load = {
-  url: string
-  script: 'figures' | 'login' | 'refresh'
-  args?: string[]
-  connections: number
-  threads: number
-  seconds: number
-}
+export type Generators = ReturnType<typeof startGenerators>
 
-const SCRIPTS = fileURLToPath(new URL('load', import.meta.url))
+const PROCESSES = 2
 
-export async function runLoad(load: Load): Promise<Figures> {
-  const { script, args = [], connections, threads, seconds } = load
-  const flags = ['-t', threads, '-c', connections, '-d', `${seconds}s`, '--timeout', '20s', '-s', `${script}.lua`]
-  const before = endedChildrenCpuSeconds()
-  const wrk = spawn('wrk', [...flags.map(String), load.url, '--', ...args], {
-    cwd: SCRIPTS,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let output = ''
-  wrk.stdout.on('data', (text) => {
-    output += text
-  })
-  wrk.stderr.on('data', (text) => {
-    output += text
-  })
-  await new Promise((resolve, reject) => wrk.once('close', resolve).once('error', reject))
-  const line = /^RESULT (.*)$/m.exec(output)?.[1]
-  if (line === undefined) throw new Error(`wrk gave no result:\n${output}`)
-  return { ...JSON.parse(line), loadCpuSeconds: endedChildrenCpuSeconds() - before }
-}
+export function startGenerators() {
+  const file = fileURLToPath(new URL('load-process.ts', import.meta.url))
+  const children = Array.from({ length: PROCESSES }, () => fork(file, { serialization: 'advanced' }))
+  let runs = 0
 
-export function requireWrk() {
-  const present = () => spawnSync('wrk', ['-v']).error === undefined
-  if (present()) return
-  if (process.getuid?.() === 0) {
-    spawnSync('apt-get', ['update', '-q'])
-    spawnSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'wrk'])
-    if (present()) return
+  return {
+    pids: children.map((child) => child.pid ?? 0),
+    /** `window` is called at the begin and at the end of what is counted. */
+    async run(load: Load, warmUpSeconds: number, seconds: number, window: () => void): Promise<Figures> {
+      runs += 1
+      for (const [index, child] of children.entries()) tell(child, { job: shareOf(load, index, runs) })
+      await sleep(warmUpSeconds * 1000)
+      const begin = performance.now()
+      window()
+      for (const child of children) tell(child, { begin: true })
+      await sleep(seconds * 1000)
+      window()
+      const lasted = (performance.now() - begin) / 1000
+      const outcomes = children.map(async (child): Promise<Outcome> => {
+        const [outcome] = await once(child, 'message')
+        return outcome
+      })
+      for (const child of children) tell(child, { end: true })
+      return summary(await Promise.all(outcomes), lasted)
+    },
+    stop() {
+      for (const child of children) child.kill()
+    },
   }
-  throw new Error('the load generator wrk is missing: install the package wrk')
+}
+
+const tell = (child: ChildProcess, order: Order) => child.send(order)
+
+/** The connections, and their tokens, dealt out over the processes. */
+function shareOf(load: Load, index: number, run: number): Job {
+  const mine = (_: unknown, connection: number) => connection % PROCESSES === index
+  const connections = Array.from({ length: load.connections }).filter(mine).length
+  // A leading 1 keeps the number's digits when it is part of a user number.
+  return {
+    ...load,
+    connections,
+    run: `1${index}${String(run).padStart(4, '0')}`,
+    refreshTokens: (load.refreshTokens ?? []).filter(mine),
+  }
+}
+
+function summary(outcomes: Outcome[], seconds: number): Figures {
+  const latencies = Float32Array.from(outcomes.flatMap((outcome) => [...outcome.latencies])).sort()
+  const percentile = (share: number) => latencies[Math.floor(latencies.length * share)] ?? Number.NaN
+  const total = (value: (outcome: Outcome) => number) => outcomes.reduce((sum, outcome) => sum + value(outcome), 0)
+  const firstRefusal = outcomes.find((outcome) => outcome.firstRefusal)?.firstRefusal
+  return {
+    requests: latencies.length,
+    seconds,
+    refused: total((outcome) => outcome.refused),
+    broken: total((outcome) => outcome.broken),
+    p50Ms: percentile(0.5),
+    p99Ms: percentile(0.99),
+    ...(firstRefusal === undefined ? {} : { firstRefusal }),
+  }
 }

@@ -7,10 +7,9 @@ import { parseArgs } from 'node:util'
 import { CONTESTANTS } from './contestants.ts'
 import type { Rounds } from './figures.ts'
 import { goals } from './goals.ts'
-import { requireWrk } from './load.ts'
 import { goalTable, scenarioTable, startUpTable } from './report.ts'
 import { createRunner, type Runner } from './runner.ts'
-import { measure, SCENARIOS, type Scenario } from './scenarios.ts'
+import { measure, SCENARIOS, type Scenario, WARM_UP } from './scenarios.ts'
 import { type Site, startSite } from './site.ts'
 import { measureStartUp } from './start-up.ts'
 
@@ -19,7 +18,6 @@ scenarios: start, ${SCENARIOS.map((scenario) => scenario.name).join(', ')}
 contestants: ${CONTESTANTS.map((contestant) => contestant.name).join(', ')}`
 
 const options = readOptions()
-requireWrk()
 const say = (text: string) => process.stderr.write(`${text}\n`)
 const site = await startSite()
 const runners: Runner[] = []
@@ -45,6 +43,10 @@ async function bench(site: Site) {
   const startUp = options.only('start') ? await measureStartUp(runners, options.startRounds) : new Map()
   if (startUp.size > 0) console.log(startUpTable(startUp))
 
+  for (const runner of runners) {
+    say(`${runner.contestant.name}: warming up`)
+    await measure(WARM_UP, runner, site, { warmUpSeconds: 0, seconds: options.warmUpSeconds * 2 })
+  }
   const results = new Map<string, Rounds>()
   let failures = 0
   for (const scenario of SCENARIOS.filter(({ name }) => options.only(name))) {
@@ -62,17 +64,18 @@ async function bench(site: Site) {
   }
 }
 
-/** Every round asks every contestant, the next round in the opposite order; the first answers of each are not counted. */
+/** Every round asks every contestant, the next round in the opposite order. */
 async function runScenario(scenario: Scenario, site: Site): Promise<Rounds> {
   const rounds: Rounds = new Map(runners.map((runner) => [runner.contestant.name, []]))
-  for (const runner of runners) await measure(scenario, runner, site, options.warmUpSeconds)
   for (let round = 0; round < options.rounds; round += 1) {
     for (const runner of round % 2 === 0 ? runners : runners.toReversed()) {
-      const sample = await measure(scenario, runner, site, options.seconds)
+      const sample = await measure(scenario, runner, site, options)
       rounds.get(runner.contestant.name)?.push(sample)
       const found = sample ? `${sample.perSecond.toFixed(0)}/s, p99 ${sample.p99Ms.toFixed(1)} ms` : 'cannot'
       const wrong =
-        sample && sample.refused + sample.broken > 0 ? ` REFUSED ${sample.refused} BROKEN ${sample.broken}` : ''
+        sample && sample.refused + sample.broken > 0
+          ? ` REFUSED ${sample.refused} BROKEN ${sample.broken} ${sample.firstRefusal ?? ''}`
+          : ''
       say(`${scenario.name} ${round + 1}/${options.rounds} ${runner.contestant.name}: ${found}${wrong}`)
     }
   }

@@ -19,12 +19,6 @@ export function residentMegabytes(pid: number): number {
   return (sumOverTree(pid, (fields) => Number(fields[21])) * PAGE_BYTES) / 1e6
 }
 
-/** CPU seconds of the children of this process that have ended: how a load generator's own cost is known. */
-export function endedChildrenCpuSeconds(): number {
-  const fields = statOf(process.pid) ?? []
-  return (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND
-}
-
 function sumOverTree(pid: number, value: (fields: string[]) => number): number {
   const fields = statOf(pid)
   if (!fields) return 0

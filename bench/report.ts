@@ -39,7 +39,7 @@ export function scenarioTable(scenario: Scenario, rounds: Rounds): string {
       own((sample) => sample.p99Ms).toFixed(1),
       against('bare'),
       against('batched'),
-      cost('contestant'),
+      cost('own'),
       cost('postgres'),
       cost('redis'),
       cost('wechat'),

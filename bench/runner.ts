@@ -34,6 +34,7 @@ export async function createRunner(contestant: Contestant, site: Site, sameJwks:
   return {
     contestant,
     url,
+    port: at.port,
     get pid() {
       return child?.pid ?? 0
     },

@@ -7,17 +7,21 @@ import { Client } from 'pg'
 import { freePort } from '../src/dev/services.ts'
 import { startPostgres } from '../src/dev/services-postgres.ts'
 import { startRedis } from '../src/dev/services-redis.ts'
+import { startGenerators } from './load.ts'
 
 export type Site = Awaited<ReturnType<typeof startSite>>
 
 export async function startSite() {
-  const postgres = await startPostgres({ fsync: true })
+  // No checkpoint within a run: it would put one contestant's bill, and the full page images after it, on another's.
+  const postgres = await startPostgres({ fsync: true, settings: { checkpoint_timeout: '1h', max_wal_size: '16GB' } })
   const redis = await startRedis()
   const wechat = await startWechat()
+  const generators = startGenerators()
   let redisDatabases = 0
 
   return {
     pids: { postgres: postgres.pid, redis: redis.pid, wechat: wechat.pid },
+    generators,
     wechatUrl: wechat.url,
     setWechatDelay: wechat.setDelay,
     /** A database and a Redis database of its own for each contestant, so that none works on another's rows. */
@@ -27,10 +31,9 @@ export async function startSite() {
       redisDatabases += 1
       return { databaseUrl: postgres.url.replace(/[^/]*$/, database), redisUrl: `${redis.url}/${redisDatabases}` }
     },
-    /** Before each run: what earlier runs left to be written must not be on the bill of the next. */
-    settle: () => sql(postgres.url, 'checkpoint'),
     async stop() {
       wechat.stop()
+      generators.stop()
       await Promise.all([postgres.stop(), redis.stop()])
     },
   }
