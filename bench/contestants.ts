@@ -70,4 +70,43 @@ const gateway: Contestant = {
   paths: { ready: JWKS, login: '/api/login', refresh: '/api/refresh', jwks: JWKS },
 }
 
-export const CONTESTANTS: Contestant[] = [gateway, floor('bare'), floor('batched')]
+/** The original under gunicorn; threads wait for WeChat side by side, plain workers one at a time. */
+function django(name: string, workers: string[]): Contestant {
+  const python = '/usr/bin/python3'
+  return {
+    name,
+    prepare: [python, 'prepare.py', '10000'],
+    command: [python, '-m', 'gunicorn', '--log-level', 'error', '--keep-alive', '60', ...workers, 'original.wsgi'],
+    cwd: file('django'),
+    env: (at) => ({
+      PYTHONDONTWRITEBYTECODE: '1',
+      GUNICORN_CMD_ARGS: `--bind 127.0.0.1:${at.port}`,
+      DATABASE_URL: at.databaseUrl,
+      WECHAT_API_BASE: at.wechatUrl,
+    }),
+    paths: { ready: '/ready', login: '/api/login' },
+  }
+}
+
+/** Needs `npm ci --prefix bench/better-auth`. */
+const betterAuth: Contestant = {
+  name: 'better-auth',
+  command: node('better-auth/server.mjs'),
+  env: (at) => ({
+    NODE_ENV: 'production',
+    PORT: String(at.port),
+    DATABASE_URL: at.databaseUrl,
+    DATABASE_POOL_MAX: POOL,
+    WECHAT_API_BASE: at.wechatUrl,
+  }),
+  paths: { ready: '/api/auth/ok', login: '/api/auth/wechat/login', jwks: '/api/auth/jwks' },
+}
+
+export const CONTESTANTS: Contestant[] = [
+  gateway,
+  floor('bare'),
+  floor('batched'),
+  django('django-threads', ['--worker-class', 'gthread', '--workers', '4', '--threads', '16']),
+  betterAuth,
+  django('django-sync', ['--worker-class', 'sync', '--workers', '9', '--backlog', '2048']),
+]

@@ -1,7 +1,7 @@
 /**
  * One load generator: keep-alive connections on bare sockets, each with one request under way, so that it costs a fraction
- * of what it measures. Requests before `begin` warm the server up and are not counted: Node accepts one connection a turn of
- * its loop, so the first answers after 256 connects say nothing about the steady state.
+ * of what it measures. Requests before `begin` warm the server up and are not counted, and it says `warm` when every connection
+ * has had an answer: Node accepts one connection a turn of its loop, so the first answers after 256 connects take seconds.
  */
 
 import { connect, type Socket } from 'node:net'
@@ -16,16 +16,21 @@ export type Job = {
   run: string
   /** How many people log in; 0: everybody is new. */
   users: number
+  /** Everybody of these once, and then the job is done, without `begin` or `end`. */
+  inTurn?: { first: number; step: number }
   /** One for each connection, when refreshing. */
   refreshTokens: string[]
 }
 
 export type Order = { job: Job } | { begin: true } | { end: true }
 
+export type Report = { warm: true } | { outcome: Outcome }
+
 /** Latencies in milliseconds of the requests answered between `begin` and `end`. */
 export type Outcome = { latencies: Float32Array; refused: number; broken: number; firstRefusal?: string }
 
-const LAST_ANSWERS_MS = 5000
+/** A slow server may finish what it was asked, so that it does not work on it during somebody else's run. */
+const LAST_ANSWERS_MS = 30_000
 
 let counting = false
 let running = false
@@ -35,10 +40,18 @@ let refused = 0
 let broken = 0
 let firstRefusal: string | undefined
 let sent = 0
+let sentInJob = 0
+let warmed = 0
+
+const report = (message: Report) => process.send?.(message)
 
 process.on('message', (order: Order) => {
   if ('job' in order) {
     running = true
+    sentInJob = 0
+    warmed = 0
+    refused = 0
+    broken = 0
     for (let index = 0; index < order.job.connections; index += 1) open(order.job, order.job.refreshTokens[index])
   } else if ('begin' in order) {
     latencies = []
@@ -47,11 +60,15 @@ process.on('message', (order: Order) => {
     firstRefusal = undefined
     counting = true
   } else {
-    counting = false
-    running = false
-    finish(performance.now() + LAST_ANSWERS_MS)
+    end()
   }
 })
+
+function end() {
+  counting = false
+  running = false
+  finish(performance.now() + LAST_ANSWERS_MS)
+}
 
 function finish(deadline: number) {
   if (underWay > 0 && performance.now() < deadline) {
@@ -59,12 +76,13 @@ function finish(deadline: number) {
     return
   }
   const outcome: Outcome = { latencies: Float32Array.from(latencies), refused, broken: broken + underWay }
-  process.send?.(firstRefusal === undefined ? outcome : { ...outcome, firstRefusal })
+  report({ outcome: firstRefusal === undefined ? outcome : { ...outcome, firstRefusal } })
   underWay = 0
 }
 
-function open(job: Job, firstToken: string | undefined) {
+function open(job: Job, firstToken: string | undefined, isFirst = true) {
   let token = firstToken
+  let answered = !isFirst
   let received = ''
   let startedAt = 0
   let waiting = false
@@ -72,6 +90,7 @@ function open(job: Job, firstToken: string | undefined) {
   socket.setEncoding('latin1')
 
   function next() {
+    if (running && job.inTurn && job.inTurn.first + sentInJob * job.inTurn.step >= job.users) end()
     if (!running) {
       socket.destroy()
       return
@@ -90,12 +109,17 @@ function open(job: Job, firstToken: string | undefined) {
     waiting = false
     underWay -= 1
     if (job.kind === 'refresh') token = /"refresh_token":"([^"]+)"/.exec(answer)?.[1] ?? token
+    if (!answered) {
+      answered = true
+      warmed += 1
+      if (warmed === job.connections) report({ warm: true })
+    }
     if (counting) {
       latencies.push(performance.now() - startedAt)
-      if (!answer.startsWith('HTTP/1.1 200')) {
-        refused += 1
-        firstRefusal ??= answer.slice(0, 1000)
-      }
+    }
+    if (!answer.startsWith('HTTP/1.1 200')) {
+      refused += 1
+      firstRefusal ??= answer.slice(0, 1000)
     }
     // Some servers keep no connection.
     if (/^connection: close/im.test(answer.slice(0, answer.indexOf('\r\n\r\n')))) socket.end()
@@ -107,7 +131,7 @@ function open(job: Job, firstToken: string | undefined) {
       underWay -= 1
       broken += 1
     }
-    if (running) setTimeout(open, waiting ? 50 : 0, job, token)
+    if (running) setTimeout(open, waiting ? 50 : 0, job, token, !answered)
   })
 }
 
@@ -119,9 +143,15 @@ function requestText(job: Job, token: string | undefined): string {
 
 /** As of wx.login: never used before. `u<number>` tells the fake WeChat whose it is. */
 function freshCode(job: Job): string {
+  const nth = sentInJob
   sent += 1
-  const user = job.users > 0 ? Math.floor(Math.random() * job.users) : `${job.run}${String(sent).padStart(9, '0')}`
-  return `u${user}-${job.run}-${sent}`
+  sentInJob += 1
+  return `u${userOf(job, nth)}-${job.run}-${sent}`
+}
+
+function userOf(job: Job, nth: number): number | string {
+  if (job.inTurn) return job.inTurn.first + nth * job.inTurn.step
+  return job.users > 0 ? Math.floor(Math.random() * job.users) : `${job.run}${String(sent).padStart(9, '0')}`
 }
 
 function isComplete(text: string): boolean {

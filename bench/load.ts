@@ -4,9 +4,9 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { Job, Order, Outcome } from './load-process.ts'
+import type { Job, Order, Outcome, Report } from './load-process.ts'
 
-export type Load = Omit<Job, 'run' | 'refreshTokens'> & { refreshTokens?: string[] }
+export type Load = Omit<Job, 'run' | 'refreshTokens' | 'inTurn'> & { refreshTokens?: string[] }
 
 export type Figures = {
   requests: number
@@ -34,20 +34,28 @@ export function startGenerators() {
     /** `window` is called at the begin and at the end of what is counted. */
     async run(load: Load, warmUpSeconds: number, seconds: number, window: () => void): Promise<Figures> {
       runs += 1
+      const warm = Promise.all(children.map((child) => once(child, 'message', patience())))
       for (const [index, child] of children.entries()) tell(child, { job: shareOf(load, index, runs) })
-      await sleep(warmUpSeconds * 1000)
+      await Promise.all([warm, sleep(warmUpSeconds * 1000)])
       const begin = performance.now()
       window()
       for (const child of children) tell(child, { begin: true })
       await sleep(seconds * 1000)
       window()
       const lasted = (performance.now() - begin) / 1000
-      const outcomes = children.map(async (child): Promise<Outcome> => {
-        const [outcome] = await once(child, 'message')
-        return outcome
-      })
+      const outcomes = Promise.all(children.map(outcomeOf))
       for (const child of children) tell(child, { end: true })
-      return summary(await Promise.all(outcomes), lasted)
+      return summary(await outcomes, lasted)
+    },
+    /** Lets every user log in once. */
+    async inTurn(load: Load) {
+      runs += 1
+      const outcomes = Promise.all(children.map(outcomeOf))
+      for (const [index, child] of children.entries()) {
+        tell(child, { job: { ...shareOf(load, index, runs), inTurn: { first: index, step: PROCESSES } } })
+      }
+      const { refused, broken, firstRefusal } = summary(await outcomes, 0)
+      if (refused + broken > 0) throw new Error(`${refused + broken} first logins failed: ${firstRefusal}`)
     },
     stop() {
       for (const child of children) child.kill()
@@ -55,7 +63,17 @@ export function startGenerators() {
   }
 }
 
+/** Longer than the slowest contestant needs; a server that never answers must not hold the benchmark for ever. */
+const patience = () => ({ signal: AbortSignal.timeout(180_000) })
+
 const tell = (child: ChildProcess, order: Order) => child.send(order)
+
+async function outcomeOf(child: ChildProcess): Promise<Outcome> {
+  for (;;) {
+    const [report]: Report[] = await once(child, 'message', patience())
+    if (report && 'outcome' in report) return report.outcome
+  }
+}
 
 /** The connections, and their tokens, dealt out over the processes. */
 function shareOf(load: Load, index: number, run: number): Job {

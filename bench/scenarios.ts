@@ -30,9 +30,6 @@ function login(name: string, title: string, connections: number, wechatDelayMs: 
   }
 }
 
-/** Run once before all others, and not counted: compiles the code and creates the users. */
-export const WARM_UP = login('warm-up', 'warm-up', 64, 0)
-
 export const SCENARIOS: Scenario[] = [
   login('login', `login, 256 connections, ${USERS.toLocaleString('en')} users`, 256, 0),
   login('login-new', 'login, 256 connections, every user new', 256, 0, 0),
@@ -59,6 +56,12 @@ export const SCENARIOS: Scenario[] = [
   login('wechat50-64', 'login, WeChat takes 50 ms, 64 connections', 64, 50),
   login('wechat50-256', 'login, WeChat takes 50 ms, 256 connections', 256, 50),
 ]
+
+/** Before all scenarios: everybody logs in once, so that nobody is new later, and the code is compiled. */
+export async function enrol({ port, contestant }: Runner, site: Site) {
+  await site.setWechatDelay(0)
+  await site.generators.inTurn({ port, path: contestant.paths.login, kind: 'login', connections: 64, users: USERS })
+}
 
 /** One run of one scenario by one contestant. */
 export async function measure(
