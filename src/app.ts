@@ -1,0 +1,79 @@
+/** The order of middleware and the list of mounts, for the public and the internal listener. */
+import { Hono } from 'hono'
+import { routePath } from 'hono/route'
+import { errorCodes, GatewayError } from './errors.ts'
+import { type GatewayContext, type GatewayEnv, openScope } from './http/context.ts'
+import { classify, failure } from './http/envelope.ts'
+import { mount, type Route } from './http/route.ts'
+import type { Log } from './observability/log.ts'
+import type { Metrics } from './observability/metrics.ts'
+import { needsOperator, PlatformError } from './platforms/platform.ts'
+
+export type AppParts = {
+  listener: 'public' | 'internal'
+  routes: readonly Route[]
+  /** Sub-apps with replies of their own form: documents, probes, standard OAuth endpoints. */
+  subApps: readonly Hono[]
+  log: Log
+  metrics: Metrics
+  trustedProxyHops: number
+  draining: () => boolean
+}
+
+export function createApp({
+  listener,
+  routes,
+  subApps,
+  log,
+  metrics,
+  trustedProxyHops,
+  draining,
+}: AppParts): Hono<GatewayEnv> {
+  const app = new Hono<GatewayEnv>()
+
+  app.use(async (c, next) => {
+    const scope = openScope(c, trustedProxyHops)
+    c.set('scope', scope)
+    if (draining()) scope.headers.Connection = 'close'
+    await next()
+    report(c)
+  })
+
+  function report(c: GatewayContext): void {
+    const { requestId, startedAt, userId, ip, errorCode, error } = c.get('scope')
+    // The pattern, not the path: paths hold ids, and patterns are few.
+    const matched = routePath(c, -1)
+    const route = matched === '/*' || matched === '*' ? 'none' : matched
+    const { status } = c.res
+    const durationMs = performance.now() - startedAt
+    metrics.requests.inc({ listener, route, method: c.req.method, status })
+    metrics.requestSeconds.observe({ listener, route }, durationMs / 1000)
+    const line = {
+      requestId,
+      method: c.req.method,
+      route,
+      status,
+      durationMs: Math.round(durationMs * 100) / 100,
+      userId,
+      ip,
+      errorCode,
+    }
+    if (status >= 500) log.error({ ...line, error }, alertOf(error))
+    else if (error !== undefined) log.info({ ...line, reason: classify(error).message }, 'refused')
+    else log.info(line, 'request')
+  }
+
+  mount(app, routes)
+  for (const subApp of subApps) app.route('/', subApp)
+  app.notFound((c) => failure(c, new GatewayError('A0404')))
+  app.onError((error, c) => failure(c, error))
+  return app
+}
+
+/** The words that an operator's alert looks for. */
+function alertOf(error: unknown): string {
+  if (error instanceof PlatformError && needsOperator(error))
+    return 'ALERT: the platform refuses our configuration or quota'
+  const { code } = classify(error)
+  return code === 'B0001' ? 'ALERT: defect' : `failed: ${errorCodes[code].en}`
+}

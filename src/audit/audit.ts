@@ -1,0 +1,81 @@
+/** The audit trail: who did what, when and from where. Append only; ids and addresses, never secrets or personal data. */
+import type { Kysely } from 'kysely'
+import type { Schema } from '../storage/schema.ts'
+import type { AuditKind, AuditRow } from './store.ts'
+import { insertAuditRows } from './store.ts'
+
+export type { AuditKind } from './store.ts'
+
+/** From where a change came. */
+export type Origin = { ip: string | undefined; requestId: string | undefined; actor: string }
+
+export type AuditEvent = { kind: AuditKind; at: Date; origin: Origin } & Partial<
+  Pick<AuditRow, 'user_id' | 'session_id' | 'appid'>
+> & {
+    detail?: Record<string, unknown>
+  }
+
+export type Audit = {
+  /** Writes an event that stands alone (a refused login) soon, in bulk; what a change does is written with the change. */
+  record(event: AuditEvent): void
+  /** Writes what waits. */
+  flush(): Promise<void>
+}
+
+const FLUSH_AFTER_MS = 250
+const MAX_WAITING = 10_000
+
+export function createAudit({
+  kysely,
+  onError,
+}: {
+  kysely: Kysely<Schema>
+  onError: (error: unknown, lost: number) => void
+}): Audit {
+  let waiting: AuditRow[] = []
+  let timer: NodeJS.Timeout | undefined
+  let writing: Promise<void> = Promise.resolve()
+
+  async function write(): Promise<void> {
+    timer = undefined
+    const rows = waiting
+    waiting = []
+    for (let at = 0; at < rows.length; at += 500) {
+      try {
+        await insertAuditRows(kysely, rows.slice(at, at + 500))
+      } catch (error) {
+        onError(error, rows.length - at)
+        return
+      }
+    }
+  }
+
+  return {
+    record(event) {
+      if (waiting.length >= MAX_WAITING) return onError(new Error('the audit queue is full'), 1)
+      waiting.push(toRow(event))
+      timer ??= setTimeout(() => {
+        writing = writing.then(write)
+      }, FLUSH_AFTER_MS).unref()
+    },
+    flush() {
+      clearTimeout(timer)
+      writing = writing.then(write)
+      return writing
+    },
+  }
+}
+
+export function toRow({ kind, at, origin, detail, ...ids }: AuditEvent): AuditRow {
+  return {
+    at,
+    kind,
+    user_id: ids.user_id ?? null,
+    session_id: ids.session_id ?? null,
+    appid: ids.appid ?? null,
+    ip: origin.ip ?? null,
+    actor: origin.actor,
+    request_id: origin.requestId ?? null,
+    detail: detail === undefined ? null : JSON.stringify(detail),
+  }
+}

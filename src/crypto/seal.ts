@@ -1,0 +1,67 @@
+/** Seals secrets at rest: AES-256-GCM under a named key, bound to what they belong to. */
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
+
+export type EncryptionKey = { id: string; secret: Buffer }
+
+export type Sealer = {
+  /** Returns `v1.<key id>.<base64url(iv + ciphertext + tag)>`. `context` must be given again to open. */
+  seal(plaintext: string, context: string): string
+  /** The plaintext; throws SealError when the key is unknown, or the text or its context was changed. */
+  open(sealed: string, context: string): string
+  /** A 32-byte key for one purpose from every encryption key, the sealing one first (RFC 5869). */
+  derive(purpose: string): Buffer[]
+  /** The id of the key that seals now. */
+  currentKeyId: string
+}
+
+export class SealError extends Error {
+  readonly keyId: string | undefined
+  constructor(message: string, keyId?: string) {
+    super(message)
+    this.name = 'SealError'
+    this.keyId = keyId
+  }
+}
+
+const IV_BYTES = 12
+const TAG_BYTES = 16
+
+/** The first key seals; all of them open. */
+export function createSealer(keys: readonly EncryptionKey[]): Sealer {
+  const [current] = keys
+  if (!current) throw new SealError('at least one encryption key is needed')
+  const byId = new Map(keys.map((key) => [key.id, key.secret]))
+
+  return {
+    currentKeyId: current.id,
+    seal(plaintext, context) {
+      const iv = randomBytes(IV_BYTES)
+      const cipher = createCipheriv('aes-256-gcm', current.secret, iv)
+      cipher.setAAD(Buffer.from(context))
+      const body = Buffer.concat([iv, cipher.update(plaintext, 'utf8'), cipher.final(), cipher.getAuthTag()])
+      return `v1.${current.id}.${body.toString('base64url')}`
+    },
+    open(sealed, context) {
+      const id = sealedWith(sealed)
+      const secret = id === undefined ? undefined : byId.get(id)
+      if (id === undefined) throw new SealError('not a sealed value')
+      if (!secret) throw new SealError(`sealed under encryption key "${id}", which ENCRYPTION_KEYS does not hold`, id)
+      const body = Buffer.from(sealed.slice(sealed.lastIndexOf('.') + 1), 'base64url')
+      if (body.length < IV_BYTES + TAG_BYTES) throw new SealError('a sealed value was truncated', id)
+      const decipher = createDecipheriv('aes-256-gcm', secret, body.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES })
+      decipher.setAAD(Buffer.from(context))
+      decipher.setAuthTag(body.subarray(-TAG_BYTES))
+      try {
+        return decipher.update(body.subarray(IV_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
+      } catch {
+        throw new SealError(`a sealed value does not open under encryption key "${id}"`, id)
+      }
+    },
+    derive: (purpose) => keys.map((key) => Buffer.from(hkdfSync('sha256', key.secret, '', purpose, 32))),
+  }
+}
+
+/** The id of the key a value is sealed under, or undefined when it is not a sealed value. */
+export function sealedWith(sealed: string): string | undefined {
+  return /^v1\.([A-Za-z0-9_-]{1,32})\.[A-Za-z0-9_-]+$/.exec(sealed)?.[1]
+}

@@ -1,0 +1,141 @@
+/** `npm run dev`: the whole gateway with everything embedded: PGlite, a cache in the process and a simulated WeChat. */
+import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { systemClock } from '../clock.ts'
+import { loadConfig } from '../config.ts'
+import { createGateway } from '../gateway.ts'
+import { listen } from '../listeners.ts'
+import { createLog } from '../observability/log.ts'
+import { createUndiciSender } from '../platforms/fetch-json.ts'
+import { createMemoryCache } from '../storage/cache.memory.ts'
+import { createPglite } from '../storage/database.ts'
+import { migrate } from '../storage/migrate.ts'
+import { FolderInUse, lockFolder } from './data-lock.ts'
+import { createWechatSimulator } from './wechat-simulator.ts'
+
+const help = `Usage: npm run dev -- [options]
+
+  --port <n>         public listener, default 8080
+  --admin-port <n>   internal listener, default 9090
+  --wechat-port <n>  simulated WeChat, default 8081
+  --data <folder>    where the database and the keys are kept, default ./.data
+  --help             this text
+
+Any variable of docs/configuration.md may be set too, except the stores.`
+
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string', default: '8080' },
+    'admin-port': { type: 'string', default: '9090' },
+    'wechat-port': { type: 'string', default: '8081' },
+    data: { type: 'string', default: './.data' },
+    help: { type: 'boolean', default: false },
+  },
+})
+if (values.help) {
+  console.log(help)
+  process.exit(0)
+}
+if (process.env.NODE_ENV === 'production') fail('npm run dev is for development only; in production use npm start.')
+
+const APPID = 'wxdev0000000000001'
+const SECRET = 'development-only-secret'
+const ADMIN_TOKEN = 'development-only-admin-token-0000000000'
+
+function fail(message: string): never {
+  console.error(message)
+  process.exit(1)
+}
+
+async function lockOrExit(folder: string): Promise<void> {
+  try {
+    await lockFolder(folder)
+  } catch (error) {
+    if (error instanceof FolderInUse) fail(error.message)
+    throw error
+  }
+}
+
+/** Made at the first start and kept beside the data it seals. */
+function encryptionKeys(folder: string): string {
+  const file = join(folder, 'encryption-keys')
+  if (!existsSync(file)) writeFileSync(file, `dev:${randomBytes(32).toString('base64')}`, { mode: 0o600 })
+  return readFileSync(file, 'utf8')
+}
+
+await lockOrExit(values.data)
+
+const host = '127.0.0.1'
+const issuer = `http://localhost:${values.port}`
+const config = loadConfig({
+  LOG_LEVEL: 'warn',
+  ADMIN_TOKENS: `dev:admin+introspect+open-data:${ADMIN_TOKEN}`,
+  WECHAT_APPID: APPID,
+  WECHAT_SECRET: SECRET,
+  ISSUER: issuer,
+  ...process.env,
+  HOST: host,
+  PORT: values.port,
+  ADMIN_HOST: host,
+  ADMIN_PORT: values['admin-port'],
+  WECHAT_API_BASE: `http://${host}:${values['wechat-port']}`,
+  DATABASE_URL: 'postgres://embedded',
+  REDIS_URL: 'redis://embedded',
+  ENCRYPTION_KEYS: encryptionKeys(values.data),
+})
+
+const database = await createPglite({ directory: join(values.data, 'postgres') })
+await migrate(database.kysely)
+const sender = createUndiciSender()
+const gateway = createGateway({
+  config,
+  database,
+  cache: createMemoryCache({ clock: systemClock }),
+  send: sender.send,
+  clock: systemClock,
+  log: createLog({ level: config.logLevel }),
+})
+const simulator = createWechatSimulator({
+  apps: config.apps.map(({ appid, secret }) => ({ appid, secret, openPlatform: 'dev' })),
+})
+
+try {
+  const listeners = await Promise.all([
+    listen(simulator.app, { host, port: Number(values['wechat-port']) }),
+    listen(gateway.publicApp, config.publicListener),
+    listen(gateway.internalApp, config.internalListener),
+  ])
+  await gateway.start()
+  printWelcome()
+  const stop = async () => {
+    gateway.drain()
+    await Promise.all(listeners.map((listener) => listener.close(1000)))
+    await Promise.all([gateway.close(), sender.close()])
+    process.exit(0)
+  }
+  process.on('SIGINT', () => void stop())
+  process.on('SIGTERM', () => void stop())
+} catch (error) {
+  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+    fail(
+      `${error.message}\nAnother program uses this port; choose others: npm run dev -- --port 18080 --admin-port 19090 --wechat-port 18081`,
+    )
+  }
+  throw error
+}
+
+function printWelcome(): void {
+  console.log(`
+  Gateway     ${issuer}
+  JWKS        ${issuer}/.well-known/jwks.json
+  Internal    http://localhost:${values['admin-port']}/readyz    (admin token: ${ADMIN_TOKEN})
+  WeChat      http://localhost:${values['wechat-port']}    (simulated, app ${APPID})
+  Data        ${values.data}    (delete it to start afresh)
+
+  Log in; a code is good once, as with WeChat, so each paste asks for a fresh one:
+
+  curl -s ${issuer}/api/login -H 'content-type: application/json' -d "{\\"code\\":\\"dev:alice:$(date +%s%N)\\"}"
+`)
+}

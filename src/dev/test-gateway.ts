@@ -1,0 +1,128 @@
+/** A whole gateway for a test: its stores, a simulated WeChat and a log that can be searched, driven by app.request. */
+import { randomBytes } from 'node:crypto'
+import { type Clock, systemClock } from '../clock.ts'
+import { type Config, loadConfig } from '../config.ts'
+import { createGateway, type Gateway } from '../gateway.ts'
+import { createLog } from '../observability/log.ts'
+import type { Send } from '../platforms/fetch-json.ts'
+import { PlatformError } from '../platforms/platform.ts'
+import { openTestStores, type TestStores } from './real-stores.ts'
+import { createWechatSimulator, type SimulatedApp, type WechatSimulator } from './wechat-simulator.ts'
+
+export const APPID = 'wx0000000000000001'
+export const APP_SECRET = 'secret-of-the-first-test-app-0001'
+
+export const testEnvironment = {
+  ISSUER: 'https://auth.example.com',
+  DATABASE_URL: 'postgres://unused',
+  REDIS_URL: 'redis://unused',
+  ENCRYPTION_KEYS: `k1:${randomBytes(32).toString('base64')}`,
+  WECHAT_APPID: APPID,
+  WECHAT_SECRET: APP_SECRET,
+  RATE_LIMIT: 'off',
+} satisfies Record<string, string>
+
+export type Reply = { status: number; headers: Headers; body: Envelope }
+// biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the reply holds.
+export type Envelope = { code: string; msg: string; data: any; request_id?: string; fields?: Record<string, string> }
+
+export type TestGateway = Gateway & {
+  config: Config
+  stores: TestStores
+  simulator: WechatSimulator
+  /** Every log line so far. */
+  logs(): string
+  /** JSON in, envelope out. */
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Reply>
+  call(
+    method: string,
+    path: string,
+    options?: { body?: unknown; token?: string; headers?: Record<string, string> },
+  ): Promise<Reply>
+  login(person: string, body?: Record<string, unknown>): Promise<Reply>
+  /** A second gateway on the same stores. */
+  replica(environment?: Record<string, string>): Promise<TestGateway>
+}
+
+export type TestGatewayOptions = {
+  environment?: Record<string, string | undefined>
+  clock?: Clock
+  apps?: SimulatedApp[]
+  stores?: TestStores
+  simulator?: WechatSimulator
+}
+
+export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
+  const { environment = {}, clock = systemClock, apps = [{ appid: APPID, secret: APP_SECRET }] } = options
+  const stores = options.stores ?? (await openTestStores({ clock }))
+  const simulator = options.simulator ?? createWechatSimulator({ apps, clock })
+  return await build(stores, { environment, clock, simulator }, stores)
+}
+
+type Shared = { environment: Record<string, string | undefined>; clock: Clock; simulator: WechatSimulator }
+
+async function build(
+  stores: TestStores,
+  shared: Shared,
+  view: Pick<TestStores, 'database' | 'cache'>,
+): Promise<TestGateway> {
+  const { environment, clock, simulator } = shared
+  const config = loadConfig({ ...testEnvironment, ...environment })
+  const lines: string[] = []
+  const log = createLog({ level: 'trace', destination: { write: (line: string) => void lines.push(line) } })
+  const gateway = createGateway({ config, ...view, send: simulatorSend(simulator), clock, log })
+  await gateway.start()
+
+  const call: TestGateway['call'] = async (method, path, { body, token, headers = {} } = {}) => {
+    const raw = typeof body === 'string' || body instanceof Uint8Array
+    const reply = await gateway.publicApp.request(path, {
+      method,
+      headers: {
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
+    })
+    return { status: reply.status, headers: reply.headers, body: (await reply.json()) as Envelope }
+  }
+
+  return {
+    ...gateway,
+    config,
+    stores,
+    simulator,
+    logs: () => lines.join(''),
+    call,
+    post: (path, body, headers) => call('POST', path, { body, ...(headers ? { headers } : {}) }),
+    login: (person, body = {}) =>
+      call('POST', '/api/login', {
+        body: { code: simulator.login(String(body.appid ?? config.apps[0]?.appid), person), ...body },
+      }),
+    replica: (more = {}) => build(stores, { ...shared, environment: { ...environment, ...more } }, stores.replica()),
+    async close() {
+      await gateway.close()
+      await stores.close().catch(() => undefined)
+    },
+  }
+}
+
+/** Calls the simulator in process, with the time limit and the typed failures of the real sender. */
+function simulatorSend(simulator: WechatSimulator): Send {
+  return async ({ operation, method, url, headers, body, timeoutMs }) => {
+    try {
+      const reply = await simulator.fetch(url, {
+        method,
+        signal: AbortSignal.timeout(timeoutMs),
+        ...(headers ? { headers } : {}),
+        ...(body === undefined ? {} : { body }),
+      })
+      return { status: reply.status, text: await reply.text() }
+    } catch (error) {
+      throw new PlatformError(
+        operation,
+        error instanceof Error && error.name === 'TimeoutError' ? 'timeout' : 'unreachable',
+      )
+    }
+  }
+}

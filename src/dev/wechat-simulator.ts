@@ -1,0 +1,79 @@
+/**
+ * A WeChat to develop and test against: its real paths, codes, keys, refusals and bad days, with a mini-program client
+ * built in, so that login can be driven end to end without an account or a network.
+ */
+import type { HttpBindings } from '@hono/node-server'
+import { Hono } from 'hono'
+import { type Clock, systemClock } from '../clock.ts'
+import { weChatApi } from './wechat-simulator-api.ts'
+import { controlRoutes } from './wechat-simulator-control.ts'
+import { createCredentials } from './wechat-simulator-credentials.ts'
+import { createOpenData } from './wechat-simulator-open-data.ts'
+import { createPeople, type SimulatedApp } from './wechat-simulator-people.ts'
+import { createTraffic } from './wechat-simulator-traffic.ts'
+
+export type { SimulatedApp } from './wechat-simulator-people.ts'
+export type { Fault } from './wechat-simulator-traffic.ts'
+
+export type WechatSimulatorOptions = {
+  apps: readonly SimulatedApp[]
+  clock?: Clock
+  /** How long every answer of the API takes. */
+  delayMs?: number
+  /** How many people, unused codes and spent codes are remembered, each. */
+  capacity?: number
+}
+
+/**
+ * The simulator; `person` is any name for a human, and the same name gives the same openid and unionid, always.
+ *
+ * `dev:<person>:<nonce>` is a login code and `dev-phone:<person>:<nonce>` a phone code that nobody has to fetch first:
+ * each is minted for the calling app when first seen and is single use from then on.
+ */
+export function createWechatSimulator({
+  apps,
+  clock = systemClock,
+  delayMs = 0,
+  capacity = 500_000,
+}: WechatSimulatorOptions) {
+  const people = createPeople(apps, clock, capacity)
+  const credentials = createCredentials(clock)
+  const openData = createOpenData(people, clock)
+  const { pass, ...weather } = createTraffic(delayMs)
+
+  const client = {
+    /** wx.login: a code good for one exchange within five minutes. `unionid: false` hides it from this exchange. */
+    login: (appid: string, person: string, options: { unionid?: boolean | undefined } = {}): string =>
+      people.mintLogin(appid, person, options.unionid ?? true),
+    /** The phone button: a code for getPhoneNumber. A number abroad is written `+852 91234567`. */
+    phoneCode: (appid: string, person: string, phone?: string): string => people.mintPhone(appid, person, phone),
+    /** wx.getUserInfo, signed and encrypted under the person's current session_key. */
+    userInfo: openData.userInfo,
+    /** The phone button's older `encryptedData` and `iv`. */
+    phoneData: openData.phoneData,
+    openidOf: (appid: string, person: string): string => people.member(appid, person).openid,
+    unionidOf: (appid: string, person: string): string | undefined => people.member(appid, person).unionid,
+    sessionKeyOf: (appid: string, person: string): string => people.member(appid, person).sessionKey,
+    /** Ends a platform credential before its time: 40001 from here on. */
+    revokeCredential: credentials.revoke,
+    ...weather,
+    stats: () => ({ ...weather.stats(), remembered: people.remembered() }),
+  }
+
+  const app = new Hono<{ Bindings: Partial<HttpBindings> }>()
+  app.onError((error) => {
+    throw error
+  })
+  app.route('/simulator', controlRoutes({ ...client, apps }))
+  app.route('/', weChatApi({ people, credentials, traffic: { pass }, clock }))
+
+  /** The API in process, in the place of `fetch`; hears the abort signal. */
+  const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+    init?.signal?.throwIfAborted()
+    return app.request(input instanceof URL ? input.href : input, init)
+  }
+
+  return { app, fetch, ...client }
+}
+
+export type WechatSimulator = ReturnType<typeof createWechatSimulator>

@@ -1,0 +1,195 @@
+/** The composition root: every part of the gateway is made here and handed what it needs. */
+import type { Hono } from 'hono'
+import { createApp } from './app.ts'
+import { createAudit } from './audit/audit.ts'
+import type { Clock } from './clock.ts'
+import type { Config } from './config.ts'
+import { createSealer } from './crypto/seal.ts'
+import type { GatewayEnv } from './http/context.ts'
+import { type Job, startJobs } from './jobs.ts'
+import { createKeyRing } from './keys/ring.ts'
+import { documentRoutes } from './keys/routes.ts'
+import { createKeyStore } from './keys/store.ts'
+import { createLogin } from './login/login.ts'
+import { createReplay } from './login/replay.ts'
+import { loginRoutes } from './login/routes.ts'
+import { createLoginStore } from './login/store.ts'
+import { type DependencyState, healthRoutes } from './observability/health.ts'
+import type { Log } from './observability/log.ts'
+import { createMetrics, type Metrics } from './observability/metrics.ts'
+import type { Send } from './platforms/fetch-json.ts'
+import { createApps } from './platforms/registry.ts'
+import { createWechat } from './platforms/wechat.ts'
+import { statusReference } from './revocation/status-list.ts'
+import { createRefreshTokens } from './sessions/refresh-token.ts'
+import { sessionRoutes } from './sessions/routes.ts'
+import { createSessions } from './sessions/sessions.ts'
+import { createSessionStore } from './sessions/store.ts'
+import type { Cache } from './storage/cache.ts'
+import { type Database, isDatabaseUnavailable } from './storage/database.ts'
+import { pendingMigrations } from './storage/migrate.ts'
+import { createAccessTokens } from './tokens/access-token.ts'
+import { createUserStore } from './users/store.ts'
+import { createVault } from './vault/vault.ts'
+
+export type GatewayParts = {
+  config: Config
+  database: Database
+  cache: Cache
+  send: Send
+  clock: Clock
+  log: Log
+  metrics?: Metrics
+}
+
+export type Gateway = {
+  publicApp: Hono<GatewayEnv>
+  internalApp: Hono<GatewayEnv>
+  /** Loads the signing keys, waiting for the database as long as it takes, and starts the timed tasks. */
+  start(): Promise<void>
+  /** From now on not ready; what is in flight goes on. */
+  drain(): void
+  close(): Promise<void>
+}
+
+const START_RETRY_MS = 500
+
+export function createGateway({
+  config,
+  database,
+  cache,
+  send,
+  clock,
+  log,
+  metrics = createMetrics(),
+}: GatewayParts): Gateway {
+  const now = () => clock.now()
+  const sealer = createSealer(config.encryptionKeys)
+  const audit = createAudit({
+    kysely: database.kysely,
+    onError: (error, lost) => log.error({ error, lost }, 'audit events were lost'),
+  })
+
+  const wechat = createWechat({ send, apiBase: config.wechatApiBase })
+  const apps = createApps({ apps: config.apps, platforms: [wechat] })
+
+  const ring = createKeyRing({
+    store: createKeyStore(database),
+    sealer,
+    clock,
+    schedule: {
+      alg: config.signingAlgorithm,
+      rotationSeconds: config.signingKeyRotationSeconds,
+      publishAheadSeconds: config.signingKeyPublishAheadSeconds,
+      jwksMaxAgeSeconds: config.jwksMaxAgeSeconds,
+      tokenTtlSeconds: Math.max(
+        config.accessTokenTtlSeconds,
+        ...config.apps.map((app) => app.accessTokenTtlSeconds ?? 0),
+      ),
+    },
+  })
+  const accessTokens = createAccessTokens({
+    ring,
+    clock,
+    issuer: config.issuer,
+    type: config.accessTokenType,
+    audiences: [...new Set([...config.audience, ...config.apps.flatMap((app) => app.audience ?? [])])],
+    statusOf: statusReference(config.issuer),
+  })
+
+  const sessions = createSessions({
+    store: createSessionStore({ database, now, reuseIntervalSeconds: config.refreshReuseIntervalSeconds }),
+    accessTokens,
+    refreshTokens: createRefreshTokens({ sealer }),
+    apps,
+    clock,
+    config,
+    onRefresh: (outcome) => metrics.refreshes.inc({ outcome }),
+  })
+  const login = createLogin({
+    apps,
+    replay: createReplay({ cache, sealer, clock }),
+    vault: createVault({ cache, sealer, ttlSeconds: config.sessionKeyTtlSeconds }),
+    store: createLoginStore({ database, now }),
+    users: createUserStore(database),
+    sessions,
+    audit,
+    clock,
+    onLogin: (platform, outcome) => metrics.logins.inc({ platform, outcome }),
+    onVaultLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is away'),
+  })
+
+  let draining = false
+  let databaseState: DependencyState = 'unknown'
+  const withoutLimit = async () => undefined
+  const common = { log, metrics, trustedProxyHops: config.trustedProxyHops, draining: () => draining }
+
+  const publicApp = createApp({
+    ...common,
+    listener: 'public',
+    routes: [
+      ...loginRoutes({ login, limit: withoutLimit }),
+      ...sessionRoutes({ sessions, accessTokens, limit: withoutLimit }),
+    ],
+    subApps: [documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds })],
+  })
+  const internalApp = createApp({
+    ...common,
+    listener: 'internal',
+    routes: [],
+    subApps: [
+      healthRoutes({
+        notReady: () => (draining ? 'draining' : ring.ready() ? undefined : 'signing keys are not loaded yet'),
+        dependencies: () => ({ postgres: databaseState, redis: cache.available() ? 'up' : 'down' }),
+      }),
+    ],
+  })
+
+  async function watchDatabase(): Promise<void> {
+    try {
+      await database.run({ name: 'ping', text: 'select 1' }, [])
+      databaseState = 'up'
+    } catch (error) {
+      databaseState = 'down'
+      throw error
+    }
+  }
+  const jobs: Job[] = [
+    { name: 'signing-keys', everyMs: ring.tickEveryMs, run: () => ring.tick() },
+    { name: 'database-probe', everyMs: 5000, run: watchDatabase },
+  ]
+  let running: ReturnType<typeof startJobs> | undefined
+
+  return {
+    publicApp,
+    internalApp,
+    async start() {
+      while (!draining) {
+        try {
+          const pending = await pendingMigrations(database.kysely)
+          if (pending.length === 0) break
+          log.warn({ pending }, 'waiting for the database schema: run `npm run migrate`')
+        } catch (error) {
+          if (!isDatabaseUnavailable(error)) throw error
+          log.warn({ error }, 'waiting for PostgreSQL')
+        }
+        await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS))
+      }
+      await ring.tick()
+      databaseState = 'up'
+      running = startJobs({
+        jobs,
+        onSuccess: (job) => metrics.jobSuccess.set({ task: job }, clock.now().getTime() / 1000),
+        onError: (job, error) => log.error({ job, error }, 'job failed'),
+      })
+    },
+    drain() {
+      draining = true
+    },
+    async close() {
+      await running?.stop()
+      await audit.flush()
+      await Promise.all([database.close(), cache.close()])
+    },
+  }
+}

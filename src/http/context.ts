@@ -1,0 +1,68 @@
+/** What every request carries along: its id, its language, where it came from, and what the log will say about it. */
+import type { HttpBindings } from '@hono/node-server'
+import type { Context } from 'hono'
+import type { Origin } from '../audit/audit.ts'
+import { randomToken } from '../crypto/random.ts'
+
+export type RequestScope = {
+  requestId: string
+  /** The client's address as far as it can be trusted; undefined when it is unknown. */
+  ip: string | undefined
+  language: 'zh' | 'en'
+  startedAt: number
+  /** Headers of the reply. A plain object that the reply is made with: Hono's c.header() costs a Headers object each. */
+  headers: Record<string, string>
+  /** Filled in on the way, for the log line. */
+  userId?: string
+  errorCode?: string
+  error?: unknown
+}
+
+export type GatewayEnv = { Variables: { scope: RequestScope }; Bindings: HttpBindings }
+export type GatewayContext = Context<GatewayEnv>
+
+const requestIdPattern = /^[A-Za-z0-9_.-]{8,64}$/
+
+export function openScope(c: GatewayContext, trustedProxyHops: number): RequestScope {
+  const given = c.req.header('x-request-id')
+  const requestId = given !== undefined && requestIdPattern.test(given) ? given : randomToken()
+  return {
+    requestId,
+    headers: {
+      'Content-Type': 'application/json; charset=UTF-8',
+      'X-Content-Type-Options': 'nosniff',
+      'X-Request-Id': requestId,
+    },
+    ip: clientAddress(c, trustedProxyHops),
+    language: prefersEnglish(c.req.header('accept-language')) ? 'en' : 'zh',
+    startedAt: performance.now(),
+  }
+}
+
+/** Chinese unless English is asked for before it. */
+function prefersEnglish(acceptLanguage: string | undefined): boolean {
+  if (acceptLanguage === undefined) return false
+  const english = acceptLanguage.search(/\ben\b/i)
+  const chinese = acceptLanguage.search(/\bzh\b/i)
+  return english >= 0 && (chinese < 0 || english < chinese)
+}
+
+/** Each trusted proxy appends the address it saw, so the last `hops` entries are theirs and the one before is the client's. */
+function clientAddress(c: GatewayContext, hops: number): string | undefined {
+  const peer = c.env?.incoming?.socket.remoteAddress?.replace(/^::ffff:/, '')
+  if (hops === 0) return peer
+  const forwarded = (c.req.header('x-forwarded-for') ?? '').split(',').map((part) => part.trim())
+  const chosen = forwarded.at(-hops)
+  return chosen !== undefined && /^[0-9a-fA-F:.]{2,45}$/.test(chosen) ? chosen.replace(/^::ffff:/, '') : peer
+}
+
+/** Sets a header of the reply. */
+export function replyHeader(c: GatewayContext, name: string, value: string): void {
+  c.get('scope').headers[name] = value
+}
+
+/** Who acted and from where, for the audit trail. */
+export function originOf(c: GatewayContext, actor = 'user'): Origin {
+  const { ip, requestId } = c.get('scope')
+  return { ip, requestId, actor }
+}

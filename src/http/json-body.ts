@@ -1,0 +1,61 @@
+/** Reads a JSON body with a limit: the right refusal for a wrong type, too many bytes, broken text and unstorable characters. */
+import { isUtf8 } from 'node:buffer'
+import { GatewayError, invalidField } from '../errors.ts'
+import type { GatewayContext } from './context.ts'
+
+export const MAX_JSON_BYTES = 64 * 1024
+
+/** The parsed body; undefined when there is none. Throws A0415, A0413, A0427 or A0400. */
+export async function readJson(c: GatewayContext, maxBytes = MAX_JSON_BYTES): Promise<unknown> {
+  const bytes = await readBytes(c, maxBytes)
+  if (bytes.length === 0) return undefined
+  if (!/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(c.req.header('content-type') ?? ''))
+    throw new GatewayError('A0415')
+  // RFC 8259 section 8.1: JSON is UTF-8. Replacing broken bytes would store something the client never sent.
+  if (!isUtf8(bytes)) throw new GatewayError('A0427', { note: 'not UTF-8' })
+  const text = bytes.toString('utf8')
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new GatewayError('A0427')
+  }
+  // Escapes are the only way to NUL and lone surrogates, which PostgreSQL cannot store.
+  if (text.includes('\\u')) refuseUnstorable(value)
+  return value
+}
+
+export async function readBytes(c: GatewayContext, maxBytes: number): Promise<Buffer> {
+  const declared = c.req.header('content-length')
+  if (declared !== undefined) {
+    if (Number(declared) > maxBytes) throw new GatewayError('A0413')
+    return Buffer.from(await c.req.arrayBuffer())
+  }
+  if (c.req.header('transfer-encoding') === undefined && !c.req.raw.body) return Buffer.alloc(0)
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of c.req.raw.body ?? []) {
+    size += chunk.length
+    if (size > maxBytes) throw new GatewayError('A0413')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** Walks without recursion: the nesting is the sender's choice. */
+function refuseUnstorable(root: unknown): void {
+  const open: { path: string; value: unknown }[] = [{ path: '', value: root }]
+  for (let next = open.pop(); next; next = open.pop()) {
+    const { path, value } = next
+    if (typeof value === 'string') {
+      if (value.includes('\0') || !value.isWellFormed())
+        throw invalidField(path || 'body', 'holds a NUL or half a surrogate pair')
+    } else if (typeof value === 'object' && value !== null) {
+      for (const [name, each] of Object.entries(value)) {
+        if (name.includes('\0') || !name.isWellFormed())
+          throw invalidField(path || 'body', 'holds a name with NUL or half a surrogate pair')
+        open.push({ path: path === '' ? name : `${path}.${name}`.slice(0, 100), value: each })
+      }
+    }
+  }
+}

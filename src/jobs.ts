@@ -1,0 +1,49 @@
+/** Timed tasks of one process: each runs again after its pause, whether it succeeded or not, until it is stopped. */
+
+export type Job = { name: string; everyMs: number; run(): Promise<void> }
+
+export type RunningJobs = { stop(): Promise<void> }
+
+export type JobsParts = {
+  jobs: readonly Job[]
+  onSuccess: (name: string) => void
+  onError: (name: string, error: unknown) => void
+}
+
+export function startJobs({ jobs, onSuccess, onError }: JobsParts): RunningJobs {
+  const stopping = new AbortController()
+
+  async function loop(job: Job): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await pause(job.everyMs, stopping.signal)
+      if (stopping.signal.aborted) return
+      try {
+        await job.run()
+        onSuccess(job.name)
+      } catch (error) {
+        onError(job.name, error)
+      }
+    }
+  }
+  const loops = jobs.map(loop)
+
+  return {
+    async stop() {
+      stopping.abort()
+      await Promise.all(loops)
+    },
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms)
+    timer.unref()
+    function done(): void {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    signal.addEventListener('abort', done)
+  })
+}

@@ -1,0 +1,137 @@
+/** The key ring of this process: loads the keys, signs with the active one, publishes the rest, and adds the next in time. */
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import type { Sealer } from '../crypto/seal.ts'
+import { GatewayError } from '../errors.ts'
+import {
+  activeKey,
+  decide,
+  type KeyState,
+  keyState,
+  type RingKey,
+  reloadSeconds,
+  type Schedule,
+  signsUntil,
+} from './schedule.ts'
+import { createSigner, generateSigningKey, type SignJws } from './signing-key.ts'
+import type { KeyStore, StoredKey } from './store.ts'
+
+export type PublishedDocument = { body: string; etag: string }
+
+export type KeyRing = {
+  /** Reads the keys, adds one when due, drops those that are gone. Throws when the store is away or a key does not open. */
+  tick(): Promise<void>
+  /** How long to wait before the next tick. */
+  tickEveryMs: number
+  /** Whether there is a key to sign with. */
+  ready(): boolean
+  /** A compact JWS (RFC 7515) of the payload under the active key. */
+  sign(typ: string, payload: string): Promise<string>
+  /** The published key of that kid. */
+  verificationKey(kid: string): { key: KeyObject; alg: string } | undefined
+  jwks(): PublishedDocument
+  /** The algorithms of the published keys. */
+  algorithms(): string[]
+  list(): {
+    kid: string
+    alg: string
+    state: KeyState
+    publishedAt: Date
+    activatesAt: Date
+    signsUntil: Date | undefined
+  }[]
+}
+
+type LoadedKey = RingKey & { publicJwk: Record<string, unknown>; key: KeyObject; sign: SignJws }
+
+export const sealContext = (kid: string) => `signing-key:${kid}`
+
+export type KeyRingParts = { store: KeyStore; sealer: Sealer; clock: Clock; schedule: Schedule }
+
+export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts): KeyRing {
+  let keys: LoadedKey[] = []
+  let published: PublishedDocument = document([])
+  const headers = new Map<string, string>()
+
+  function load(stored: StoredKey): LoadedKey {
+    const known = keys.find((key) => key.kid === stored.kid)
+    if (known) return { ...known, activatesAt: stored.activatesAt, retiredAt: stored.retiredAt }
+    const { sealedPrivateJwk, ...rest } = stored
+    const privateJwk = JSON.parse(sealer.open(sealedPrivateJwk, sealContext(stored.kid)))
+    return {
+      ...rest,
+      sign: createSigner(stored.alg, privateJwk),
+      key: createPublicKey({ key: stored.publicJwk, format: 'jwk' }),
+    }
+  }
+
+  const stateOf = (key: RingKey, all: readonly RingKey[]) => keyState(key, all, clock.now(), schedule)
+
+  async function reload(): Promise<void> {
+    const stored = await store.list()
+    const gone = stored.filter((key) => stateOf(key, stored) === 'gone')
+    keys = stored.filter((key) => !gone.includes(key)).map(load)
+    published = document(keys.map((key) => key.publicJwk))
+    if (gone.length > 0) await store.remove(gone.map((key) => key.kid))
+  }
+
+  async function addKey(generation: number, activatesAt: Date): Promise<void> {
+    const { kid, alg, publicJwk, privateJwk } = await generateSigningKey(schedule.alg)
+    const sealedPrivateJwk = sealer.seal(JSON.stringify(privateJwk), sealContext(kid))
+    await store.add({
+      kid,
+      generation,
+      alg,
+      publishedAt: clock.now(),
+      activatesAt,
+      retiredAt: null,
+      publicJwk: { ...publicJwk },
+      sealedPrivateJwk,
+    })
+  }
+
+  return {
+    tickEveryMs: reloadSeconds(schedule) * 1000,
+    async tick() {
+      await reload()
+      const decision = decide(keys, clock.now(), schedule)
+      if (!decision.add) return
+      // Whether this replica wins or another does, the reload finds the one key of that generation.
+      await addKey(decision.generation, decision.activatesAt)
+      await reload()
+    },
+    ready: () => activeKey(keys, clock.now()) !== undefined,
+    async sign(typ, payload) {
+      const active = activeKey(keys, clock.now())
+      if (!active) throw new GatewayError('B0320', { note: 'no signing key is loaded yet', retryAfterSeconds: 2 })
+      const headerId = `${active.kid} ${typ}`
+      let header = headers.get(headerId)
+      if (header === undefined) {
+        header = Buffer.from(JSON.stringify({ alg: active.alg, kid: active.kid, typ })).toString('base64url')
+        headers.set(headerId, header)
+      }
+      const input = `${header}.${Buffer.from(payload).toString('base64url')}`
+      return `${input}.${await active.sign(input)}`
+    },
+    verificationKey(kid) {
+      const found = keys.find((key) => key.kid === kid)
+      return found && { key: found.key, alg: found.alg }
+    },
+    jwks: () => published,
+    algorithms: () => [...new Set(keys.map((key) => key.alg))],
+    list: () =>
+      keys.map((key) => ({
+        kid: key.kid,
+        alg: key.alg,
+        state: stateOf(key, keys),
+        publishedAt: key.publishedAt,
+        activatesAt: key.activatesAt,
+        signsUntil: signsUntil(key, keys),
+      })),
+  }
+}
+
+function document(publicJwks: readonly Record<string, unknown>[]): PublishedDocument {
+  const body = JSON.stringify({ keys: publicJwks })
+  return { body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` }
+}

@@ -1,0 +1,58 @@
+/** The documents a resource server needs: JWKS and metadata, built beforehand and served from memory. */
+import { Hono } from 'hono'
+import type { KeyRing, PublishedDocument } from './ring.ts'
+
+export type DocumentRoutesParts = { ring: KeyRing; issuer: string; jwksMaxAgeSeconds: number }
+
+export function documentRoutes({ ring, issuer, jwksMaxAgeSeconds }: DocumentRoutesParts): Hono {
+  const app = new Hono()
+  const headers = {
+    'Content-Type': 'application/json',
+    'Cache-Control': `public, max-age=${jwksMaxAgeSeconds}, stale-while-revalidate=60, stale-if-error=86400`,
+    'Access-Control-Allow-Origin': '*',
+  }
+
+  function answer(request: { header(name: string): string | undefined }, { body, etag }: PublishedDocument): Response {
+    if (matches(request.header('if-none-match'), etag))
+      return new Response(null, { status: 304, headers: { ...headers, ETag: etag } })
+    return new Response(body, { headers: { ...headers, ETag: etag } })
+  }
+
+  app.get('/.well-known/jwks.json', (c) => {
+    if (!ring.ready())
+      return c.json({ error: 'temporarily_unavailable' }, 503, { 'Retry-After': '2', 'Cache-Control': 'no-store' })
+    return answer(c.req, ring.jwks())
+  })
+
+  let metadata: { algorithms: string; document: PublishedDocument } | undefined
+  function currentMetadata(): PublishedDocument {
+    const algorithms = ring.algorithms()
+    const id = algorithms.join(' ')
+    if (metadata?.algorithms !== id) {
+      const body = JSON.stringify(metadataOf(issuer, algorithms))
+      metadata = { algorithms: id, document: { body, etag: `"${Buffer.from(id).toString('base64url')}"` } }
+    }
+    return metadata.document
+  }
+  app.get('/.well-known/openid-configuration', (c) => answer(c.req, currentMetadata()))
+  app.get('/.well-known/oauth-authorization-server', (c) => answer(c.req, currentMetadata()))
+  // RFC 8414 section 3.1: for an issuer with a path, the well-known part stands before it.
+  const { pathname } = new URL(issuer)
+  if (pathname !== '/')
+    app.get(`/.well-known/oauth-authorization-server${pathname}`, (c) => answer(c.req, currentMetadata()))
+  return app
+}
+
+const matches = (ifNoneMatch: string | undefined, etag: string): boolean =>
+  ifNoneMatch?.split(',').some((part) => part.trim().replace(/^W\//, '') === etag || part.trim() === '*') ?? false
+
+/** RFC 8414 and OpenID Connect Discovery: what a resource server reads when it is given the issuer alone. */
+const metadataOf = (issuer: string, algorithms: string[]) => ({
+  issuer,
+  jwks_uri: `${issuer}/.well-known/jwks.json`,
+  id_token_signing_alg_values_supported: algorithms,
+  // RFC 8414 requires the member; there is no authorization endpoint, so no response type.
+  response_types_supported: ['none'],
+  subject_types_supported: ['public'],
+  status_list_aggregation_endpoint: `${issuer}/status-lists`,
+})

@@ -1,0 +1,41 @@
+/** Two HTTP servers, and how they end: first not ready, then no new connections, then nothing left in flight. */
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer } from '@hono/node-server'
+
+type App = { fetch: (request: Request, env: object) => Response | Promise<Response> }
+
+export type Listener = {
+  /** With the port the system chose when 0 was asked for. */
+  url: string
+  /** Takes no new connection and waits for what is in flight; after `deadlineMs` it is cut off. */
+  close(deadlineMs: number): Promise<void>
+}
+
+/** Longer than the idle limit of common load balancers (60 s), so that they close first and never meet a closed connection. */
+const KEEP_ALIVE_MS = 75_000
+
+export async function listen(app: App, { host, port }: { host: string; port: number }): Promise<Listener> {
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: 10_000, requestTimeout: 15_000 },
+  }) as Server
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, resolve)
+  })
+  const address = server.address() as AddressInfo
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+    close: (deadlineMs) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(() => server.closeAllConnections(), deadlineMs)
+        const sweep = setInterval(() => server.closeIdleConnections(), 50)
+        server.close(() => {
+          clearTimeout(timer)
+          clearInterval(sweep)
+          resolve()
+        })
+      }),
+  }
+}

@@ -1,0 +1,165 @@
+/** A login: exchange the code, find or create the user, keep the session_key, open a session, answer with its tokens. */
+import type { Audit, Origin } from '../audit/audit.ts'
+import type { Clock } from '../clock.ts'
+import { GatewayError } from '../errors.ts'
+import { PlatformError } from '../platforms/platform.ts'
+import type { App, Apps } from '../platforms/registry.ts'
+import type { Sessions, TokenReply } from '../sessions/sessions.ts'
+import { CacheUnavailable } from '../storage/cache.ts'
+import type { UserStore } from '../users/store.ts'
+import type { Vault } from '../vault/vault.ts'
+import type { Exchanged, Replay } from './replay.ts'
+import type { LoginStore, SignedIn, SignIn } from './store.ts'
+import { type ChosenProfile, readUserInfo, type UserInfoInput } from './user-info.ts'
+
+export type LoginRequest = UserInfoInput & {
+  code: string
+  appid?: string | undefined
+  platform?: string | undefined
+  device?: string | undefined
+}
+
+export type Login = {
+  login(request: LoginRequest, origin: Origin): Promise<TokenReply>
+}
+
+export type LoginParts = {
+  apps: Apps
+  replay: Replay
+  vault: Vault
+  store: LoginStore
+  users: UserStore
+  sessions: Sessions
+  audit: Audit
+  clock: Clock
+  onLogin: (platform: string, outcome: string) => void
+  onVaultLost: (error: unknown) => void
+}
+
+/** A lost race is settled by looking again; more often than this it is a defect. */
+const MAX_ATTEMPTS = 6
+
+export function createLogin(parts: LoginParts): Login {
+  const { apps, replay, vault, store, users, sessions, audit, clock, onLogin, onVaultLost } = parts
+
+  /** Sends the sign-in until it has a user: joins by unionid where one appeared, looks again after a lost race. */
+  async function signIn(request: SignIn, origin: Origin): Promise<SignedIn> {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      const result = await store.signIn(request)
+      const { unionid, unionName, platform, appid, openid, newUserId, sid } = request
+      if (typeof result === 'object') {
+        if (result.status_index !== null) return result
+        if (result.status === 'suspended') throw new GatewayError('A0202')
+        if (result.status === 'erased') throw new GatewayError('A0203')
+      } else if (unionid !== undefined && unionName !== undefined) {
+        const join = {
+          platform,
+          appid,
+          openid,
+          unionid,
+          unionName,
+          newUserId,
+          firstSessionId: sid,
+          origin,
+          at: clock.now(),
+        }
+        await users.joinUnion(join).catch(ignoreLostRace)
+      }
+    }
+    throw new Error('a sign-in did not settle')
+  }
+
+  /** Without the cache a login still works; only what needs the session_key later does not. */
+  async function keepSessionKey(app: App, { openid, sessionKey }: Exchanged): Promise<void> {
+    if (sessionKey === undefined) return
+    try {
+      await vault.put({ platform: app.platform, appid: app.appid, openid }, sessionKey)
+    } catch (error) {
+      if (!(error instanceof CacheUnavailable)) throw error
+      onVaultLost(error)
+    }
+  }
+
+  function toSignIn(
+    app: App,
+    exchanged: Exchanged,
+    profile: ChosenProfile,
+    request: LoginRequest,
+    origin: Origin,
+  ): SignIn {
+    return {
+      platform: app.platform,
+      appid: app.appid,
+      openid: exchanged.openid,
+      unionid: exchanged.unionid,
+      unionName: app.union,
+      sid: exchanged.sid,
+      newUserId: exchanged.newUserId,
+      nickname: profile.nickname,
+      avatar: profile.avatar,
+      sex: profile.sex,
+      device: request.device,
+      ip: origin.ip,
+      requestId: origin.requestId ?? '',
+      ...sessions.lifetimes(app),
+    }
+  }
+
+  async function login(app: App, request: LoginRequest, origin: Origin): Promise<TokenReply> {
+    const exchanged = await replay.exchangeOnce(app, request.code)
+    const { openid, sessionKey, sid } = exchanged
+    const profile = readUserInfo(request, { appid: app.appid, openid, sessionKey, now: clock.now() })
+    const [signed] = await Promise.all([
+      signIn(toSignIn(app, exchanged, profile, request, origin), origin),
+      keepSessionKey(app, exchanged),
+    ])
+    if (signed.ended_at) throw new GatewayError('A0223', { note: 'this code was used, and its session has ended' })
+    return await sessions.reply(
+      {
+        userId: signed.user_id,
+        sid,
+        platform: app.platform,
+        appid: app.appid,
+        openid,
+        unionid: signed.unionid,
+        roles: signed.roles,
+        statusIndex: signed.status_index ?? 0,
+        refreshCounter: 0,
+        idleExpiresAt: signed.idle_expires_at,
+        expiresAt: signed.expires_at,
+      },
+      { nickname: signed.nickname, isNew: signed.first_session_id === sid },
+    )
+  }
+
+  return {
+    async login(request, origin) {
+      const app = apps.choose(request.appid, request.platform)
+      try {
+        const tokens = await login(app, request, origin)
+        onLogin(app.platform, 'ok')
+        return tokens
+      } catch (error) {
+        const reason = refusalOf(error)
+        onLogin(app.platform, reason ?? 'failed')
+        if (reason)
+          audit.record({ kind: 'login_refused', at: clock.now(), origin, appid: app.appid, detail: { reason } })
+        throw error
+      }
+    },
+  }
+}
+
+/** Why a login was refused, where it was: the platform's code or ours. Undefined for an outage or a defect. */
+function refusalOf(error: unknown): string | undefined {
+  if (error instanceof PlatformError && error.failure === 'refused') return `platform_${error.errcode}`
+  if (error instanceof GatewayError && ['A0202', 'A0203', 'A0223', 'A0340'].includes(error.code)) return error.code
+  return undefined
+}
+
+const UNIQUE_VIOLATION = '23505'
+
+function ignoreLostRace(error: unknown): void {
+  if (error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION) return
+  throw error
+}

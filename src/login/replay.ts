@@ -1,0 +1,113 @@
+/** One exchange per login code, on however many replicas: the first one exchanges, the others wait for what it got. */
+import { createHash } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import { randomToken, uuidv7 } from '../crypto/random.ts'
+import type { Sealer } from '../crypto/seal.ts'
+import { GatewayError } from '../errors.ts'
+import { type Exchange, PlatformError, type Refusal } from '../platforms/platform.ts'
+import type { App } from '../platforms/registry.ts'
+import { type Cache, CacheUnavailable } from '../storage/cache.ts'
+
+/** An exchange, with the ids that make the sign-in after it the same one however often it is repeated. */
+export type Exchanged = Exchange & { sid: string; newUserId: string }
+
+export type Replay = {
+  /** The result of this code's one exchange. Throws PlatformError as the exchange did, or A0506 when it does not come in time. */
+  exchangeOnce(app: App, code: string): Promise<Exchanged>
+}
+
+/** How long a finished result answers the same code again. */
+const REPLAY_MS = 60_000
+/** A claim outlives the slowest exchange; if its owner dies, another may try. */
+const CLAIM_MS = 8000
+const WAIT_MS = 4000
+const POLL_MS = 40
+
+type Outcome = { exchanged: Exchanged } | { refused: { operation: string; refusal: Refusal; errcode: string } }
+
+const CLAIM_PREFIX = 'claim:'
+
+/** The cache went away while another replica held the claim: the client may ask again. */
+function stillWaiting(error: unknown): never {
+  if (error instanceof CacheUnavailable) throw new GatewayError('A0506', { cause: error, retryAfterSeconds: 1 })
+  throw error
+}
+
+export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: Sealer; clock: Clock }): Replay {
+  /** What this process is exchanging, or exchanged within the last minute: also what is left when the cache is away. */
+  const local = new Map<string, { outcome: Promise<Outcome>; at: number }>()
+
+  function forgetOld(): void {
+    const oldest = clock.now().getTime() - REPLAY_MS
+    for (const [key, entry] of local) {
+      if (entry.at > oldest) return
+      local.delete(key)
+    }
+  }
+
+  async function exchange(app: App, code: string): Promise<Outcome> {
+    try {
+      const now = clock.now()
+      const exchanged = await app.exchange(code)
+      return { exchanged: { ...exchanged, sid: uuidv7(now), newUserId: uuidv7(now) } }
+    } catch (error) {
+      // A refusal of the code itself is final. Anything else may pass, so the next request may try again.
+      if (error instanceof PlatformError && error.refusal === 'code_invalid') {
+        return { refused: { operation: error.operation, refusal: error.refusal, errcode: error.errcode ?? '' } }
+      }
+      throw error
+    }
+  }
+
+  async function claimAndExchange(key: string, app: App, code: string): Promise<Outcome> {
+    const claim = CLAIM_PREFIX + randomToken()
+    let claimed: boolean
+    try {
+      claimed = await cache.setIfAbsent(key, claim, CLAIM_MS)
+    } catch (error) {
+      if (!(error instanceof CacheUnavailable)) throw error
+      return await exchange(app, code)
+    }
+    if (!claimed) return await waitForOther(key, app, code)
+    try {
+      const outcome = await exchange(app, code)
+      // Not awaited: it travels with the sign-in statement. If it is lost, a repeated code is refused by the platform.
+      void cache.set(key, sealer.seal(JSON.stringify(outcome), key), REPLAY_MS).catch(() => undefined)
+      return outcome
+    } catch (error) {
+      void cache.deleteIf(key, claim).catch(() => undefined)
+      throw error
+    }
+  }
+
+  async function waitForOther(key: string, app: App, code: string): Promise<Outcome> {
+    for (let waitedMs = 0; waitedMs < WAIT_MS; waitedMs += POLL_MS) {
+      const value = await cache.get(key).catch(stillWaiting)
+      // The owner failed and let go: our turn.
+      if (value === undefined) return await claimAndExchange(key, app, code)
+      if (!value.startsWith(CLAIM_PREFIX)) return JSON.parse(sealer.open(value, key)) as Outcome
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    }
+    throw new GatewayError('A0506', { retryAfterSeconds: 1 })
+  }
+
+  return {
+    async exchangeOnce(app, code) {
+      // The code is a bearer secret for its five minutes: only its hash is kept.
+      const digest = createHash('sha256').update(`${app.platform}\n${app.appid}\n${code}`).digest('base64url')
+      const key = `exchange:${digest}`
+      let entry = local.get(key)
+      if (!entry || entry.at <= clock.now().getTime() - REPLAY_MS) {
+        forgetOld()
+        local.delete(key)
+        entry = { outcome: claimAndExchange(key, app, code), at: clock.now().getTime() }
+        local.set(key, entry)
+        entry.outcome.catch(() => local.delete(key))
+      }
+      const outcome = await entry.outcome
+      if ('exchanged' in outcome) return outcome.exchanged
+      const { operation, ...parts } = outcome.refused
+      throw new PlatformError(operation, 'refused', parts)
+    },
+  }
+}

@@ -1,0 +1,94 @@
+/** What a login says about the person: checked with this login's session_key where it is signed, and never a placeholder. */
+import { z } from 'zod'
+import { GatewayError } from '../errors.ts'
+import { checkSignature, OpenDataError, openEncryptedData } from '../platforms/open-data.ts'
+import type { Sex } from '../storage/schema.ts'
+
+/** The plain object of wx.getUserInfo; unknown members are ignored. */
+export const userInfoSchema = z.object({
+  nickName: z.string().max(50).nullish(),
+  avatarUrl: z.string().max(500).nullish(),
+  gender: z.number().int().nullish(),
+})
+
+export type UserInfoInput = {
+  userinfo?: z.output<typeof userInfoSchema> | null | undefined
+  rawData?: string | undefined
+  signature?: string | undefined
+  encryptedData?: string | undefined
+  iv?: string | undefined
+}
+
+export type ChosenProfile = { nickname?: string; avatar?: string; sex?: Sex }
+
+/** How old a signed piece of data may be: it is fetched right before the login. */
+const MAX_AGE_SECONDS = 600
+
+/** Since 2022-11-08 everyone is called this (announcement on wx.getUserProfile). */
+const PLACEHOLDER_NICKNAME = '微信用户'
+/** The grey avatar that comes with it. */
+const PLACEHOLDER_AVATAR =
+  'POgEwh4mIHO4nibH0KlMECNjjGxQUq24ZEaGT4poC6icRiccVGKSyXwibcPq4BWmiaIGuG1icwxaQX6grC9VemZoJ8rg'
+
+/** The profile fields that the person really chose. Throws A0340 when signed or encrypted data does not fit. */
+export function readUserInfo(
+  input: UserInfoInput,
+  login: { appid: string; openid: string; sessionKey: string | undefined; now: Date },
+): ChosenProfile {
+  try {
+    return chosen(verifiedUserInfo(input, login))
+  } catch (error) {
+    if (error instanceof OpenDataError) throw new GatewayError('A0340', { note: error.message })
+    throw error
+  }
+}
+
+type Login = { appid: string; openid: string; sessionKey: string | undefined; now: Date }
+
+/** Encrypted data goes before signed data, and signed data before the plain object, which anybody can write. */
+function verifiedUserInfo(
+  { userinfo, rawData, signature, encryptedData, iv }: UserInfoInput,
+  { appid, openid, sessionKey, now }: Login,
+): unknown {
+  if (encryptedData !== undefined && iv !== undefined) {
+    if (sessionKey === undefined) throw new OpenDataError('undecipherable')
+    const value = openEncryptedData({ encryptedData, iv }, { sessionKey, appid, now, maxAgeSeconds: MAX_AGE_SECONDS })
+    // Data of wx.getUserProfile carries no openId; where there is one it must be this person's.
+    if (value.openId !== undefined && value.openId !== openid) throw new OpenDataError('undecipherable')
+    return value
+  }
+  if (rawData !== undefined && signature !== undefined) {
+    if (sessionKey === undefined) throw new OpenDataError('signature')
+    checkSignature(rawData, signature, sessionKey)
+    try {
+      return JSON.parse(rawData)
+    } catch {
+      throw new OpenDataError('signature')
+    }
+  }
+  return userinfo
+}
+
+function chosen(value: unknown): ChosenProfile {
+  const parsed = userInfoSchema.safeParse(value)
+  if (!parsed.success) return {}
+  const { nickName, avatarUrl, gender } = parsed.data
+  const profile: ChosenProfile = {}
+  const nickname = nickName?.trim()
+  if (nickname && nickname !== PLACEHOLDER_NICKNAME) profile.nickname = nickname
+  const avatar = avatarUrl ? wechatAvatar(avatarUrl) : undefined
+  if (avatar) profile.avatar = avatar
+  // 0 is "unknown", which is all that is said since 2021.
+  if (gender === 1) profile.sex = 'male'
+  if (gender === 2) profile.sex = 'female'
+  return profile
+}
+
+/** The plain object can hold any URL; only a picture on the platform's own host is taken over. */
+function wechatAvatar(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined
+  const url = new URL(text)
+  if (!url.hostname.endsWith('.qlogo.cn') || url.href.includes(PLACEHOLDER_AVATAR)) return undefined
+  url.protocol = 'https:'
+  return url.href
+}

@@ -1,0 +1,52 @@
+/** Prometheus metrics with bounded labels: every label value comes from our own code or is mapped to one that does. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+export type Metrics = ReturnType<typeof createMetrics>
+
+const latencyBuckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+
+export function createMetrics({ defaults = false }: { defaults?: boolean } = {}) {
+  const registry = new Registry()
+  const registers = [registry]
+  if (defaults) collectDefaultMetrics({ register: registry })
+  const counter = (name: string, help: string, labelNames: string[]) =>
+    new Counter({ name, help, labelNames, registers })
+  const gauge = (name: string, help: string, labelNames: string[] = []) =>
+    new Gauge({ name, help, labelNames, registers })
+  const seconds = (name: string, help: string, labelNames: string[]) =>
+    new Histogram({ name, help, labelNames, registers, buckets: latencyBuckets })
+  return {
+    registry,
+    requests: counter('gateway_http_requests_total', 'Requests by listener, route and status.', [
+      'listener',
+      'route',
+      'method',
+      'status',
+    ]),
+    requestSeconds: seconds('gateway_http_request_duration_seconds', 'Time to answer.', ['listener', 'route']),
+    logins: counter('gateway_logins_total', 'Logins by outcome.', ['platform', 'outcome']),
+    refreshes: counter('gateway_refreshes_total', 'Refreshes by outcome.', ['outcome']),
+    sessionsEnded: counter('gateway_sessions_ended_total', 'Sessions ended, by reason.', ['reason']),
+    upstream: counter('gateway_upstream_requests_total', 'Calls to platforms by outcome or error code.', [
+      'platform',
+      'operation',
+      'outcome',
+    ]),
+    upstreamSeconds: seconds('gateway_upstream_duration_seconds', 'Time platforms take to answer.', [
+      'platform',
+      'operation',
+    ]),
+    paidCalls: counter('gateway_paid_calls_total', 'Calls that cost money.', ['operation']),
+    rateLimited: counter('gateway_rate_limited_total', 'Requests refused by our own limits.', ['limit']),
+    keyAge: gauge('gateway_signing_key_age_seconds', 'Age of the newest signing key in each state.', ['state']),
+    nextRotation: gauge('gateway_signing_key_next_rotation_seconds', 'Seconds until the next key should sign.'),
+    statusListAge: gauge(
+      'gateway_status_list_age_seconds',
+      'Seconds since the status lists were last equal to the database.',
+    ),
+    dbPool: gauge('gateway_db_pool', 'Connections to PostgreSQL.', ['state']),
+    dependencyUp: gauge('gateway_dependency_up', '1 while a dependency answers.', ['dependency']),
+    breakerOpen: gauge('gateway_breaker_open', '1 while calls to a dependency are held back.', ['dependency']),
+    jobSuccess: gauge('gateway_jobs_last_success_timestamp_seconds', 'When a job last ended well.', ['task']),
+  }
+}

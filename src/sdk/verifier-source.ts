@@ -1,0 +1,77 @@
+/** The verifier's only way out to the network: bounded GETs that go to the gateway and nowhere else. */
+
+export type SourceOptions = {
+  issuer: string
+  /** Where the gateway is reached from here; the issuer itself unless told otherwise. */
+  baseUrl?: string | undefined
+  fetch: typeof fetch
+  timeoutMs: number
+}
+
+type Answer = { changed: false } | { changed: true; body: string; etag?: string; maxAgeSeconds?: number }
+
+export type GatewaySource = {
+  /** Fetches a URL the gateway published; 304 is `changed: false`; rejects on every other status but 200. */
+  get(publishedUrl: string, request: { accept: string; maxBytes: number; etag?: string | undefined }): Promise<Answer>
+  /** Whether a URL lies under the issuer. Whatever does not is never fetched (SSRF; ASVS 5.0 V9.1.3). */
+  publishes(url: string): boolean
+  close(): void
+}
+
+export function createGatewaySource({ issuer, baseUrl, fetch, timeoutMs }: SourceOptions): GatewaySource {
+  const published = withSlash(new URL(issuer).href)
+  const reached = withSlash(new URL(baseUrl ?? issuer).href)
+  const closing = new AbortController()
+
+  /** `https://auth.example.com/status-lists/1` → `http://auth-gateway.auth.svc:8080/status-lists/1`. */
+  function locate(url: string): string | undefined {
+    // Parsed first, so that neither `..` nor `user@host` can lead out of the issuer's own tree.
+    const href = URL.parse(url)?.href
+    return href?.startsWith(published) ? reached + href.slice(published.length) : undefined
+  }
+
+  return {
+    publishes: (url) => locate(url) !== undefined,
+
+    async get(publishedUrl, { accept, maxBytes, etag }) {
+      const url = locate(publishedUrl)
+      if (url === undefined) throw new Error(`${publishedUrl} is not under the issuer, so it is not fetched`)
+      const response = await fetch(url, {
+        headers: etag === undefined ? { accept } : { accept, 'if-none-match': etag },
+        redirect: 'error',
+        signal: AbortSignal.any([closing.signal, AbortSignal.timeout(timeoutMs)]),
+      })
+      if (response.status === 304 && etag !== undefined) {
+        await response.body?.cancel()
+        return { changed: false }
+      }
+      if (response.status !== 200) {
+        await response.body?.cancel()
+        throw new Error(`${url} answered ${response.status}`)
+      }
+      const answer: Answer = { changed: true, body: await readText(response, maxBytes, url) }
+      const newTag = response.headers.get('etag')
+      if (newTag !== null) answer.etag = newTag
+      const maxAge = /(?:^|[\s,])max-age=(\d{1,9})/i.exec(response.headers.get('cache-control') ?? '')?.[1]
+      if (maxAge !== undefined) answer.maxAgeSeconds = Number(maxAge)
+      return answer
+    },
+
+    close: () => closing.abort(),
+  }
+}
+
+/** Reads a body of at most `maxBytes`, counted after gzip, so that a small reply cannot fill the memory. */
+async function readText(response: Response, maxBytes: number, url: string): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength
+    if (bytes > maxBytes) throw new Error(`${url} answered more than ${maxBytes} bytes`)
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}
+
+const withSlash = (url: string): string => (url.endsWith('/') ? url : `${url}/`)

@@ -1,0 +1,156 @@
+/** Sessions in PostgreSQL: each use of a refresh token is one statement, and so is each end. */
+import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
+import type { Origin } from '../audit/audit.ts'
+import { createBatch } from '../storage/batch.ts'
+import type { Database, Statement } from '../storage/database.ts'
+import type { Schema, SessionEndReason, UserStatus } from '../storage/schema.ts'
+
+export type RefreshItem = { sid: string; counter: number; ip: string | undefined; requestId: string }
+
+/** What became of a session when one of its refresh tokens was used. */
+export type RefreshRow = {
+  sid: string
+  user_id: string
+  platform: string
+  appid: string
+  openid: string
+  unionid: string | null
+  status_index: number
+  refresh_counter: number
+  idle_expires_at: Date
+  expires_at: Date
+  /** Set when this use was a replay. */
+  ended_at: Date | null
+  status: UserStatus
+  nickname: string | null
+  roles: string[]
+}
+
+/**
+ * The token of the current counter moves it; the one just before it, within the reuse interval, moves nothing and so gets the
+ * same successor; anything older is a replay and ends the session. Every decision is made on the locked row, so parallel uses
+ * queue up behind each other. The idle limit keeps the length it was given at login.
+ */
+const refreshStatement: Statement = {
+  name: 'refresh_sessions',
+  text: `
+    with input as materialized (
+      select * from unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) as i (sid, counter, ip, request_id)
+    ),
+    used as (
+      update sessions s set
+        refresh_counter = s.refresh_counter + (s.refresh_counter = i.counter)::int,
+        refreshed_at = case when s.refresh_counter = i.counter then $5::timestamptz else s.refreshed_at end,
+        idle_expires_at = case when s.refresh_counter = i.counter
+          then $5::timestamptz + (s.idle_expires_at - s.refreshed_at) else s.idle_expires_at end,
+        last_used_at = $5::timestamptz,
+        ip = coalesce(i.ip, s.ip),
+        ended_at = case when i.counter < s.refresh_counter - 1
+          or (i.counter = s.refresh_counter - 1 and s.refreshed_at < $6::timestamptz) then $5::timestamptz end,
+        end_reason = case when i.counter < s.refresh_counter - 1
+          or (i.counter = s.refresh_counter - 1 and s.refreshed_at < $6::timestamptz) then 'replayed' end
+      from input i
+      where s.id = i.sid and s.ended_at is null and s.idle_expires_at > $5::timestamptz and s.expires_at > $5::timestamptz
+        and i.counter <= s.refresh_counter
+      returning s.id as sid, s.user_id, s.platform, s.appid, s.openid, s.unionid, s.status_index, s.refresh_counter,
+        s.idle_expires_at, s.expires_at, s.ended_at, i.ip, i.request_id
+    ),
+    audited as (
+      insert into audit_events (at, kind, user_id, session_id, appid, ip, actor, request_id)
+      select $5::timestamptz, 'refresh_replayed', user_id, sid, appid, ip, 'user', request_id from used where ended_at is not null
+    )
+    select used.*, u.status, u.nickname, u.roles from used join users u on u.id = used.user_id`,
+}
+
+export type SessionStore = ReturnType<typeof createSessionStore>
+
+export type SessionStoreParts = { database: Database; now: () => Date; reuseIntervalSeconds: number }
+
+export function createSessionStore({ database, now, reuseIntervalSeconds }: SessionStoreParts) {
+  const { kysely } = database
+
+  const refresh = createBatch<RefreshItem, RefreshRow | undefined>({
+    keyOf: (item) => item.sid,
+    async run(items) {
+      const at = now()
+      const rows = await database.run<RefreshRow>(refreshStatement, [
+        items.map((item) => item.sid),
+        items.map((item) => item.counter),
+        items.map((item) => item.ip ?? null),
+        items.map((item) => item.requestId),
+        at,
+        new Date(at.getTime() - reuseIntervalSeconds * 1000),
+      ])
+      const bySid = new Map(rows.map((row) => [row.sid, row]))
+      return items.map((item) => bySid.get(item.sid))
+    },
+  })
+
+  return {
+    /** Uses a refresh token; undefined when its session is not there, has ended, or never had that counter. */
+    refresh,
+
+    /** The session with its user's status, whether it lives or not. */
+    async find(sid: string) {
+      return await kysely
+        .selectFrom('sessions')
+        .innerJoin('users', 'users.id', 'sessions.user_id')
+        .selectAll('sessions')
+        .select(['users.status', 'users.roles'])
+        .where('sessions.id', '=', sid)
+        .executeTakeFirst()
+    },
+
+    /** Ends the live sessions that fit and audits each, in one statement; answers those it ended. */
+    end: (fits: SessionFilter, reason: SessionEndReason, origin: Origin) =>
+      endSessions(kysely, fits, reason, origin, now()),
+  }
+}
+
+export type EndedSession = { id: string; user_id: string; status_index: number; appid: string }
+
+export type SessionFilter = (
+  eb: ExpressionBuilder<Schema, 'sessions'>,
+) => ReturnType<ExpressionBuilder<Schema, 'sessions'>['and']>
+
+/** The same inside another's transaction: suspending or erasing a user ends sessions together with the change. */
+export async function endSessions(
+  db: Kysely<Schema>,
+  fits: SessionFilter,
+  reason: SessionEndReason,
+  origin: Origin,
+  at: Date,
+): Promise<EndedSession[]> {
+  return await db
+    .with('ended', (cte) =>
+      cte
+        .updateTable('sessions')
+        .set({ ended_at: at, end_reason: reason })
+        .where('ended_at', 'is', null)
+        .where(fits)
+        .returning(['id', 'user_id', 'status_index', 'appid']),
+    )
+    .with('audited', (cte) =>
+      cte
+        .insertInto('audit_events')
+        .columns(['at', 'kind', 'user_id', 'session_id', 'appid', 'ip', 'actor', 'request_id', 'detail'])
+        .expression((eb) =>
+          eb
+            .selectFrom('ended')
+            .select([
+              sql<Date>`${at}::timestamptz`.as('at'),
+              sql<string>`'session_ended'`.as('kind'),
+              'user_id',
+              'id as session_id',
+              'appid',
+              sql<string | null>`${origin.ip ?? null}::text`.as('ip'),
+              sql<string>`${origin.actor}::text`.as('actor'),
+              sql<string | null>`${origin.requestId ?? null}::text`.as('request_id'),
+              sql<string>`jsonb_build_object('reason', ${reason}::text)`.as('detail'),
+            ]),
+        ),
+    )
+    .selectFrom('ended')
+    .selectAll()
+    .execute()
+}

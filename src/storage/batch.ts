@@ -1,0 +1,69 @@
+/** Lets concurrent requests share one statement, each with its own result or error; alone, a request waits for nobody. */
+import { GatewayError } from '../errors.ts'
+import { isDatabaseUnavailable } from './database.ts'
+
+export type BatchOptions<Item, Result> = {
+  /** Answers the items in their order; undefined where the statement said nothing of one. */
+  run(items: readonly Item[]): Promise<readonly Result[]>
+  /** Two items of one key never share a statement: the second waits for the next. */
+  keyOf(item: Item): string
+  maxItems?: number
+  maxUnderWay?: number
+  /** Beyond this many waiting, a request is shed early (B0210). */
+  maxWaiting?: number
+}
+
+type Waiting<Item, Result> = { item: Item; key: string; resolve(result: Result): void; reject(error: unknown): void }
+
+export function createBatch<Item, Result>(options: BatchOptions<Item, Result>): (item: Item) => Promise<Result> {
+  const { run, keyOf, maxItems = 64, maxUnderWay = 2, maxWaiting = 4096 } = options
+  let waiting: Waiting<Item, Result>[] = []
+  let underWay = 0
+
+  function take(): Waiting<Item, Result>[] {
+    const keys = new Set<string>()
+    const taken: Waiting<Item, Result>[] = []
+    const left: Waiting<Item, Result>[] = []
+    for (const one of waiting) {
+      if (taken.length === maxItems || keys.has(one.key)) left.push(one)
+      else {
+        keys.add(one.key)
+        taken.push(one)
+      }
+    }
+    waiting = left
+    // One order in every batch, so that two of them never wait for each other's rows.
+    return taken.sort((a, b) => (a.key < b.key ? -1 : 1))
+  }
+
+  async function settle(batch: Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const results = await run(batch.map((one) => one.item))
+      batch.forEach((one, index) => {
+        one.resolve(results[index] as Result)
+      })
+    } catch (error) {
+      // One bad row must not fail its neighbours: redo them one by one, unless the server itself is away.
+      if (batch.length === 1 || isDatabaseUnavailable(error)) for (const one of batch) one.reject(error)
+      else for (const one of batch) await settle([one])
+    }
+  }
+
+  function start(): void {
+    while (underWay < maxUnderWay && waiting.length > 0) {
+      underWay += 1
+      void settle(take()).finally(() => {
+        underWay -= 1
+        start()
+      })
+    }
+  }
+
+  return (item) =>
+    new Promise((resolve, reject) => {
+      if (waiting.length >= maxWaiting)
+        return reject(new GatewayError('B0210', { note: 'statement queue is full', retryAfterSeconds: 1 }))
+      waiting.push({ item, key: keyOf(item), resolve, reject })
+      start()
+    })
+}

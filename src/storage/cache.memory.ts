@@ -1,0 +1,57 @@
+/** The cache inside the process: for development, and for tests that need no server. */
+import type { Clock } from '../clock.ts'
+import type { Cache } from './cache.ts'
+
+export type MemoryCache = Cache & {
+  /** Everything it holds, for tests that search for secrets. */
+  dump(): string
+}
+
+export function createMemoryCache({ clock }: { clock: Clock }): MemoryCache {
+  const entries = new Map<string, { value: string; expiresAt: number }>()
+  const streams = new Map<string, { at: number; entry: Record<string, string> }[]>()
+  const now = () => clock.now().getTime()
+
+  function live(key: string): string | undefined {
+    const entry = entries.get(key)
+    if (entry && entry.expiresAt > now()) return entry.value
+    entries.delete(key)
+    return undefined
+  }
+  function put(key: string, value: string, ttlMs: number): void {
+    if (entries.size > 50_000) for (const each of entries.keys()) live(each)
+    entries.set(key, { value, expiresAt: now() + ttlMs })
+  }
+
+  return {
+    get: async (key) => live(key),
+    set: async (key, value, ttlMs) => put(key, value, ttlMs),
+    setIfAbsent: async (key, value, ttlMs) => {
+      if (live(key) !== undefined) return false
+      put(key, value, ttlMs)
+      return true
+    },
+    replace: async (key, expected, value, ttlMs) => {
+      if (live(key) !== expected) return false
+      put(key, value, ttlMs)
+      return true
+    },
+    delete: async (key) => {
+      entries.delete(key)
+    },
+    deleteIf: async (key, expected) => live(key) === expected && entries.delete(key),
+    increment: async (key, ttlMs) => {
+      const count = Number(live(key) ?? 0) + 1
+      const expiresAt = entries.get(key)?.expiresAt ?? now() + ttlMs
+      entries.set(key, { value: String(count), expiresAt })
+      return count
+    },
+    append: async (stream, entry, keepMs) => {
+      const kept = (streams.get(stream) ?? []).filter((each) => each.at > now() - keepMs)
+      streams.set(stream, [...kept, { at: now(), entry }])
+    },
+    available: () => true,
+    close: async () => entries.clear(),
+    dump: () => JSON.stringify([[...entries], [...streams]]),
+  }
+}

@@ -1,0 +1,28 @@
+/** What the gateway asks of a shared cache: small values with a lifetime, and the atomic steps that single use needs. */
+
+export type Cache = {
+  get(key: string): Promise<string | undefined>
+  set(key: string, value: string, ttlMs: number): Promise<void>
+  /** Sets the value unless the key is there; tells whether it did. */
+  setIfAbsent(key: string, value: string, ttlMs: number): Promise<boolean>
+  /** Sets the value only if the key still holds `expected`; tells whether it did. */
+  replace(key: string, expected: string, value: string, ttlMs: number): Promise<boolean>
+  delete(key: string): Promise<void>
+  /** Deletes the key only if it still holds `expected`; tells whether it did. */
+  deleteIf(key: string, expected: string): Promise<boolean>
+  /** Adds one and returns the count; the lifetime starts with the first. */
+  increment(key: string, ttlMs: number): Promise<number>
+  /** Appends to a stream that forgets entries older than `keepMs`. */
+  append(stream: string, entry: Record<string, string>, keepMs: number): Promise<void>
+  /** Whether the cache answered last time it was asked. */
+  available(): boolean
+  close(): Promise<void>
+}
+
+/** The cache did not answer: down, unreachable or too slow. */
+export class CacheUnavailable extends Error {
+  constructor(cause: unknown) {
+    super('the cache is unavailable', { cause })
+    this.name = 'CacheUnavailable'
+  }
+}

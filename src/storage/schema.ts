@@ -1,0 +1,104 @@
+/** The tables as Kysely sees them; migrations/ is what makes them. */
+import type { ColumnType, Generated } from 'kysely'
+
+export type UserStatus = 'active' | 'suspended' | 'erased'
+export type Sex = 'male' | 'female'
+
+export type UsersTable = {
+  id: string
+  status: Generated<UserStatus>
+  nickname: string | null
+  avatar: string | null
+  email: string | null
+  /** E.164. */
+  phone: string | null
+  exclusive_phone: string | null
+  /** ISO date. */
+  birthday: string | null
+  sex: Sex | null
+  address: string | null
+  signature: string | null
+  chosen_fields: Generated<string[]>
+  roles: Generated<string[]>
+  version: Generated<number>
+  first_session_id: string
+  created_at: Date
+  updated_at: Date
+  last_login_at: Date
+  suspended_at: Date | null
+  erased_at: Date | null
+}
+
+export type PlatformIdentitiesTable = {
+  platform: string
+  appid: string
+  openid: string
+  user_id: string
+  unionid: string | null
+  created_at: Date
+}
+
+export type UnionMembersTable = { union_name: string; unionid: string; user_id: string }
+
+export type SessionEndReason =
+  | 'logout'
+  | 'ended_by_user'
+  | 'replayed'
+  | 'limit'
+  | 'suspended'
+  | 'erased'
+  | 'ended_by_operator'
+  | 'revoked'
+
+export type SessionsTable = {
+  id: string
+  user_id: string
+  platform: string
+  appid: string
+  openid: string
+  unionid: string | null
+  device: string | null
+  ip: string | null
+  status_index: Generated<number>
+  refresh_counter: Generated<number>
+  created_at: Date
+  refreshed_at: Date
+  last_used_at: Date
+  idle_expires_at: Date
+  expires_at: Date
+  ended_at: Date | null
+  end_reason: SessionEndReason | null
+}
+
+export type SigningKeysTable = {
+  kid: string
+  generation: number
+  alg: string
+  public_jwk: ColumnType<Record<string, unknown>, string, string>
+  sealed_private_jwk: string
+  published_at: Date
+  activates_at: Date
+  retired_at: Date | null
+}
+
+export type AuditEventsTable = {
+  id: Generated<number>
+  at: Date
+  kind: string
+  user_id: string | null
+  session_id: string | null
+  appid: string | null
+  ip: string | null
+  actor: string | null
+  request_id: string | null
+  detail: ColumnType<Record<string, unknown> | null, string | null, never>
+}
+
+export type Schema = {
+  users: UsersTable
+  platform_identities: PlatformIdentitiesTable
+  union_members: UnionMembersTable
+  sessions: SessionsTable
+  signing_keys: SigningKeysTable
+  audit_events: AuditEventsTable
+}

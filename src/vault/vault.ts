@@ -1,0 +1,32 @@
+/** Keeps each person's session_key: sealed, in the cache, by platform identity. It leaves only to open data inside the gateway. */
+import type { Sealer } from '../crypto/seal.ts'
+import type { PlatformIdentity } from '../platforms/platform.ts'
+import type { Cache } from '../storage/cache.ts'
+
+export type Vault = {
+  put(identity: PlatformIdentity, sessionKey: string): Promise<void>
+  /** The session_key, or undefined when none is kept. It is a hint: the platform may have replaced it since. */
+  get(identity: PlatformIdentity): Promise<string | undefined>
+  drop(identity: PlatformIdentity): Promise<void>
+}
+
+export function createVault({
+  cache,
+  sealer,
+  ttlSeconds,
+}: {
+  cache: Cache
+  sealer: Sealer
+  ttlSeconds: number
+}): Vault {
+  const keyOf = ({ platform, appid, openid }: PlatformIdentity) => `session-key:${platform}:${appid}:${openid}`
+  return {
+    put: (identity, sessionKey) =>
+      cache.set(keyOf(identity), sealer.seal(sessionKey, keyOf(identity)), ttlSeconds * 1000),
+    async get(identity) {
+      const sealed = await cache.get(keyOf(identity))
+      return sealed === undefined ? undefined : sealer.open(sealed, keyOf(identity))
+    },
+    drop: (identity) => cache.delete(keyOf(identity)),
+  }
+}

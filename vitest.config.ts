@@ -1,0 +1,33 @@
+/** The same suites twice: on the embedded stores in seconds, and on real PostgreSQL and Redis. */
+import { defineConfig } from 'vitest/config'
+
+const include = ['src/**/*.test.ts']
+/** What asks nothing of a store runs once. */
+const suites = ['src/**/*.stores.test.ts']
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'embedded',
+          include,
+          provide: { stores: 'embedded', databaseUrl: '', redisUrl: '' },
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      { test: { name: 'deploy', include: ['k8s/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: 'real',
+          include: suites,
+          provide: { stores: 'real' },
+          globalSetup: 'src/dev/real-services.global-setup.ts',
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+})
