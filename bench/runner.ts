@@ -33,6 +33,7 @@ export async function createRunner(contestant: Contestant, site: Site, sameJwks:
 
   return {
     contestant,
+    databaseUrl: stores.databaseUrl,
     url,
     port: at.port,
     get pid() {

@@ -58,9 +58,10 @@ export const SCENARIOS: Scenario[] = [
 ]
 
 /** Before all scenarios: everybody logs in once, so that nobody is new later, and the code is compiled. */
-export async function enrol({ port, contestant }: Runner, site: Site) {
+export async function enrol({ port, contestant, databaseUrl }: Runner, site: Site) {
   await site.setWechatDelay(0)
   await site.generators.inTurn({ port, path: contestant.paths.login, kind: 'login', connections: 64, users: USERS })
+  await site.analyze(databaseUrl)
 }
 
 /** One run of one scenario by one contestant. */
