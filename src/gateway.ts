@@ -24,7 +24,11 @@ import { createMetrics, type Metrics } from './observability/metrics.ts'
 import type { Send } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
 import { createWechat } from './platforms/wechat.ts'
+import { createStatusLists } from './revocation/publisher.ts'
+import { statusListRoutes } from './revocation/routes.ts'
+import { createSessionEvents } from './revocation/session-events.ts'
 import { statusReference } from './revocation/status-list.ts'
+import { createStatusStore } from './revocation/store.ts'
 import { createRefreshTokens } from './sessions/refresh-token.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 import { createSessions, type SessionEnds } from './sessions/sessions.ts'
@@ -72,6 +76,11 @@ export function createGateway(parts: GatewayParts): Gateway {
   const wechat = createWechat({ send, apiBase: config.wechatApiBase })
   const apps = createApps({ apps: config.apps, platforms: [wechat] })
 
+  /** The longest life of an access token of any app. */
+  const tokenTtlSeconds = Math.max(
+    config.accessTokenTtlSeconds,
+    ...config.apps.map((app) => app.accessTokenTtlSeconds ?? 0),
+  )
   const ring = createKeyRing({
     store: createKeyStore(database),
     sealer,
@@ -81,10 +90,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       rotationSeconds: config.signingKeyRotationSeconds,
       publishAheadSeconds: config.signingKeyPublishAheadSeconds,
       jwksMaxAgeSeconds: config.jwksMaxAgeSeconds,
-      tokenTtlSeconds: Math.max(
-        config.accessTokenTtlSeconds,
-        ...config.apps.map((app) => app.accessTokenTtlSeconds ?? 0),
-      ),
+      tokenTtlSeconds,
     },
   })
   const accessTokens = createAccessTokens({
@@ -96,7 +102,25 @@ export function createGateway(parts: GatewayParts): Gateway {
     statusOf: statusReference(config.issuer),
   })
 
-  const sessionsEnded: SessionEnds = (ended, reason) => metrics.sessionsEnded.inc({ reason }, ended.length)
+  const statusLists = createStatusLists({
+    store: createStatusStore(database),
+    ring,
+    clock,
+    issuer: config.issuer,
+    ttlSeconds: config.statusListTtlSeconds,
+    onError: (error) => log.error({ error }, 'status lists were not published'),
+  })
+  const sessionEvents = createSessionEvents({
+    cache,
+    clock,
+    tokenTtlSeconds,
+    onLost: (error) => log.warn({ error }, 'a session-ended event was lost: the cache is away'),
+  })
+  const sessionsEnded: SessionEnds = (ended, reason) => {
+    metrics.sessionsEnded.inc({ reason }, ended.length)
+    statusLists.markEnded(ended.map((session) => session.statusIndex))
+    sessionEvents.publish(ended, reason)
+  }
 
   const sessions = createSessions({
     store: createSessionStore({ database, now, reuseIntervalSeconds: config.refreshReuseIntervalSeconds }),
@@ -147,6 +171,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     routes: publicRoutes,
     subApps: [
       documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds }),
+      statusListRoutes({ lists: statusLists, issuer: config.issuer, ttlSeconds: config.statusListTtlSeconds }),
       ...(docsOnPublic ? [docs] : []),
     ],
   })
@@ -157,7 +182,11 @@ export function createGateway(parts: GatewayParts): Gateway {
     subApps: [
       docs,
       healthRoutes({
-        notReady: () => (draining ? 'draining' : ring.ready() ? undefined : 'signing keys are not loaded yet'),
+        notReady() {
+          if (draining) return 'draining'
+          if (!ring.ready()) return 'signing keys are not loaded yet'
+          return statusLists.ready() ? undefined : 'status lists are not loaded yet'
+        },
         dependencies: () => ({ postgres: databaseState, redis: cache.available() ? 'up' : 'down' }),
       }),
     ],
@@ -172,8 +201,16 @@ export function createGateway(parts: GatewayParts): Gateway {
       throw error
     }
   }
+  async function pollStatusLists(): Promise<void> {
+    try {
+      await statusLists.poll()
+    } finally {
+      metrics.statusListAge.set(statusLists.ageSeconds())
+    }
+  }
   const jobs: Job[] = [
     { name: 'signing-keys', everyMs: ring.tickEveryMs, run: () => ring.tick() },
+    { name: 'status-lists', everyMs: statusLists.pollEveryMs, run: pollStatusLists },
     { name: 'database-probe', everyMs: 5000, run: watchDatabase },
   ]
   let running: ReturnType<typeof startJobs> | undefined
@@ -194,6 +231,7 @@ export function createGateway(parts: GatewayParts): Gateway {
         await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS))
       }
       await ring.tick()
+      await pollStatusLists()
       databaseState = 'up'
       running = startJobs({
         jobs,
@@ -205,8 +243,9 @@ export function createGateway(parts: GatewayParts): Gateway {
       draining = true
     },
     async close() {
+      statusLists.stop()
       await running?.stop()
-      await audit.flush()
+      await Promise.all([audit.flush(), sessionEvents.stop()])
       await Promise.all([database.close(), cache.close()])
     },
   }
