@@ -6,6 +6,8 @@ import { createAudit } from './audit/audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createSealer } from './crypto/seal.ts'
+import { createHousekeeping } from './housekeeping/housekeeping.ts'
+import { createHousekeepingStore } from './housekeeping/store.ts'
 import type { GatewayEnv } from './http/context.ts'
 import { docsRoutes } from './http/docs.ts'
 import { describeApi } from './http/openapi.ts'
@@ -145,6 +147,13 @@ export function createGateway(parts: GatewayParts): Gateway {
     onVaultLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is away'),
   })
 
+  const housekeeping = createHousekeeping({
+    store: createHousekeepingStore(database),
+    clock,
+    tokenTtlSeconds,
+    auditRetentionMonths: config.auditRetentionMonths,
+  })
+
   let draining = false
   let databaseState: DependencyState = 'unknown'
   const withoutLimit = async () => undefined
@@ -211,6 +220,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const jobs: Job[] = [
     { name: 'signing-keys', everyMs: ring.tickEveryMs, run: () => ring.tick() },
     { name: 'status-lists', everyMs: statusLists.pollEveryMs, run: pollStatusLists },
+    { name: 'housekeeping', everyMs: housekeeping.everyMs, run: () => housekeeping.run() },
     { name: 'database-probe', everyMs: 5000, run: watchDatabase },
   ]
   let running: ReturnType<typeof startJobs> | undefined
@@ -244,6 +254,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     },
     async close() {
       statusLists.stop()
+      housekeeping.stop()
       await running?.stop()
       await Promise.all([audit.flush(), sessionEvents.stop()])
       await Promise.all([database.close(), cache.close()])
