@@ -6,6 +6,8 @@ import { createAudit } from './audit/audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createSealer } from './crypto/seal.ts'
+import { createHousekeeping } from './housekeeping/housekeeping.ts'
+import { createHousekeepingStore } from './housekeeping/store.ts'
 import type { GatewayEnv } from './http/context.ts'
 import { docsRoutes } from './http/docs.ts'
 import { describeApi } from './http/openapi.ts'
@@ -24,10 +26,14 @@ import { createMetrics, type Metrics } from './observability/metrics.ts'
 import type { Send } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
 import { createWechat } from './platforms/wechat.ts'
+import { createStatusLists } from './revocation/publisher.ts'
+import { statusListRoutes } from './revocation/routes.ts'
+import { createSessionEvents } from './revocation/session-events.ts'
 import { statusReference } from './revocation/status-list.ts'
+import { createStatusStore } from './revocation/store.ts'
 import { createRefreshTokens } from './sessions/refresh-token.ts'
 import { sessionRoutes } from './sessions/routes.ts'
-import { createSessions } from './sessions/sessions.ts'
+import { createSessions, type SessionEnds } from './sessions/sessions.ts'
 import { createSessionStore } from './sessions/store.ts'
 import type { Cache } from './storage/cache.ts'
 import { type Database, isDatabaseUnavailable } from './storage/database.ts'
@@ -72,6 +78,11 @@ export function createGateway(parts: GatewayParts): Gateway {
   const wechat = createWechat({ send, apiBase: config.wechatApiBase })
   const apps = createApps({ apps: config.apps, platforms: [wechat] })
 
+  /** The longest life of an access token of any app. */
+  const tokenTtlSeconds = Math.max(
+    config.accessTokenTtlSeconds,
+    ...config.apps.map((app) => app.accessTokenTtlSeconds ?? 0),
+  )
   const ring = createKeyRing({
     store: createKeyStore(database),
     sealer,
@@ -81,10 +92,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       rotationSeconds: config.signingKeyRotationSeconds,
       publishAheadSeconds: config.signingKeyPublishAheadSeconds,
       jwksMaxAgeSeconds: config.jwksMaxAgeSeconds,
-      tokenTtlSeconds: Math.max(
-        config.accessTokenTtlSeconds,
-        ...config.apps.map((app) => app.accessTokenTtlSeconds ?? 0),
-      ),
+      tokenTtlSeconds,
     },
   })
   const accessTokens = createAccessTokens({
@@ -96,6 +104,26 @@ export function createGateway(parts: GatewayParts): Gateway {
     statusOf: statusReference(config.issuer),
   })
 
+  const statusLists = createStatusLists({
+    store: createStatusStore(database),
+    ring,
+    clock,
+    issuer: config.issuer,
+    ttlSeconds: config.statusListTtlSeconds,
+    onError: (error) => log.error({ error }, 'status lists were not published'),
+  })
+  const sessionEvents = createSessionEvents({
+    cache,
+    clock,
+    tokenTtlSeconds,
+    onLost: (error) => log.warn({ error }, 'a session-ended event was lost: the cache is away'),
+  })
+  const sessionsEnded: SessionEnds = (ended, reason) => {
+    metrics.sessionsEnded.inc({ reason }, ended.length)
+    statusLists.markEnded(ended.map((session) => session.statusIndex))
+    sessionEvents.publish(ended, reason)
+  }
+
   const sessions = createSessions({
     store: createSessionStore({ database, now, reuseIntervalSeconds: config.refreshReuseIntervalSeconds }),
     accessTokens,
@@ -104,6 +132,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     clock,
     config,
     onRefresh: (outcome) => metrics.refreshes.inc({ outcome }),
+    onEnded: sessionsEnded,
   })
   const login = createLogin({
     apps,
@@ -116,6 +145,13 @@ export function createGateway(parts: GatewayParts): Gateway {
     clock,
     onLogin: (platform, outcome) => metrics.logins.inc({ platform, outcome }),
     onVaultLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is away'),
+  })
+
+  const housekeeping = createHousekeeping({
+    store: createHousekeepingStore(database),
+    clock,
+    tokenTtlSeconds,
+    auditRetentionMonths: config.auditRetentionMonths,
   })
 
   let draining = false
@@ -144,6 +180,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     routes: publicRoutes,
     subApps: [
       documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds }),
+      statusListRoutes({ lists: statusLists, issuer: config.issuer, ttlSeconds: config.statusListTtlSeconds }),
       ...(docsOnPublic ? [docs] : []),
     ],
   })
@@ -154,7 +191,11 @@ export function createGateway(parts: GatewayParts): Gateway {
     subApps: [
       docs,
       healthRoutes({
-        notReady: () => (draining ? 'draining' : ring.ready() ? undefined : 'signing keys are not loaded yet'),
+        notReady() {
+          if (draining) return 'draining'
+          if (!ring.ready()) return 'signing keys are not loaded yet'
+          return statusLists.ready() ? undefined : 'status lists are not loaded yet'
+        },
         dependencies: () => ({ postgres: databaseState, redis: cache.available() ? 'up' : 'down' }),
       }),
     ],
@@ -169,8 +210,17 @@ export function createGateway(parts: GatewayParts): Gateway {
       throw error
     }
   }
+  async function pollStatusLists(): Promise<void> {
+    try {
+      await statusLists.poll()
+    } finally {
+      metrics.statusListAge.set(statusLists.ageSeconds())
+    }
+  }
   const jobs: Job[] = [
     { name: 'signing-keys', everyMs: ring.tickEveryMs, run: () => ring.tick() },
+    { name: 'status-lists', everyMs: statusLists.pollEveryMs, run: pollStatusLists },
+    { name: 'housekeeping', everyMs: housekeeping.everyMs, run: () => housekeeping.run() },
     { name: 'database-probe', everyMs: 5000, run: watchDatabase },
   ]
   let running: ReturnType<typeof startJobs> | undefined
@@ -191,6 +241,7 @@ export function createGateway(parts: GatewayParts): Gateway {
         await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS))
       }
       await ring.tick()
+      await pollStatusLists()
       databaseState = 'up'
       running = startJobs({
         jobs,
@@ -202,8 +253,10 @@ export function createGateway(parts: GatewayParts): Gateway {
       draining = true
     },
     async close() {
+      statusLists.stop()
+      housekeeping.stop()
       await running?.stop()
-      await audit.flush()
+      await Promise.all([audit.flush(), sessionEvents.stop()])
       await Promise.all([database.close(), cache.close()])
     },
   }
