@@ -25,6 +25,7 @@ import type { Log } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import type { Send } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
+import { createSisters } from './platforms/sisters.ts'
 import { createWechat } from './platforms/wechat.ts'
 import { createStatusLists } from './revocation/publisher.ts'
 import { statusListRoutes } from './revocation/routes.ts'
@@ -76,7 +77,8 @@ export function createGateway(parts: GatewayParts): Gateway {
   })
 
   const wechat = createWechat({ send, apiBase: config.wechatApiBase })
-  const apps = createApps({ apps: config.apps, platforms: [wechat] })
+  const sisters = createSisters({ apps: config.apps, apiBases: config.platformApiBases, send, cache, sealer, clock })
+  const apps = createApps({ apps: config.apps, platforms: [wechat, ...sisters] })
 
   /** The longest life of an access token of any app. */
   const tokenTtlSeconds = Math.max(
