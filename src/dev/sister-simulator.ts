@@ -68,7 +68,9 @@ export function createSisterSimulator(
     const form = type.includes('form-urlencoded') ? Object.fromEntries(new URLSearchParams(body)) : {}
     const answer = work({ query, form, json: type.includes('json') ? parseBody(body) : {} })
     const delay = delayMs + (fault?.delayMs ?? 0)
-    if (delay > 0) await sleep(delay, undefined, { signal: request.signal })
+    if (delay > 0) {
+      await sleep(delay, undefined, { signal: request.signal }).catch(() => request.signal.throwIfAborted())
+    }
     const sent = fault?.answer ?? answer
     return new Response(typeof sent === 'string' ? sent : JSON.stringify(sent), {
       status: fault?.status ?? 200,

@@ -7,6 +7,7 @@ import { createLog } from '../observability/log.ts'
 import type { Send } from '../platforms/fetch-json.ts'
 import { PlatformError } from '../platforms/platform.ts'
 import { openTestStores, type TestStores } from './real-stores.ts'
+import type { SisterSimulator } from './sister-simulator.ts'
 import { createWechatSimulator, type SimulatedApp, type WechatSimulator } from './wechat-simulator.ts'
 
 export const APPID = 'wx0000000000000001'
@@ -50,27 +51,38 @@ export type TestGatewayOptions = {
   apps?: SimulatedApp[]
   stores?: TestStores
   simulator?: WechatSimulator
+  /** Sister platforms, reached at https://<platform>.test. */
+  sisters?: SisterSimulator[]
 }
 
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const { environment = {}, clock = systemClock, apps = [{ appid: APPID, secret: APP_SECRET }] } = options
   const stores = options.stores ?? (await openTestStores({ clock }))
   const simulator = options.simulator ?? createWechatSimulator({ apps, clock })
-  return await build(stores, { environment, clock, simulator }, stores)
+  const sisters = new Map((options.sisters ?? []).map((sister) => [`https://${sister.platform}.test`, sister]))
+  const bases = Object.fromEntries([...sisters].map(([base, { platform }]) => [platform, base]))
+  const withBases = sisters.size > 0 ? { PLATFORM_API_BASES: JSON.stringify(bases), ...environment } : environment
+  const send = simulatorSend((url) => sisters.get(new URL(url).origin) ?? simulator)
+  return await build(stores, { environment: withBases, clock, simulator, send }, stores)
 }
 
-type Shared = { environment: Record<string, string | undefined>; clock: Clock; simulator: WechatSimulator }
+type Shared = {
+  environment: Record<string, string | undefined>
+  clock: Clock
+  simulator: WechatSimulator
+  send: Send
+}
 
 async function build(
   stores: TestStores,
   shared: Shared,
   view: Pick<TestStores, 'database' | 'cache'>,
 ): Promise<TestGateway> {
-  const { environment, clock, simulator } = shared
+  const { environment, clock, simulator, send } = shared
   const config = loadConfig({ ...testEnvironment, ...environment })
   const lines: string[] = []
   const log = createLog({ level: 'trace', destination: { write: (line: string) => void lines.push(line) } })
-  const gateway = createGateway({ config, ...view, send: simulatorSend(simulator), clock, log })
+  const gateway = createGateway({ config, ...view, send, clock, log })
   await gateway.start()
 
   const call: TestGateway['call'] = async (method, path, { body, token, headers = {} } = {}) => {
@@ -107,16 +119,19 @@ async function build(
   }
 }
 
-/** Calls the simulator in process, with the time limit and the typed failures of the real sender. */
-function simulatorSend(simulator: WechatSimulator): Send {
+type Fetch = { fetch(request: Request): Promise<Response> }
+
+/** Calls a simulator in process, with the time limit and the typed failures of the real sender. */
+function simulatorSend(simulatorOf: (url: string) => Fetch): Send {
   return async ({ operation, method, url, headers, body, timeoutMs }) => {
     try {
-      const reply = await simulator.fetch(url, {
+      const request = new Request(url, {
         method,
         signal: AbortSignal.timeout(timeoutMs),
         ...(headers ? { headers } : {}),
         ...(body === undefined ? {} : { body }),
       })
+      const reply = await simulatorOf(url).fetch(request)
       return { status: reply.status, text: await reply.text() }
     } catch (error) {
       throw new PlatformError(

@@ -359,3 +359,18 @@ test('only platforms of which an app is configured are made', () => {
     ]),
   ).toEqual(['qq', 'baidu'])
 })
+
+test('Douyin is never sent an anonymous code, and a device without a person is no user', async () => {
+  const sent: string[] = []
+  const data = { openid: '', session_key: 'a2V5a2V5a2V5a2V5a2V5MA==', anonymous_openid: 'device-1', unionid: '' }
+  const send: Send = async ({ body }) => {
+    sent.push(body ?? '')
+    return { status: 200, text: JSON.stringify({ err_no: 0, err_tips: 'success', data }) }
+  }
+  const app: AppConfig = { platform: 'douyin', appid: APPID, secret: SECRET }
+  const clock = testClock()
+  const parts = { send, clock, cache: createMemoryCache({ clock }), sealer: testSealer() }
+  const [douyin] = createSisters({ ...parts, apps: [app], apiBases: {} })
+  await expect(douyin?.exchange(app, 'a-code')).rejects.toMatchObject({ refusal: 'code_invalid', errcode: 'anonymous' })
+  expect(sent.map((body) => JSON.parse(body))).toEqual([{ appid: APPID, secret: SECRET, code: 'a-code' }])
+})
