@@ -59,6 +59,13 @@ describe('the reply', () => {
     }
   })
 
+  test('is what was signed, also when an escaped name hides a second one from the search', async () => {
+    const hidden = `"${NAME.replace('_token', '_t\\u006fken')}":{"open_id":"person-2"}`
+    const text = `${good.slice(0, -1)},${hidden}}`
+    expect(JSON.parse(text)[NAME].open_id).toBe('person-2')
+    expect(await exchange(text)).toEqual({ openid: 'person-1' })
+  })
+
   test('is not confused by what stands inside of it', async () => {
     const text = signedBy(alipayKeys.privateKey, { open_id: 'person-1', nick: `","sign":"x"},"${NAME}":{"` })
     expect(await exchange(text)).toEqual({ openid: 'person-1' })

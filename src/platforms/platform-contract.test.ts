@@ -45,6 +45,8 @@ type Case = {
   success: (one: Success) => Record<string, unknown>
   /** The same with the platform's mark of an error on it, none of which is a success. */
   marked: (body: Record<string, unknown>) => Record<string, unknown>[]
+  /** The same without a member that is always there. */
+  incomplete?: (body: Record<string, unknown>) => Record<string, unknown>[]
   /** How a body is sent, where that is not plain JSON. */
   sent?: (body: Record<string, unknown>) => SisterAnswer
 }
@@ -85,7 +87,10 @@ const cases: Case[] = [
     marked: (body) => [
       { ...body, err_no: 40018 },
       { ...body, err_no: '-1' },
+    ],
+    incomplete: (body) => [
       { ...body, err_no: undefined },
+      { ...body, data: null },
     ],
   },
   {
@@ -121,8 +126,8 @@ const cases: Case[] = [
     marked: (body) => [
       { ...body, result: 0 },
       { ...body, result: 100200105 },
-      { ...body, result: undefined },
     ],
+    incomplete: (body) => [{ ...body, result: undefined }],
   },
   {
     platform: 'xiaohongshu',
@@ -133,7 +138,10 @@ const cases: Case[] = [
     marked: (body) => [
       { ...body, success: false },
       { ...body, code: 410103 },
+    ],
+    incomplete: (body) => [
       { ...body, success: undefined },
+      { ...body, data: [] },
     ],
   },
   {
@@ -149,10 +157,11 @@ const cases: Case[] = [
       userid: openid,
       session_key: sessionKey,
     }),
-    marked: (body) => [
-      { ...body, errcode: 40029 },
+    marked: (body) => [{ ...body, errcode: 40029 }],
+    incomplete: (body) => [
       { ...body, errcode: undefined },
       { ...body, corpid: '' },
+      { ...body, corpid: 'ww1/ww2' },
     ],
   },
 ]
@@ -203,7 +212,7 @@ function create({ platform }: Case, app: AppConfig, apiBase: string, send: Send)
 const testSealer = () => createSealer([{ id: 'k1', secret: Buffer.alloc(32, 7) }])
 
 describe.each(cases)('$platform', (one) => {
-  const { secret = SECRET, sent = JSON.stringify, success, marked } = one
+  const { secret = SECRET, sent = JSON.stringify, success, marked, incomplete = () => [{}] } = one
   const app: AppConfig = { platform: one.platform, appid: APPID, secret, ...one.app }
   const simulator = simulate(one)
   const upstream = createUndiciSender()
@@ -299,9 +308,11 @@ describe.each(cases)('$platform', (one) => {
     }
   })
 
-  test('a good reply under HTTP 500 makes nobody a user', async () => {
-    simulator.answer(String(sent(success({ openid: 'o-somebody', sessionKey: 'a2V5a2V5a2V5a2V5a2V5MA==' }))), 500)
-    expect((await failure(simulator.login('alice'))).error.failure).toBe('status')
+  test('a good reply under an HTTP error makes nobody a user', async () => {
+    for (const status of [400, 401, 404, 500, 503]) {
+      simulator.answer(String(sent(success({ openid: 'o-somebody', sessionKey: 'a2V5a2V5a2V5a2V5a2V5MA==' }))), status)
+      expect((await failure(simulator.login('alice'))).error.failure).toBe('status')
+    }
   })
 
   test('a reply without an id, or with one that is no text or too long, makes nobody a user', async () => {
@@ -322,7 +333,15 @@ describe.each(cases)('$platform', (one) => {
   test('a reply that looks good but is marked as an error makes nobody a user, under HTTP 200 too', async () => {
     for (const body of marked(success({ openid: 'o-somebody', sessionKey: 'a2V5a2V5a2V5a2V5a2V5MA==' }))) {
       simulator.answer(String(sent(body)))
-      expect(['refused', 'body']).toContain((await failure(simulator.login('alice'))).error.failure)
+      const { error } = await failure(simulator.login('alice'))
+      expect(error.failure).toBe('refused')
+    }
+  })
+
+  test('a reply without what its platform always says makes nobody a user, and is no refusal either', async () => {
+    for (const body of incomplete(success({ openid: 'o-somebody', sessionKey: 'a2V5a2V5a2V5a2V5a2V5MA==' }))) {
+      simulator.answer(String(sent(body)))
+      expect((await failure(simulator.login('alice'))).error.failure).toBe('body')
     }
   })
 
