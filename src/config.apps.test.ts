@@ -1,6 +1,7 @@
 /** What APPS takes for each platform, and what it refuses by name without showing it. */
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { ConfigError, loadConfig } from './config.ts'
+import { ConfigError, loadConfig, sisterNames } from './config.ts'
 import { newRsaKeys } from './dev/sisters/alipay.ts'
 
 const environment = {
@@ -63,4 +64,18 @@ test('a platform may be reached elsewhere, over https or on this machine', () =>
   expect(problems(app, bases({ qq: 'http://api.example.com' }))).toContain('PLATFORM_API_BASES: qq: must be an https')
   expect(problems(app, bases({ wechat: 'https://api.example.com' }))).toContain('PLATFORM_API_BASES')
   expect(problems(app, { PLATFORM_API_BASES: 'https://x' })).toContain('PLATFORM_API_BASES: is not JSON')
+})
+
+test('every entry that docs/platforms.md shows can be pasted, with real keys for Alipay', () => {
+  const page = readFileSync(new URL('../docs/platforms.md', import.meta.url), 'utf8')
+  const shown = [...page.matchAll(/```json\n([\s\S]*?)```/g)].map(([, json]) => JSON.parse(json ?? ''))
+  const apps = shown.map((app) => (app.platform === 'alipay' ? { ...app, ...alipay } : app))
+  const pasted = apps.map((app) => (app.platform === 'baidu' ? { ...app, appid: 'anAppKey' } : app))
+  expect(
+    load(pasted)
+      .apps.map(({ platform }) => platform)
+      .sort(),
+  ).toEqual([...sisterNames].sort())
+  for (const app of shown)
+    expect(Object.keys(app).sort()).toEqual(Object.keys(pasted.find((one) => one.platform === app.platform)).sort())
 })

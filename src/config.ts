@@ -202,7 +202,7 @@ export const environmentSchema = z.object({
     .default('https://api.weixin.qq.com')
     .describe("WeChat's server API."),
   PLATFORM_API_BASES: platformApiBases
-    .default({})
+    .optional()
     .describe('Server APIs of the sister platforms, where they are not the public ones: JSON, platform to URL.'),
   HOST: z.string().default('0.0.0.0').describe('Address of the public listener.'),
   PORT: port.default(8080).describe('Port of the public listener.'),
@@ -391,7 +391,7 @@ function toConfig(env: Environment): Config {
     encryptionKeys: env.ENCRYPTION_KEYS,
     apps: env.APPS ?? [single],
     wechatApiBase: env.WECHAT_API_BASE.replace(/\/+$/, ''),
-    platformApiBases: env.PLATFORM_API_BASES,
+    platformApiBases: env.PLATFORM_API_BASES ?? {},
     publicListener: { host: env.HOST, port: env.PORT },
     internalListener: { host: env.ADMIN_HOST, port: env.ADMIN_PORT },
     adminTokens: env.ADMIN_TOKENS,

@@ -1,6 +1,6 @@
 /**
  * WeCom: a mini program linked to a company's own app. The app's token first, then code2Session, which names a member of a company
- * (developer.work.weixin.qq.com/document/path/91039 and /96959; codes /90313).
+ * (developer.work.weixin.qq.com/document/path/91039 and /96959; codes /90455).
  */
 import { fetchJson } from './fetch-json.ts'
 import { type Platform, PlatformError } from './platform.ts'
