@@ -62,7 +62,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const sisters = new Map((options.sisters ?? []).map((sister) => [`https://${sister.platform}.test`, sister]))
   const bases = Object.fromEntries([...sisters].map(([base, { platform }]) => [platform, base]))
   const withBases = sisters.size > 0 ? { PLATFORM_API_BASES: JSON.stringify(bases), ...environment } : environment
-  const send = simulatorSend((url) => sisters.get(new URL(url).origin) ?? simulator)
+  const send: Send = (request) => simulatorSend(sisters.get(new URL(request.url).origin) ?? simulator)(request)
   return await build(stores, { environment: withBases, clock, simulator, send }, stores)
 }
 
@@ -119,10 +119,8 @@ async function build(
   }
 }
 
-type Fetch = { fetch(request: Request): Promise<Response> }
-
 /** Calls a simulator in process, with the time limit and the typed failures of the real sender. */
-function simulatorSend(simulatorOf: (url: string) => Fetch): Send {
+function simulatorSend(simulator: { fetch(request: Request): Promise<Response> }): Send {
   return async ({ operation, method, url, headers, body, timeoutMs }) => {
     try {
       const request = new Request(url, {
@@ -131,7 +129,7 @@ function simulatorSend(simulatorOf: (url: string) => Fetch): Send {
         ...(headers ? { headers } : {}),
         ...(body === undefined ? {} : { body }),
       })
-      const reply = await simulatorOf(url).fetch(request)
+      const reply = await simulator.fetch(request)
       return { status: reply.status, text: await reply.text() }
     } catch (error) {
       throw new PlatformError(
