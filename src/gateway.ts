@@ -232,7 +232,11 @@ export function createGateway(parts: GatewayParts): Gateway {
       while (!draining) {
         try {
           const pending = await pendingMigrations(database.kysely)
-          if (pending.length === 0) break
+          if (pending.length === 0) {
+            await ring.tick()
+            await pollStatusLists()
+            break
+          }
           log.warn({ pending }, 'waiting for the database schema: run `npm run migrate`')
         } catch (error) {
           if (!isDatabaseUnavailable(error)) throw error
@@ -240,8 +244,8 @@ export function createGateway(parts: GatewayParts): Gateway {
         }
         await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS))
       }
-      await ring.tick()
-      await pollStatusLists()
+      // SIGTERM came while the database was away: there is nothing to start.
+      if (draining) return
       databaseState = 'up'
       running = startJobs({
         jobs,
