@@ -1,14 +1,12 @@
 /** The composition root: every part of the gateway is made here and handed what it needs. */
-import type { Hono } from 'hono'
 import packageJson from '../package.json' with { type: 'json' }
-import { createApp } from './app.ts'
-import { createAudit } from './audit/audit.ts'
+import { createApp, type HttpApp } from './app.ts'
+import { createAudit, insertAuditRows } from './audit/audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createSealer } from './crypto/seal.ts'
 import { createHousekeeping } from './housekeeping/housekeeping.ts'
 import { createHousekeepingStore } from './housekeeping/store.ts'
-import type { GatewayEnv } from './http/context.ts'
 import { docsRoutes } from './http/docs.ts'
 import { describeApi } from './http/openapi.ts'
 import type { Route } from './http/route.ts'
@@ -20,9 +18,9 @@ import { createLogin } from './login/login.ts'
 import { createReplay } from './login/replay.ts'
 import { loginRoutes } from './login/routes.ts'
 import { createLoginStore } from './login/store.ts'
-import { type DependencyState, healthRoutes } from './observability/health.ts'
 import type { Log } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { type DependencyState, healthRoutes } from './observability/routes.ts'
 import type { Send } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
 import { createWechat } from './platforms/wechat.ts'
@@ -40,6 +38,7 @@ import { type Database, isDatabaseUnavailable } from './storage/database.ts'
 import { pendingMigrations } from './storage/migrate.ts'
 import { createAccessTokens } from './tokens/access-token.ts'
 import { createUserStore } from './users/store.ts'
+import { createUsers } from './users/users.ts'
 import { createVault } from './vault/vault.ts'
 
 export type GatewayParts = {
@@ -55,8 +54,10 @@ export type GatewayParts = {
 }
 
 export type Gateway = {
-  publicApp: Hono<GatewayEnv>
-  internalApp: Hono<GatewayEnv>
+  publicApp: HttpApp
+  internalApp: HttpApp
+  /** What the two listeners serve, as data. */
+  routes: { public: readonly Route[]; internal: readonly Route[] }
   /** Loads the signing keys, waiting for the database as long as it takes, and starts the timed tasks. */
   start(): Promise<void>
   /** From now on not ready; what is in flight goes on. */
@@ -71,7 +72,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const now = () => clock.now()
   const sealer = createSealer(config.encryptionKeys)
   const audit = createAudit({
-    kysely: database.kysely,
+    insert: (rows) => insertAuditRows(database.kysely, rows),
     onError: (error, lost) => log.error({ error, lost }, 'audit events were lost'),
   })
 
@@ -139,7 +140,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     replay: createReplay({ cache, sealer, clock }),
     vault: createVault({ cache, sealer, ttlSeconds: config.sessionKeyTtlSeconds }),
     store: createLoginStore({ database, now }),
-    users: createUserStore(database),
+    users: createUsers({ store: createUserStore(database) }),
     sessions,
     audit,
     clock,
@@ -228,6 +229,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   return {
     publicApp,
     internalApp,
+    routes: { public: publicRoutes, internal: internalRoutes },
     async start() {
       while (!draining) {
         try {
