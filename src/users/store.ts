@@ -37,14 +37,23 @@ export function createUserStore({ kysely }: Pick<Database, 'kysely'>) {
 
         // The identity may be there, or appear at this very moment through a login that carried no unionid.
         const known = await tx
-          .updateTable('platform_identities')
-          .set({ unionid })
+          .selectFrom('platform_identities')
+          .select(['user_id', 'unionid'])
           .where('platform', '=', platform)
           .where('appid', '=', appid)
           .where('openid', '=', openid)
-          .returning('user_id')
+          .forUpdate()
           .executeTakeFirst()
+        // A parallel login of the same person was here first, and audited what there was to audit.
+        if (known?.unionid === unionid) return
         if (known) {
+          await tx
+            .updateTable('platform_identities')
+            .set({ unionid })
+            .where('platform', '=', platform)
+            .where('appid', '=', appid)
+            .where('openid', '=', openid)
+            .execute()
           if (!member) await addMember(known.user_id)
           else if (member.user_id !== known.user_id) {
             const detail = { union: unionName, belongs_to: member.user_id }
