@@ -1,14 +1,12 @@
 /** The composition root: every part of the gateway is made here and handed what it needs. */
-import type { Hono } from 'hono'
 import packageJson from '../package.json' with { type: 'json' }
-import { createApp } from './app.ts'
-import { createAudit } from './audit/audit.ts'
+import { createApp, type HttpApp } from './app.ts'
+import { createAudit, insertAuditRows } from './audit/audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createSealer } from './crypto/seal.ts'
 import { createHousekeeping } from './housekeeping/housekeeping.ts'
 import { createHousekeepingStore } from './housekeeping/store.ts'
-import type { GatewayEnv } from './http/context.ts'
 import { docsRoutes } from './http/docs.ts'
 import { describeApi } from './http/openapi.ts'
 import type { Route } from './http/route.ts'
@@ -20,9 +18,9 @@ import { createLogin } from './login/login.ts'
 import { createReplay } from './login/replay.ts'
 import { loginRoutes } from './login/routes.ts'
 import { createLoginStore } from './login/store.ts'
-import { type DependencyState, healthRoutes } from './observability/health.ts'
 import type { Log } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { type DependencyState, healthRoutes } from './observability/routes.ts'
 import type { Send } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
 import { createSisters } from './platforms/sisters.ts'
@@ -41,6 +39,7 @@ import { type Database, isDatabaseUnavailable } from './storage/database.ts'
 import { pendingMigrations } from './storage/migrate.ts'
 import { createAccessTokens } from './tokens/access-token.ts'
 import { createUserStore } from './users/store.ts'
+import { createUsers } from './users/users.ts'
 import { createVault } from './vault/vault.ts'
 
 export type GatewayParts = {
@@ -56,8 +55,10 @@ export type GatewayParts = {
 }
 
 export type Gateway = {
-  publicApp: Hono<GatewayEnv>
-  internalApp: Hono<GatewayEnv>
+  publicApp: HttpApp
+  internalApp: HttpApp
+  /** What the two listeners serve, as data. */
+  routes: { public: readonly Route[]; internal: readonly Route[] }
   /** Loads the signing keys, waiting for the database as long as it takes, and starts the timed tasks. */
   start(): Promise<void>
   /** From now on not ready; what is in flight goes on. */
@@ -72,7 +73,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const now = () => clock.now()
   const sealer = createSealer(config.encryptionKeys)
   const audit = createAudit({
-    kysely: database.kysely,
+    insert: (rows) => insertAuditRows(database.kysely, rows),
     onError: (error, lost) => log.error({ error, lost }, 'audit events were lost'),
   })
 
@@ -141,7 +142,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     replay: createReplay({ cache, sealer, clock }),
     vault: createVault({ cache, sealer, ttlSeconds: config.sessionKeyTtlSeconds }),
     store: createLoginStore({ database, now }),
-    users: createUserStore(database),
+    users: createUsers({ store: createUserStore(database) }),
     sessions,
     audit,
     clock,
@@ -230,11 +231,16 @@ export function createGateway(parts: GatewayParts): Gateway {
   return {
     publicApp,
     internalApp,
+    routes: { public: publicRoutes, internal: internalRoutes },
     async start() {
       while (!draining) {
         try {
           const pending = await pendingMigrations(database.kysely)
-          if (pending.length === 0) break
+          if (pending.length === 0) {
+            await ring.tick()
+            await pollStatusLists()
+            break
+          }
           log.warn({ pending }, 'waiting for the database schema: run `npm run migrate`')
         } catch (error) {
           if (!isDatabaseUnavailable(error)) throw error
@@ -242,8 +248,8 @@ export function createGateway(parts: GatewayParts): Gateway {
         }
         await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS))
       }
-      await ring.tick()
-      await pollStatusLists()
+      // SIGTERM came while the database was away: there is nothing to start.
+      if (draining) return
       databaseState = 'up'
       running = startJobs({
         jobs,

@@ -26,6 +26,16 @@ export async function readJson(c: GatewayContext, maxBytes = MAX_JSON_BYTES): Pr
 }
 
 export async function readBytes(c: GatewayContext, maxBytes: number): Promise<Buffer> {
+  try {
+    return await readWithin(c, maxBytes)
+  } catch (error) {
+    if (error instanceof GatewayError) throw error
+    // The client went away in the middle: nobody reads this reply, and neither we nor a store are at fault.
+    throw new GatewayError('A0427', { note: 'the body broke off', cause: error })
+  }
+}
+
+async function readWithin(c: GatewayContext, maxBytes: number): Promise<Buffer> {
   const declared = c.req.header('content-length')
   if (declared !== undefined) {
     if (Number(declared) > maxBytes) throw new GatewayError('A0413')

@@ -1,21 +1,8 @@
 /** Joins a platform identity to the user of its unionid: the careful, rare path of a login, one transaction under one lock. */
 import { sql } from 'kysely'
-import { type Origin, toRow } from '../audit/audit.ts'
-import { insertAuditRows } from '../audit/store.ts'
+import { insertAuditRows, toRow } from '../audit/audit.ts'
 import type { Database } from '../storage/database.ts'
-
-export type JoinRequest = {
-  platform: string
-  appid: string
-  openid: string
-  unionid: string
-  unionName: string
-  /** Used when this person is new to us. */
-  newUserId: string
-  firstSessionId: string
-  origin: Origin
-  at: Date
-}
+import type { JoinRequest } from './users.ts'
 
 export type UserStore = ReturnType<typeof createUserStore>
 
@@ -50,14 +37,23 @@ export function createUserStore({ kysely }: Pick<Database, 'kysely'>) {
 
         // The identity may be there, or appear at this very moment through a login that carried no unionid.
         const known = await tx
-          .updateTable('platform_identities')
-          .set({ unionid })
+          .selectFrom('platform_identities')
+          .select(['user_id', 'unionid'])
           .where('platform', '=', platform)
           .where('appid', '=', appid)
           .where('openid', '=', openid)
-          .returning('user_id')
+          .forUpdate()
           .executeTakeFirst()
+        // A parallel login of the same person was here first, and audited what there was to audit.
+        if (known?.unionid === unionid) return
         if (known) {
+          await tx
+            .updateTable('platform_identities')
+            .set({ unionid })
+            .where('platform', '=', platform)
+            .where('appid', '=', appid)
+            .where('openid', '=', openid)
+            .execute()
           if (!member) await addMember(known.user_id)
           else if (member.user_id !== known.user_id) {
             const detail = { union: unionName, belongs_to: member.user_id }
