@@ -2,6 +2,7 @@
 import { Hono } from 'hono'
 import { routePath } from 'hono/route'
 import { errorCodes, GatewayError } from './errors.ts'
+import type { Authenticate } from './http/auth.ts'
 import { type GatewayContext, type GatewayEnv, openScope } from './http/context.ts'
 import { classify, failure } from './http/envelope.ts'
 import { mount, type Route } from './http/route.ts'
@@ -14,6 +15,7 @@ export type AppParts = {
   routes: readonly Route[]
   /** Sub-apps with replies of their own form: documents, probes, standard OAuth endpoints. */
   subApps: readonly Hono[]
+  authenticate: Authenticate
   log: Log
   metrics: Metrics
   trustedProxyHops: number
@@ -24,6 +26,7 @@ export function createApp({
   listener,
   routes,
   subApps,
+  authenticate,
   log,
   metrics,
   trustedProxyHops,
@@ -63,7 +66,7 @@ export function createApp({
     else log.info(line, 'request')
   }
 
-  mount(app, routes)
+  mount(app, routes, authenticate)
   for (const subApp of subApps) app.route('/', subApp)
   app.notFound((c) => failure(c, new GatewayError('A0404')))
   app.onError((error, c) => failure(c, error))

@@ -1,10 +1,13 @@
 /** The composition root: every part of the gateway is made here and handed what it needs. */
 import type { Hono } from 'hono'
+import { createServiceTokens } from './admin/service-tokens.ts'
 import { createApp } from './app.ts'
 import { createAudit } from './audit/audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createSealer } from './crypto/seal.ts'
+import type { Authenticate } from './http/auth.ts'
+import { bearerToken } from './http/bearer.ts'
 import type { GatewayEnv } from './http/context.ts'
 import { type Job, startJobs } from './jobs.ts'
 import { createKeyRing } from './keys/ring.ts'
@@ -119,10 +122,16 @@ export function createGateway({
     onVaultLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is away'),
   })
 
+  const serviceTokens = createServiceTokens({ tokens: config.adminTokens })
+  const authenticate: Authenticate = {
+    user: (c) => sessions.authenticate(bearerToken(c)),
+    service: serviceTokens.authenticate,
+  }
+
   let draining = false
   let databaseState: DependencyState = 'unknown'
   const withoutLimit = async () => undefined
-  const common = { log, metrics, trustedProxyHops: config.trustedProxyHops, draining: () => draining }
+  const common = { authenticate, log, metrics, trustedProxyHops: config.trustedProxyHops, draining: () => draining }
 
   const publicApp = createApp({
     ...common,

@@ -156,9 +156,7 @@ export function createSessions({
     end,
     async authenticate(accessToken) {
       const verified = await accessTokens.verify(accessToken)
-      const session = await store.find(verified.sid)
-      if (!session || session.ended_at || session.status !== 'active' || session.expires_at <= clock.now())
-        throw await refusal(verified.sid)
+      if (!(await store.isAlive(verified.sid))) throw await refusal(verified.sid)
       return verified
     },
   }

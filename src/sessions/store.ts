@@ -62,6 +62,22 @@ const refreshStatement: Statement = {
     select used.*, u.status, u.nickname, u.roles from used join users u on u.id = used.user_id`,
 }
 
+/** Whether a session lives, asked by each request of a user; `last_used_at` is written once in a while, not every time. */
+const aliveStatement: Statement = {
+  name: 'session_alive',
+  text: `
+    with alive as materialized (
+      select s.id, s.last_used_at from sessions s join users u on u.id = s.user_id and u.status = 'active'
+      where s.id = $1::uuid and s.ended_at is null and s.idle_expires_at > $2::timestamptz and s.expires_at > $2::timestamptz
+    ),
+    touched as (
+      update sessions s set last_used_at = $2::timestamptz from alive a where s.id = a.id and a.last_used_at < $3::timestamptz
+    )
+    select id from alive`,
+}
+
+const TOUCH_AFTER_MS = 5 * 60_000
+
 export type SessionStore = ReturnType<typeof createSessionStore>
 
 export type SessionStoreParts = { database: Database; now: () => Date; reuseIntervalSeconds: number }
@@ -89,6 +105,13 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
   return {
     /** Uses a refresh token; undefined when its session is not there, has ended, or never had that counter. */
     refresh,
+
+    /** Whether the session lives and its user is active. Counts as a use of it. */
+    async isAlive(sid: string): Promise<boolean> {
+      const at = now()
+      const touchBefore = new Date(at.getTime() - TOUCH_AFTER_MS)
+      return (await database.run(aliveStatement, [sid, at, touchBefore])).length > 0
+    },
 
     /** The session with its user's status, whether it lives or not. */
     async find(sid: string) {
