@@ -26,7 +26,7 @@ import { createWechat } from './platforms/wechat.ts'
 import { statusReference } from './revocation/status-list.ts'
 import { createRefreshTokens } from './sessions/refresh-token.ts'
 import { sessionRoutes } from './sessions/routes.ts'
-import { createSessions } from './sessions/sessions.ts'
+import { createSessions, type SessionEnds } from './sessions/sessions.ts'
 import { createSessionStore } from './sessions/store.ts'
 import type { Cache } from './storage/cache.ts'
 import { type Database, isDatabaseUnavailable } from './storage/database.ts'
@@ -100,6 +100,8 @@ export function createGateway({
     statusOf: statusReference(config.issuer),
   })
 
+  const sessionsEnded: SessionEnds = (ended, reason) => metrics.sessionsEnded.inc({ reason }, ended.length)
+
   const sessions = createSessions({
     store: createSessionStore({ database, now, reuseIntervalSeconds: config.refreshReuseIntervalSeconds }),
     accessTokens,
@@ -108,6 +110,7 @@ export function createGateway({
     clock,
     config,
     onRefresh: (outcome) => metrics.refreshes.inc({ outcome }),
+    onEnded: sessionsEnded,
   })
   const login = createLogin({
     apps,

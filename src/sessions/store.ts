@@ -130,7 +130,8 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
   }
 }
 
-export type EndedSession = { id: string; user_id: string; status_index: number; appid: string }
+/** A session that has just ended: what those who tell others need to know. */
+export type EndedSession = { sid: string; userId: string; statusIndex: number; appid: string }
 
 export type SessionFilter = (
   eb: ExpressionBuilder<Schema, 'sessions'>,
@@ -174,6 +175,6 @@ export async function endSessions(
         ),
     )
     .selectFrom('ended')
-    .selectAll()
+    .select(['id as sid', 'user_id as userId', 'status_index as statusIndex', 'appid'])
     .execute()
 }
