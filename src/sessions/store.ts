@@ -124,11 +124,69 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
         .executeTakeFirst()
     },
 
+    /** The session if this refresh token of it could still be used now: the current one, or the one before within the interval. */
+    async findUsable({ sid, counter }: { sid: string; counter: number }) {
+      const at = now()
+      return await kysely
+        .selectFrom('sessions')
+        .innerJoin('users', 'users.id', 'sessions.user_id')
+        .selectAll('sessions')
+        .where('sessions.id', '=', sid)
+        .where('users.status', '=', 'active')
+        .where(isLive(at))
+        .where((eb) =>
+          eb.or([
+            eb('refresh_counter', '=', counter),
+            eb.and([
+              eb('refresh_counter', '=', counter + 1),
+              eb('refreshed_at', '>=', new Date(at.getTime() - reuseIntervalSeconds * 1000)),
+            ]),
+          ]),
+        )
+        .executeTakeFirst()
+    },
+
+    /** The live sessions of a user, the last used first. */
+    async listLive(userId: string) {
+      return await kysely
+        .selectFrom('sessions')
+        .select(['id', 'platform', 'appid', 'device', 'ip', 'created_at', 'last_used_at'])
+        .where('user_id', '=', userId)
+        .where(isLive(now()))
+        .orderBy('last_used_at', 'desc')
+        .orderBy('id', 'desc')
+        .execute()
+    },
+
+    /** Ends the least recently used live sessions of this user and app beyond `keep`; the session `sid` is never among them. */
+    async endBeyond(
+      keep: number,
+      { sid, userId, platform, appid }: { sid: string; userId: string; platform: string; appid: string },
+      origin: Origin,
+    ): Promise<EndedSession[]> {
+      const at = now()
+      const surplus = kysely
+        .selectFrom('sessions')
+        .select('id')
+        .where('user_id', '=', userId)
+        .where('platform', '=', platform)
+        .where('appid', '=', appid)
+        .where(isLive(at))
+        .orderBy((eb) => eb('id', '=', sid), 'desc')
+        .orderBy('last_used_at', 'desc')
+        .orderBy('id', 'desc')
+        .offset(keep)
+      return await endSessions(kysely, (eb) => eb('id', 'in', surplus), 'limit', origin, at)
+    },
+
     /** Ends the live sessions that fit and audits each, in one statement; answers those it ended. */
     end: (fits: SessionFilter, reason: SessionEndReason, origin: Origin) =>
       endSessions(kysely, fits, reason, origin, now()),
   }
 }
+
+const isLive = (at: Date) => (eb: ExpressionBuilder<Schema, 'sessions'>) =>
+  eb.and([eb('ended_at', 'is', null), eb('idle_expires_at', '>', at), eb('expires_at', '>', at)])
 
 /** A session that has just ended: what those who tell others need to know. */
 export type EndedSession = { sid: string; userId: string; statusIndex: number; appid: string }
@@ -146,12 +204,15 @@ export async function endSessions(
   at: Date,
 ): Promise<EndedSession[]> {
   return await db
+    // One order, as in the batches of refreshes: two statements never wait for each other's rows.
+    .with('target', (cte) =>
+      cte.selectFrom('sessions').select('id').where('ended_at', 'is', null).where(fits).orderBy('id').forNoKeyUpdate(),
+    )
     .with('ended', (cte) =>
       cte
         .updateTable('sessions')
         .set({ ended_at: at, end_reason: reason })
-        .where('ended_at', 'is', null)
-        .where(fits)
+        .where('id', 'in', (eb) => eb.selectFrom('target').select('id'))
         .returning(['id', 'user_id', 'status_index', 'appid']),
     )
     .with('audited', (cte) =>
