@@ -14,7 +14,7 @@ export type AppParts = {
   listener: 'public' | 'internal'
   routes: readonly Route[]
   /** Sub-apps with replies of their own form: documents, probes, standard OAuth endpoints. */
-  subApps: readonly Hono[]
+  subApps: readonly (Hono | Hono<GatewayEnv>)[]
   authenticate: Authenticate
   log: Log
   metrics: Metrics
@@ -67,7 +67,7 @@ export function createApp({
   }
 
   mount(app, routes, authenticate)
-  for (const subApp of subApps) app.route('/', subApp)
+  for (const subApp of subApps) app.route('/', subApp as Hono<GatewayEnv>)
   app.notFound((c) => failure(c, new GatewayError('A0404')))
   app.onError((error, c) => failure(c, error))
   return app

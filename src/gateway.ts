@@ -1,6 +1,10 @@
 /** The composition root: every part of the gateway is made here and handed what it needs. */
 import type { Hono } from 'hono'
+import { adminAuditRoutes } from './admin/audit-routes.ts'
+import { adminKeyRoutes } from './admin/key-routes.ts'
 import { createServiceTokens } from './admin/service-tokens.ts'
+import { createAdminStore } from './admin/store.ts'
+import { adminUserRoutes } from './admin/user-routes.ts'
 import { createApp } from './app.ts'
 import { createAudit } from './audit/audit.ts'
 import type { Clock } from './clock.ts'
@@ -9,6 +13,8 @@ import { createSealer } from './crypto/seal.ts'
 import type { Authenticate } from './http/auth.ts'
 import { bearerToken } from './http/bearer.ts'
 import type { GatewayEnv } from './http/context.ts'
+import { createIntrospection } from './introspection/introspection.ts'
+import { introspectionRoutes } from './introspection/routes.ts'
 import { type Job, startJobs } from './jobs.ts'
 import { createKeyRing } from './keys/ring.ts'
 import { documentRoutes } from './keys/routes.ts'
@@ -27,12 +33,13 @@ import { statusReference } from './revocation/status-list.ts'
 import { createRefreshTokens } from './sessions/refresh-token.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 import { createSessions, type SessionEnds } from './sessions/sessions.ts'
-import { createSessionStore } from './sessions/store.ts'
+import { createSessionStore, endSessions } from './sessions/store.ts'
 import type { Cache } from './storage/cache.ts'
 import { type Database, isDatabaseUnavailable } from './storage/database.ts'
 import { pendingMigrations } from './storage/migrate.ts'
 import { createAccessTokens } from './tokens/access-token.ts'
 import { createUserStore } from './users/store.ts'
+import { createUsers } from './users/users.ts'
 import { createVault } from './vault/vault.ts'
 
 export type GatewayParts = {
@@ -112,12 +119,28 @@ export function createGateway({
     onRefresh: (outcome) => metrics.refreshes.inc({ outcome }),
     onEnded: sessionsEnded,
   })
+  const vault = createVault({ cache, sealer, ttlSeconds: config.sessionKeyTtlSeconds })
+  const userStore = createUserStore({
+    database,
+    endUserSessions: (tx, userId, reason, origin, at) =>
+      endSessions(tx, (eb) => eb.and([eb('user_id', '=', userId)]), reason, origin, at),
+  })
+  const users = createUsers({
+    store: userStore,
+    clock,
+    onEnded: sessionsEnded,
+    async afterErase({ identities }) {
+      const dropped = await Promise.allSettled(identities.map((identity) => vault.drop(identity)))
+      for (const { reason: error } of dropped.filter((one) => one.status === 'rejected'))
+        log.warn({ error }, 'a session_key of an erased user stays until its time is over: the cache is away')
+    },
+  })
   const login = createLogin({
     apps,
     replay: createReplay({ cache, sealer, clock }),
-    vault: createVault({ cache, sealer, ttlSeconds: config.sessionKeyTtlSeconds }),
+    vault,
     store: createLoginStore({ database, now }),
-    users: createUserStore(database),
+    users: userStore,
     sessions,
     audit,
     clock,
@@ -130,6 +153,8 @@ export function createGateway({
     user: (c) => sessions.authenticate(bearerToken(c)),
     service: serviceTokens.authenticate,
   }
+
+  const adminStore = createAdminStore(database)
 
   let draining = false
   let databaseState: DependencyState = 'unknown'
@@ -148,8 +173,13 @@ export function createGateway({
   const internalApp = createApp({
     ...common,
     listener: 'internal',
-    routes: [],
+    routes: [
+      ...adminUserRoutes({ store: adminStore, users, sessions }),
+      ...adminKeyRoutes({ ring }),
+      ...adminAuditRoutes({ store: adminStore }),
+    ],
     subApps: [
+      introspectionRoutes({ introspection: createIntrospection({ sessions, issuer: config.issuer }), authenticate }),
       healthRoutes({
         notReady: () => (draining ? 'draining' : ring.ready() ? undefined : 'signing keys are not loaded yet'),
         dependencies: () => ({ postgres: databaseState, redis: cache.available() ? 'up' : 'down' }),

@@ -4,7 +4,7 @@ import type { Schema } from '../storage/schema.ts'
 import type { AuditKind, AuditRow } from './store.ts'
 import { insertAuditRows } from './store.ts'
 
-export type { AuditKind } from './store.ts'
+export { type AuditKind, auditKinds } from './store.ts'
 
 /** From where a change came. */
 export type Origin = { ip: string | undefined; requestId: string | undefined; actor: string }
@@ -66,7 +66,11 @@ export function createAudit({
   }
 }
 
-export function toRow({ kind, at, origin, detail, ...ids }: AuditEvent): AuditRow {
+/** Writes events in another's transaction, together with the change they tell of. */
+export const writeAudit = (db: Kysely<Schema>, ...events: AuditEvent[]): Promise<void> =>
+  insertAuditRows(db, events.map(toRow))
+
+function toRow({ kind, at, origin, detail, ...ids }: AuditEvent): AuditRow {
   return {
     at,
     kind,
