@@ -35,8 +35,9 @@ export function createAdminStore({ kysely }: Pick<Database, 'kysely'>) {
       if (id !== undefined) query = query.where('id', '=', id)
       if (phone !== undefined) query = query.where('phone', '=', phone)
       if (nickname_prefix !== undefined) {
-        const pattern = `${nickname_prefix.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`
-        query = query.where(sql`lower(nickname)`, 'like', pattern)
+        const pattern = `${nickname_prefix.replace(/[\\%_]/g, '\\$&')}%`
+        // Both sides by the database, whose locale decides what lower case is.
+        query = query.where(sql`lower(nickname)`, 'like', sql<string>`lower(${pattern}::text)`)
       }
       if (openid !== undefined) {
         query = query.where('id', 'in', (eb) =>
