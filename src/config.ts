@@ -201,6 +201,16 @@ export const environmentSchema = z.object({
     .default(0)
     .describe('How many proxies may be believed about the client address.'),
   RATE_LIMIT: onOff.default(true).describe('`off` for tests and benchmarks.'),
+  STATUS_LIST_TTL_SECONDS: seconds(1, 3600)
+    .default(30)
+    .describe('How often verifiers fetch the status lists: an ended session is refused after this and 5 seconds.'),
+  AUDIT_RETENTION_MONTHS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(120)
+    .default(12)
+    .describe('How long audit events are kept.'),
   SHUTDOWN_DELAY_SECONDS: seconds(0, 60)
     .default(2)
     .describe('How long, after SIGTERM, new requests are still served while proxies notice; then the listeners close.'),
@@ -240,6 +250,8 @@ export type Config = {
   accessTokenClaims: OptionalClaim[]
   trustedProxyHops: number
   rateLimit: boolean
+  statusListTtlSeconds: number
+  auditRetentionMonths: number
   shutdownDelaySeconds: number
   logLevel: string
 }
@@ -363,6 +375,8 @@ function toConfig(env: Environment): Config {
     accessTokenClaims: env.ACCESS_TOKEN_CLAIMS,
     trustedProxyHops: env.TRUSTED_PROXY_HOPS,
     rateLimit: env.RATE_LIMIT,
+    statusListTtlSeconds: env.STATUS_LIST_TTL_SECONDS,
+    auditRetentionMonths: env.AUDIT_RETENTION_MONTHS,
     shutdownDelaySeconds: env.SHUTDOWN_DELAY_SECONDS,
     logLevel: env.LOG_LEVEL,
   }

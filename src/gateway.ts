@@ -1,5 +1,6 @@
 /** The composition root: every part of the gateway is made here and handed what it needs. */
 import type { Hono } from 'hono'
+import packageJson from '../package.json' with { type: 'json' }
 import { adminAuditRoutes } from './admin/audit-routes.ts'
 import { adminKeyRoutes } from './admin/key-routes.ts'
 import { createServiceTokens } from './admin/service-tokens.ts'
@@ -10,9 +11,14 @@ import { createAudit } from './audit/audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createSealer } from './crypto/seal.ts'
+import { createHousekeeping } from './housekeeping/housekeeping.ts'
+import { createHousekeepingStore } from './housekeeping/store.ts'
 import type { Authenticate } from './http/auth.ts'
 import { bearerToken } from './http/bearer.ts'
 import type { GatewayEnv } from './http/context.ts'
+import { docsRoutes } from './http/docs.ts'
+import { describeApi } from './http/openapi.ts'
+import type { Route } from './http/route.ts'
 import { createIntrospection } from './introspection/introspection.ts'
 import { introspectionRoutes } from './introspection/routes.ts'
 import { type Job, startJobs } from './jobs.ts'
@@ -29,7 +35,11 @@ import { createMetrics, type Metrics } from './observability/metrics.ts'
 import type { Send } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
 import { createWechat } from './platforms/wechat.ts'
+import { createStatusLists } from './revocation/publisher.ts'
+import { statusListRoutes } from './revocation/routes.ts'
+import { createSessionEvents } from './revocation/session-events.ts'
 import { statusReference } from './revocation/status-list.ts'
+import { createStatusStore } from './revocation/store.ts'
 import { createRefreshTokens } from './sessions/refresh-token.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 import { createSessions, type SessionEnds } from './sessions/sessions.ts'
@@ -50,6 +60,8 @@ export type GatewayParts = {
   clock: Clock
   log: Log
   metrics?: Metrics
+  /** In development the API description is served to the public too. */
+  docsOnPublic?: boolean
 }
 
 export type Gateway = {
@@ -64,15 +76,8 @@ export type Gateway = {
 
 const START_RETRY_MS = 500
 
-export function createGateway({
-  config,
-  database,
-  cache,
-  send,
-  clock,
-  log,
-  metrics = createMetrics(),
-}: GatewayParts): Gateway {
+export function createGateway(parts: GatewayParts): Gateway {
+  const { config, database, cache, send, clock, log, metrics = createMetrics(), docsOnPublic = false } = parts
   const now = () => clock.now()
   const sealer = createSealer(config.encryptionKeys)
   const audit = createAudit({
@@ -83,6 +88,11 @@ export function createGateway({
   const wechat = createWechat({ send, apiBase: config.wechatApiBase })
   const apps = createApps({ apps: config.apps, platforms: [wechat] })
 
+  /** The longest life of an access token of any app. */
+  const tokenTtlSeconds = Math.max(
+    config.accessTokenTtlSeconds,
+    ...config.apps.map((app) => app.accessTokenTtlSeconds ?? 0),
+  )
   const ring = createKeyRing({
     store: createKeyStore(database),
     sealer,
@@ -92,10 +102,7 @@ export function createGateway({
       rotationSeconds: config.signingKeyRotationSeconds,
       publishAheadSeconds: config.signingKeyPublishAheadSeconds,
       jwksMaxAgeSeconds: config.jwksMaxAgeSeconds,
-      tokenTtlSeconds: Math.max(
-        config.accessTokenTtlSeconds,
-        ...config.apps.map((app) => app.accessTokenTtlSeconds ?? 0),
-      ),
+      tokenTtlSeconds,
     },
   })
   const accessTokens = createAccessTokens({
@@ -107,7 +114,25 @@ export function createGateway({
     statusOf: statusReference(config.issuer),
   })
 
-  const sessionsEnded: SessionEnds = (ended, reason) => metrics.sessionsEnded.inc({ reason }, ended.length)
+  const statusLists = createStatusLists({
+    store: createStatusStore(database),
+    ring,
+    clock,
+    issuer: config.issuer,
+    ttlSeconds: config.statusListTtlSeconds,
+    onError: (error) => log.error({ error }, 'status lists were not published'),
+  })
+  const sessionEvents = createSessionEvents({
+    cache,
+    clock,
+    tokenTtlSeconds,
+    onLost: (error) => log.warn({ error }, 'a session-ended event was lost: the cache is away'),
+  })
+  const sessionsEnded: SessionEnds = (ended, reason) => {
+    metrics.sessionsEnded.inc({ reason }, ended.length)
+    statusLists.markEnded(ended.map((session) => session.statusIndex))
+    sessionEvents.publish(ended, reason)
+  }
 
   const sessions = createSessions({
     store: createSessionStore({ database, now, reuseIntervalSeconds: config.refreshReuseIntervalSeconds }),
@@ -155,33 +180,60 @@ export function createGateway({
   }
 
   const adminStore = createAdminStore(database)
+  const housekeeping = createHousekeeping({
+    store: createHousekeepingStore(database),
+    clock,
+    tokenTtlSeconds,
+    auditRetentionMonths: config.auditRetentionMonths,
+  })
 
   let draining = false
   let databaseState: DependencyState = 'unknown'
   const withoutLimit = async () => undefined
   const common = { authenticate, log, metrics, trustedProxyHops: config.trustedProxyHops, draining: () => draining }
 
+  const publicRoutes = [
+    ...loginRoutes({ login, limit: withoutLimit }),
+    ...sessionRoutes({ sessions, accessTokens, limit: withoutLimit }),
+  ]
+  const internalRoutes: Route[] = [
+    ...adminUserRoutes({ store: adminStore, users, sessions }),
+    ...adminKeyRoutes({ ring }),
+    ...adminAuditRoutes({ store: adminStore }),
+  ]
+  const docs = docsRoutes({
+    describe: () =>
+      describeApi({
+        routes: [...publicRoutes, ...internalRoutes],
+        documents: [],
+        issuer: config.issuer,
+        version: packageJson.version,
+      }),
+  })
+
   const publicApp = createApp({
     ...common,
     listener: 'public',
-    routes: [
-      ...loginRoutes({ login, limit: withoutLimit }),
-      ...sessionRoutes({ sessions, accessTokens, limit: withoutLimit }),
+    routes: publicRoutes,
+    subApps: [
+      documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds }),
+      statusListRoutes({ lists: statusLists, issuer: config.issuer, ttlSeconds: config.statusListTtlSeconds }),
+      ...(docsOnPublic ? [docs] : []),
     ],
-    subApps: [documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds })],
   })
   const internalApp = createApp({
     ...common,
     listener: 'internal',
-    routes: [
-      ...adminUserRoutes({ store: adminStore, users, sessions }),
-      ...adminKeyRoutes({ ring }),
-      ...adminAuditRoutes({ store: adminStore }),
-    ],
+    routes: internalRoutes,
     subApps: [
+      docs,
       introspectionRoutes({ introspection: createIntrospection({ sessions, issuer: config.issuer }), authenticate }),
       healthRoutes({
-        notReady: () => (draining ? 'draining' : ring.ready() ? undefined : 'signing keys are not loaded yet'),
+        notReady() {
+          if (draining) return 'draining'
+          if (!ring.ready()) return 'signing keys are not loaded yet'
+          return statusLists.ready() ? undefined : 'status lists are not loaded yet'
+        },
         dependencies: () => ({ postgres: databaseState, redis: cache.available() ? 'up' : 'down' }),
       }),
     ],
@@ -196,8 +248,17 @@ export function createGateway({
       throw error
     }
   }
+  async function pollStatusLists(): Promise<void> {
+    try {
+      await statusLists.poll()
+    } finally {
+      metrics.statusListAge.set(statusLists.ageSeconds())
+    }
+  }
   const jobs: Job[] = [
     { name: 'signing-keys', everyMs: ring.tickEveryMs, run: () => ring.tick() },
+    { name: 'status-lists', everyMs: statusLists.pollEveryMs, run: pollStatusLists },
+    { name: 'housekeeping', everyMs: housekeeping.everyMs, run: () => housekeeping.run() },
     { name: 'database-probe', everyMs: 5000, run: watchDatabase },
   ]
   let running: ReturnType<typeof startJobs> | undefined
@@ -218,6 +279,7 @@ export function createGateway({
         await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS))
       }
       await ring.tick()
+      await pollStatusLists()
       databaseState = 'up'
       running = startJobs({
         jobs,
@@ -229,8 +291,10 @@ export function createGateway({
       draining = true
     },
     async close() {
+      statusLists.stop()
+      housekeeping.stop()
       await running?.stop()
-      await audit.flush()
+      await Promise.all([audit.flush(), sessionEvents.stop()])
       await Promise.all([database.close(), cache.close()])
     },
   }
