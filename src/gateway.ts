@@ -20,7 +20,7 @@ import { docsRoutes } from './http/docs.ts'
 import { describeApi } from './http/openapi.ts'
 import type { Route } from './http/route.ts'
 import { createIntrospection } from './introspection/introspection.ts'
-import { introspectionRoutes } from './introspection/routes.ts'
+import { introspectionDocuments, introspectionRoutes } from './introspection/routes.ts'
 import { type Job, startJobs } from './jobs.ts'
 import { createKeyRing } from './keys/ring.ts'
 import { documentRoutes } from './keys/routes.ts'
@@ -205,7 +205,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     describe: () =>
       describeApi({
         routes: [...publicRoutes, ...internalRoutes],
-        documents: [],
+        documents: [...introspectionDocuments],
         issuer: config.issuer,
         version: packageJson.version,
       }),

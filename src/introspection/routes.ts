@@ -1,11 +1,13 @@
 /** The standard OAuth endpoints for services, in their standard forms, and /verify for proxies; internal listener only. */
 import { Hono } from 'hono'
+import { z } from 'zod'
 import { errorCodes, GatewayError } from '../errors.ts'
 import type { Authenticate } from '../http/auth.ts'
 import { bearerToken } from '../http/bearer.ts'
 import { type GatewayContext, type GatewayEnv, originOf } from '../http/context.ts'
 import { classify } from '../http/envelope.ts'
 import { readBytes } from '../http/json-body.ts'
+import type { DocumentDescription } from '../http/openapi.ts'
 import type { Introspection } from './introspection.ts'
 
 const MAX_FORM_BYTES = 16 * 1024
@@ -57,6 +59,62 @@ export function introspectionRoutes({ introspection, authenticate }: Introspecti
   })
   return app
 }
+
+const tokenForm = z.object({
+  token: z.string().describe('An access or a refresh token.'),
+  token_type_hint: z.string().optional().describe('Allowed, and not needed.'),
+})
+const commonAnswers = {
+  400: 'invalid_request: not one token in a form of at most 16 KiB',
+  401: 'invalid_token: no known service token',
+  403: 'insufficient_scope: the service token lacks the scope introspect',
+  404: 'ADMIN_TOKENS is not set',
+  503: 'temporarily_unavailable: the database is away',
+}
+
+/** The same for the API description. */
+export const introspectionDocuments: readonly DocumentDescription[] = [
+  {
+    method: 'post',
+    path: '/oauth2/introspect',
+    tag: 'Services',
+    summary: 'RFC 7662: what a token is worth at this moment.',
+    access: 'introspect',
+    form: tokenForm,
+    contentType: 'application/json',
+    reply: z.looseObject({
+      active: z.boolean(),
+      token_use: z.enum(['access_token', 'refresh_token']).optional(),
+      sub: z.string().optional().describe('The user id.'),
+      client_id: z.string().optional().describe('The appid.'),
+      sid: z.string().optional(),
+      exp: z.number().int().optional(),
+    }),
+    alsoAnswers: commonAnswers,
+  },
+  {
+    method: 'post',
+    path: '/oauth2/revoke',
+    tag: 'Services',
+    summary: 'RFC 7009: end the session of a token; 200 for an unknown one, too.',
+    access: 'introspect',
+    form: tokenForm,
+    contentType: 'application/json',
+    reply: z.object({}),
+    alsoAnswers: commonAnswers,
+  },
+  {
+    method: 'get',
+    path: '/verify',
+    tag: 'Services',
+    summary:
+      'For proxies: 200 with X-Auth-User-Id, X-Auth-Session-Id, X-Auth-Client-Id, X-Auth-Roles for a live session, else 401.',
+    access: 'user',
+    contentType: 'text/plain',
+    reply: z.literal(''),
+    alsoAnswers: { 401: 'The access token is missing or bad, or its session has ended', 503: 'The database is away' },
+  },
+]
 
 /** The form's `token`. Throws A0400, A0413 or A0415, which all become invalid_request. */
 async function readToken(c: GatewayContext): Promise<string> {
