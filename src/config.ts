@@ -48,7 +48,9 @@ function isIssuerUrl(text: string): boolean {
   const loopback = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
   return (
     (url.protocol === 'https:' || (url.protocol === 'http:' && loopback)) &&
-    !/[?#\s]/.test(text) &&
+    // The text itself is published: a spelling that a parser would mend (`https:host`, a backslash) is refused.
+    text.startsWith(url.origin) &&
+    !/[?#\s\\]/.test(text) &&
     url.username === '' &&
     url.password === ''
   )
@@ -58,8 +60,8 @@ const storeUrl = (...schemes: string[]) =>
   z
     .string()
     .refine(
-      (text) => schemes.some((scheme) => text.startsWith(`${scheme}://`)),
-      `must start with ${schemes.join(':// or ')}://`,
+      (text) => schemes.some((scheme) => text.startsWith(`${scheme}://`)) && URL.canParse(text),
+      `must be a URL that starts with ${schemes.join(':// or ')}://`,
     )
 
 const encryptionKeys = z.string().transform((text, context): EncryptionKey[] => {
@@ -247,18 +249,19 @@ export class ConfigError extends Error {
 export function loadConfig(environment: Record<string, string | undefined> = process.env): Config {
   const problems: string[] = []
   const values = readVariables(environment, problems)
-  const parsed = environmentSchema.safeParse(values)
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) {
-      const name = String(issue.path[0])
-      if (problems.some((line) => line.startsWith(`${name}:`))) continue
-      problems.push(`${name}: ${values[name] === undefined ? 'is required' : issue.message}`)
-    }
+  const unread = new Set(problems.map((line) => line.split(':')[0]))
+  const good: Record<string, unknown> = {}
+  // One by one, so that a bad variable does not hide the rules between the good ones.
+  for (const [name, schema] of Object.entries(environmentSchema.shape)) {
+    if (unread.has(name)) continue
+    const parsed = schema.safeParse(values[name])
+    if (parsed.success) good[name] = parsed.data
+    else if (values[name] === undefined) problems.push(`${name}: is required`)
+    else problems.push(...parsed.error.issues.map((issue) => `${name}: ${issue.message}`))
   }
-  const shape = (parsed.data ?? {}) as Partial<Environment>
-  problems.push(...crossChecks(shape, values))
-  if (problems.length > 0 || !parsed.success) throw new ConfigError(problems)
-  return toConfig(parsed.data)
+  problems.push(...crossChecks(good as Partial<Environment>, values, unread))
+  if (problems.length > 0) throw new ConfigError(problems)
+  return toConfig(good as Environment)
 }
 
 /** The direct database URL, for `npm run migrate`, which is given nothing else. Throws ConfigError. */
@@ -296,14 +299,18 @@ function readVariables(environment: Record<string, string | undefined>, problems
 }
 
 /** Rules between variables. A variable that failed on its own is skipped here. */
-function crossChecks(env: Partial<Environment>, values: Record<string, string>): string[] {
+function crossChecks(
+  env: Partial<Environment>,
+  values: Record<string, string>,
+  unread: ReadonlySet<string | undefined>,
+): string[] {
   const problems: string[] = []
-  if (values.APPS !== undefined && values.WECHAT_APPID !== undefined) {
-    problems.push('WECHAT_APPID: cannot be combined with APPS; put the app into APPS')
-  } else if (values.APPS === undefined) {
-    for (const name of ['WECHAT_APPID', 'WECHAT_SECRET'] as const) {
-      if (values[name] === undefined) problems.push(`${name}: is required (or APPS, the form for several apps)`)
-    }
+  for (const name of ['WECHAT_APPID', 'WECHAT_SECRET'] as const) {
+    if (unread.has(name) || unread.has('APPS')) continue
+    if (values.APPS !== undefined && values[name] !== undefined)
+      problems.push(`${name}: cannot be combined with APPS; put the app into APPS`)
+    if (values.APPS === undefined && values[name] === undefined)
+      problems.push(`${name}: is required (or APPS, the form for several apps)`)
   }
   const identities = (env.APPS ?? []).map((app) => `${app.platform}/${app.appid}`)
   const twice = identities.find((identity, index) => identities.indexOf(identity) !== index)

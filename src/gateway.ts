@@ -167,7 +167,10 @@ export function createGateway({
       while (!draining) {
         try {
           const pending = await pendingMigrations(database.kysely)
-          if (pending.length === 0) break
+          if (pending.length === 0) {
+            await ring.tick()
+            break
+          }
           log.warn({ pending }, 'waiting for the database schema: run `npm run migrate`')
         } catch (error) {
           if (!isDatabaseUnavailable(error)) throw error
@@ -175,7 +178,8 @@ export function createGateway({
         }
         await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS))
       }
-      await ring.tick()
+      // SIGTERM came while the database was away: there is nothing to start.
+      if (draining) return
       databaseState = 'up'
       running = startJobs({
         jobs,
