@@ -9,6 +9,8 @@ import type { Log } from './observability/log.ts'
 import type { Metrics } from './observability/metrics.ts'
 import { needsOperator, PlatformError } from './platforms/platform.ts'
 
+export type HttpApp = Hono<GatewayEnv>
+
 export type AppParts = {
   listener: 'public' | 'internal'
   routes: readonly Route[]
@@ -20,15 +22,7 @@ export type AppParts = {
   draining: () => boolean
 }
 
-export function createApp({
-  listener,
-  routes,
-  subApps,
-  log,
-  metrics,
-  trustedProxyHops,
-  draining,
-}: AppParts): Hono<GatewayEnv> {
+export function createApp({ listener, routes, subApps, log, metrics, trustedProxyHops, draining }: AppParts): HttpApp {
   const app = new Hono<GatewayEnv>()
 
   app.use(async (c, next) => {

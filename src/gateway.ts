@@ -1,11 +1,10 @@
 /** The composition root: every part of the gateway is made here and handed what it needs. */
-import type { Hono } from 'hono'
-import { createApp } from './app.ts'
-import { createAudit } from './audit/audit.ts'
+import { createApp, type HttpApp } from './app.ts'
+import { createAudit, insertAuditRows } from './audit/audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createSealer } from './crypto/seal.ts'
-import type { GatewayEnv } from './http/context.ts'
+import type { Route } from './http/route.ts'
 import { type Job, startJobs } from './jobs.ts'
 import { createKeyRing } from './keys/ring.ts'
 import { documentRoutes } from './keys/routes.ts'
@@ -14,9 +13,9 @@ import { createLogin } from './login/login.ts'
 import { createReplay } from './login/replay.ts'
 import { loginRoutes } from './login/routes.ts'
 import { createLoginStore } from './login/store.ts'
-import { type DependencyState, healthRoutes } from './observability/health.ts'
 import type { Log } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { type DependencyState, healthRoutes } from './observability/routes.ts'
 import type { Send } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
 import { createWechat } from './platforms/wechat.ts'
@@ -30,6 +29,7 @@ import { type Database, isDatabaseUnavailable } from './storage/database.ts'
 import { pendingMigrations } from './storage/migrate.ts'
 import { createAccessTokens } from './tokens/access-token.ts'
 import { createUserStore } from './users/store.ts'
+import { createUsers } from './users/users.ts'
 import { createVault } from './vault/vault.ts'
 
 export type GatewayParts = {
@@ -43,8 +43,10 @@ export type GatewayParts = {
 }
 
 export type Gateway = {
-  publicApp: Hono<GatewayEnv>
-  internalApp: Hono<GatewayEnv>
+  publicApp: HttpApp
+  internalApp: HttpApp
+  /** What the two listeners serve, as data. */
+  routes: { public: readonly Route[]; internal: readonly Route[] }
   /** Loads the signing keys, waiting for the database as long as it takes, and starts the timed tasks. */
   start(): Promise<void>
   /** From now on not ready; what is in flight goes on. */
@@ -66,7 +68,7 @@ export function createGateway({
   const now = () => clock.now()
   const sealer = createSealer(config.encryptionKeys)
   const audit = createAudit({
-    kysely: database.kysely,
+    insert: (rows) => insertAuditRows(database.kysely, rows),
     onError: (error, lost) => log.error({ error, lost }, 'audit events were lost'),
   })
 
@@ -111,7 +113,7 @@ export function createGateway({
     replay: createReplay({ cache, sealer, clock }),
     vault: createVault({ cache, sealer, ttlSeconds: config.sessionKeyTtlSeconds }),
     store: createLoginStore({ database, now }),
-    users: createUserStore(database),
+    users: createUsers({ store: createUserStore(database) }),
     sessions,
     audit,
     clock,
@@ -124,19 +126,23 @@ export function createGateway({
   const withoutLimit = async () => undefined
   const common = { log, metrics, trustedProxyHops: config.trustedProxyHops, draining: () => draining }
 
-  const publicApp = createApp({
-    ...common,
-    listener: 'public',
-    routes: [
+  const routes = {
+    public: [
       ...loginRoutes({ login, limit: withoutLimit }),
       ...sessionRoutes({ sessions, accessTokens, limit: withoutLimit }),
     ],
+    internal: [],
+  } satisfies Gateway['routes']
+  const publicApp = createApp({
+    ...common,
+    listener: 'public',
+    routes: routes.public,
     subApps: [documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds })],
   })
   const internalApp = createApp({
     ...common,
     listener: 'internal',
-    routes: [],
+    routes: routes.internal,
     subApps: [
       healthRoutes({
         notReady: () => (draining ? 'draining' : ring.ready() ? undefined : 'signing keys are not loaded yet'),
@@ -163,6 +169,7 @@ export function createGateway({
   return {
     publicApp,
     internalApp,
+    routes,
     async start() {
       while (!draining) {
         try {

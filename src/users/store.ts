@@ -1,21 +1,8 @@
 /** Joins a platform identity to the user of its unionid: the careful, rare path of a login, one transaction under one lock. */
 import { sql } from 'kysely'
-import { type Origin, toRow } from '../audit/audit.ts'
-import { insertAuditRows } from '../audit/store.ts'
+import { insertAuditRows, toRow } from '../audit/audit.ts'
 import type { Database } from '../storage/database.ts'
-
-export type JoinRequest = {
-  platform: string
-  appid: string
-  openid: string
-  unionid: string
-  unionName: string
-  /** Used when this person is new to us. */
-  newUserId: string
-  firstSessionId: string
-  origin: Origin
-  at: Date
-}
+import type { JoinRequest } from './users.ts'
 
 export type UserStore = ReturnType<typeof createUserStore>
 
