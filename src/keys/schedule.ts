@@ -30,7 +30,7 @@ const plus = (at: Date, seconds: number) => new Date(at.getTime() + seconds * 10
 const byAge = (a: RingKey, b: RingKey) =>
   a.activatesAt.getTime() - b.activatesAt.getTime() || a.generation - b.generation
 
-/** How often a replica looks for keys that others added; publishing happens this much earlier to make up for it. */
+/** How often a replica looks for keys that others added. */
 export const reloadSeconds = ({ publishAheadSeconds }: Schedule) =>
   Math.min(60, Math.max(0.25, publishAheadSeconds / 10))
 
@@ -62,7 +62,8 @@ export function decide(keys: readonly RingKey[], now: Date, schedule: Schedule):
   const active = activeKey(keys, now)
   if (!active) return { add: true, generation, activatesAt: now }
   if (keys.some((key) => key.retiredAt === null && key.activatesAt > now)) return { add: false }
-  const leadSeconds = schedule.publishAheadSeconds + reloadSeconds(schedule)
+  // Twice: a replica whose reload fails or comes late still publishes the key in time.
+  const leadSeconds = schedule.publishAheadSeconds + 2 * reloadSeconds(schedule)
   const earliest = plus(now, leadSeconds)
   if (active.alg !== schedule.alg) return { add: true, generation, activatesAt: earliest }
   const due = plus(active.activatesAt, schedule.rotationSeconds)
