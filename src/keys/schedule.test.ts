@@ -71,7 +71,17 @@ function run({ schedule, replicas: plans, change }: World, rotations = 6) {
     const [key] = active
     if (!key || active.length > 1 || key !== activeKey(replica.keys, at(now))) throw new Error('not exactly one signs')
     const known = signatures.get(key.kid)
-    signatures.set(key.kid, { kid: key.kid, alg: key.alg, first: known?.first ?? now, last: now })
+    const first = Math.min(known?.first ?? now, now)
+    signatures.set(key.kid, { kid: key.kid, alg: key.alg, first, last: Math.max(known?.last ?? now, now) })
+  }
+  /** What it signed between two reloads: around every change of hands, and at the end. */
+  function signSince(replica: Replica, from: number, now: number): void {
+    if (replica.keys.length === 0) return
+    const changes = replica.keys
+      .map((key) => key.activatesAt.getTime() / 1000)
+      .filter((each) => each > from && each < now)
+    for (const moment of [...changes.flatMap((each) => [each - 0.002, each]).sort((a, b) => a - b), now])
+      sign(replica, moment)
   }
   function apply(now: number): void {
     changeAt = Number.POSITIVE_INFINITY
@@ -89,7 +99,7 @@ function run({ schedule, replicas: plans, change }: World, rotations = 6) {
     const now = replica.nextTick
     if (now > end) break
     if (now >= changeAt && stored.length > 0) apply(now)
-    if (replica.keys.length > 0) sign(replica, now)
+    signSince(replica, now - replica.period, now)
     tick(replica, now)
     sign(replica, now)
     replica.nextTick = now + replica.period
