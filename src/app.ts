@@ -54,7 +54,8 @@ export function createApp({ listener, routes, subApps, log, metrics, trustedProx
       ip,
       errorCode,
     }
-    if (status >= 500) log.error({ ...line, error }, alertOf(error))
+    // The platform's daily quota is a 429 to the caller, and still the operator's to mend.
+    if (status >= 500 || isAlert(error)) log.error({ ...line, error }, alertOf(error))
     else if (error !== undefined) log.info({ ...line, reason: classify(error).message }, 'refused')
     else log.info(line, 'request')
   }
@@ -66,10 +67,11 @@ export function createApp({ listener, routes, subApps, log, metrics, trustedProx
   return app
 }
 
+const isAlert = (error: unknown) => error instanceof PlatformError && needsOperator(error)
+
 /** The words that an operator's alert looks for. */
 function alertOf(error: unknown): string {
-  if (error instanceof PlatformError && needsOperator(error))
-    return 'ALERT: the platform refuses our configuration or quota'
+  if (isAlert(error)) return 'ALERT: the platform refuses our configuration or quota'
   const { code } = classify(error)
   return code === 'B0001' ? 'ALERT: defect' : `failed: ${errorCodes[code].en}`
 }
