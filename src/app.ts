@@ -10,6 +10,8 @@ import type { Log } from './observability/log.ts'
 import type { Metrics } from './observability/metrics.ts'
 import { needsOperator, PlatformError } from './platforms/platform.ts'
 
+export type HttpApp = Hono<GatewayEnv>
+
 export type AppParts = {
   listener: 'public' | 'internal'
   routes: readonly Route[]
@@ -31,7 +33,7 @@ export function createApp({
   metrics,
   trustedProxyHops,
   draining,
-}: AppParts): Hono<GatewayEnv> {
+}: AppParts): HttpApp {
   const app = new Hono<GatewayEnv>()
 
   app.use(async (c, next) => {
@@ -61,7 +63,8 @@ export function createApp({
       ip,
       errorCode,
     }
-    if (status >= 500) log.error({ ...line, error }, alertOf(error))
+    // The platform's daily quota is a 429 to the caller, and still the operator's to mend.
+    if (status >= 500 || isAlert(error)) log.error({ ...line, error }, alertOf(error))
     else if (error !== undefined) log.info({ ...line, reason: classify(error).message }, 'refused')
     else log.info(line, 'request')
   }
@@ -73,10 +76,11 @@ export function createApp({
   return app
 }
 
+const isAlert = (error: unknown) => error instanceof PlatformError && needsOperator(error)
+
 /** The words that an operator's alert looks for. */
 function alertOf(error: unknown): string {
-  if (error instanceof PlatformError && needsOperator(error))
-    return 'ALERT: the platform refuses our configuration or quota'
+  if (isAlert(error)) return 'ALERT: the platform refuses our configuration or quota'
   const { code } = classify(error)
   return code === 'B0001' ? 'ALERT: defect' : `failed: ${errorCodes[code].en}`
 }

@@ -1,144 +1,34 @@
 /** The environment, read once: one schema for every variable, one report of all problems. The only reader of process.env. */
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import {
+  type AdminToken,
+  type AppConfig,
+  adminTokens,
+  appid,
+  apps,
+  baseUrl,
+  claims,
+  encryptionKeys,
+  list,
+  type OptionalClaim,
+  onOff,
+  port,
+  type SigningAlgorithm,
+  seconds,
+  signingAlgorithms,
+  storeUrl,
+} from './config-formats.ts'
 import type { EncryptionKey } from './crypto/seal.ts'
 
-export const platformNames = ['wechat'] as const
-export type PlatformName = (typeof platformNames)[number]
-
-export const signingAlgorithms = ['ES256', 'RS256', 'EdDSA'] as const
-export type SigningAlgorithm = (typeof signingAlgorithms)[number]
-
-const optionalClaims = ['openid', 'unionid', 'platform'] as const
-export type OptionalClaim = (typeof optionalClaims)[number]
-
-const adminScopes = ['admin', 'introspect', 'open-data'] as const
-export type AdminScope = (typeof adminScopes)[number]
-export type AdminToken = { name: string; scopes: AdminScope[]; secret: string }
-
-/** One program on one platform, as configured. */
-export type AppConfig = {
-  platform: PlatformName
-  appid: string
-  secret: string
-  /** Apps of the same union share unionids, and so their users. */
-  union?: string | undefined
-  audience?: string[] | undefined
-  accessTokenTtlSeconds?: number | undefined
-  refreshTokenTtlSeconds?: number | undefined
-  sessionTtlSeconds?: number | undefined
-  claims?: OptionalClaim[] | undefined
-}
-
-const seconds = (min: number, max = 10 * 365 * 86_400) => z.coerce.number().int().min(min).max(max)
-const port = z.coerce.number().int().min(0).max(65_535)
-const list = (text: string) =>
-  text
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '')
-
-const baseUrl = z
-  .string()
-  .refine(isIssuerUrl, 'must be an https URL (http only on a loopback host), without query or fragment')
-
-function isIssuerUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false
-  const url = new URL(text)
-  const loopback = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
-  return (
-    (url.protocol === 'https:' || (url.protocol === 'http:' && loopback)) &&
-    !/[?#\s]/.test(text) &&
-    url.username === '' &&
-    url.password === ''
-  )
-}
-
-const storeUrl = (...schemes: string[]) =>
-  z
-    .string()
-    .refine(
-      (text) => schemes.some((scheme) => text.startsWith(`${scheme}://`)),
-      `must start with ${schemes.join(':// or ')}://`,
-    )
-
-const encryptionKeys = z.string().transform((text, context): EncryptionKey[] => {
-  const keys: EncryptionKey[] = []
-  for (const item of list(text)) {
-    const [, id, base64] = /^([A-Za-z0-9_-]{1,32}):([A-Za-z0-9+/_-]{43}=?)$/.exec(item) ?? []
-    const secret = Buffer.from(base64 ?? '', 'base64')
-    if (id === undefined || secret.length !== 32) {
-      context.addIssue(`entry ${keys.length + 1} must be id:base64 of exactly 32 bytes (openssl rand -base64 32)`)
-      return z.NEVER
-    }
-    if (keys.some((key) => key.id === id)) {
-      context.addIssue(`the id "${id}" is there twice`)
-      return z.NEVER
-    }
-    keys.push({ id, secret })
-  }
-  if (keys.length === 0) context.addIssue('needs at least one id:base64 entry')
-  return keys
-})
-
-const adminTokens = z.string().transform((text, context): AdminToken[] => {
-  const tokens: AdminToken[] = []
-  for (const item of list(text)) {
-    const [, name, scopeText = '', secret = ''] = /^([A-Za-z0-9_.-]{1,64}):([a-z+-]+):(.+)$/.exec(item) ?? []
-    const scopes = scopeText.split('+')
-    const known = scopes.filter((scope): scope is AdminScope => adminScopes.some((one) => one === scope))
-    if (name === undefined || known.length !== scopes.length) {
-      context.addIssue(
-        `entry ${tokens.length + 1} must be name:scope+scope:secret with scopes from ${adminScopes.join(', ')}`,
-      )
-      return z.NEVER
-    }
-    if (secret.length < 32) context.addIssue(`the secret of "${name}" must have at least 32 characters`)
-    // What a bearer header can carry (RFC 6750 section 2.1); another secret could never be presented.
-    if (!/^[A-Za-z0-9._~+/=-]{1,4096}$/.test(secret))
-      context.addIssue(`the secret of "${name}" may hold letters, digits and -._~+/= only`)
-    if (tokens.some((token) => token.name === name)) context.addIssue(`the name "${name}" is there twice`)
-    tokens.push({ name, scopes: known, secret })
-  }
-  return tokens
-})
-
-const appid = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes or underscores')
-
-const apps = z.string().transform((text, context): AppConfig[] => {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    context.addIssue('is not JSON')
-    return z.NEVER
-  }
-  const parsed = z.array(appSchema).min(1).safeParse(value)
-  if (parsed.success) return parsed.data
-  for (const issue of parsed.error.issues) context.addIssue(`${issue.path.join('.') || 'value'}: ${issue.message}`)
-  return z.NEVER
-})
-
-const appSchema = z.strictObject({
-  platform: z.enum(platformNames).default('wechat'),
-  appid,
-  secret: z.string().min(1).max(8192),
-  union: z.string().min(1).max(64).optional(),
-  audience: z.array(z.string().min(1)).min(1).optional(),
-  accessTokenTtlSeconds: seconds(1, 86_400).optional(),
-  refreshTokenTtlSeconds: seconds(1).optional(),
-  sessionTtlSeconds: seconds(1).optional(),
-  claims: z.array(z.enum(optionalClaims)).optional(),
-})
-
-const claims = z.string().transform((text, context): OptionalClaim[] => {
-  const names = list(text)
-  const known = names.filter((name): name is OptionalClaim => optionalClaims.some((one) => one === name))
-  if (known.length !== names.length) context.addIssue(`knows only ${optionalClaims.join(', ')}`)
-  return known
-})
-
-const onOff = z.enum(['on', 'off']).transform((text) => text === 'on')
+export type {
+  AdminScope,
+  AdminToken,
+  AppConfig,
+  OptionalClaim,
+  PlatformName,
+  SigningAlgorithm,
+} from './config-formats.ts'
 
 /** Every variable, in the order of the documentation. A description is what docs/configuration.md prints. */
 export const environmentSchema = z.object({
@@ -270,18 +160,19 @@ export class ConfigError extends Error {
 export function loadConfig(environment: Record<string, string | undefined> = process.env): Config {
   const problems: string[] = []
   const values = readVariables(environment, problems)
-  const parsed = environmentSchema.safeParse(values)
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) {
-      const name = String(issue.path[0])
-      if (problems.some((line) => line.startsWith(`${name}:`))) continue
-      problems.push(`${name}: ${values[name] === undefined ? 'is required' : issue.message}`)
-    }
+  const unread = new Set(problems.map((line) => line.split(':')[0]))
+  const good: Record<string, unknown> = {}
+  // One by one, so that a bad variable does not hide the rules between the good ones.
+  for (const [name, schema] of Object.entries(environmentSchema.shape)) {
+    if (unread.has(name)) continue
+    const parsed = schema.safeParse(values[name])
+    if (parsed.success) good[name] = parsed.data
+    else if (values[name] === undefined) problems.push(`${name}: is required`)
+    else problems.push(...parsed.error.issues.map((issue) => `${name}: ${issue.message}`))
   }
-  const shape = (parsed.data ?? {}) as Partial<Environment>
-  problems.push(...crossChecks(shape, values))
-  if (problems.length > 0 || !parsed.success) throw new ConfigError(problems)
-  return toConfig(parsed.data)
+  problems.push(...crossChecks(good as Partial<Environment>, values, unread))
+  if (problems.length > 0) throw new ConfigError(problems)
+  return toConfig(good as Environment)
 }
 
 /** The direct database URL, for `npm run migrate`, which is given nothing else. Throws ConfigError. */
@@ -319,14 +210,18 @@ function readVariables(environment: Record<string, string | undefined>, problems
 }
 
 /** Rules between variables. A variable that failed on its own is skipped here. */
-function crossChecks(env: Partial<Environment>, values: Record<string, string>): string[] {
+function crossChecks(
+  env: Partial<Environment>,
+  values: Record<string, string>,
+  unread: ReadonlySet<string | undefined>,
+): string[] {
   const problems: string[] = []
-  if (values.APPS !== undefined && values.WECHAT_APPID !== undefined) {
-    problems.push('WECHAT_APPID: cannot be combined with APPS; put the app into APPS')
-  } else if (values.APPS === undefined) {
-    for (const name of ['WECHAT_APPID', 'WECHAT_SECRET'] as const) {
-      if (values[name] === undefined) problems.push(`${name}: is required (or APPS, the form for several apps)`)
-    }
+  for (const name of ['WECHAT_APPID', 'WECHAT_SECRET'] as const) {
+    if (unread.has(name) || unread.has('APPS')) continue
+    if (values.APPS !== undefined && values[name] !== undefined)
+      problems.push(`${name}: cannot be combined with APPS; put the app into APPS`)
+    if (values.APPS === undefined && values[name] === undefined)
+      problems.push(`${name}: is required (or APPS, the form for several apps)`)
   }
   const identities = (env.APPS ?? []).map((app) => `${app.platform}/${app.appid}`)
   const twice = identities.find((identity, index) => identities.indexOf(identity) !== index)

@@ -1,13 +1,10 @@
 /** The composition root: every part of the gateway is made here and handed what it needs. */
-import type { Hono } from 'hono'
 import packageJson from '../package.json' with { type: 'json' }
-import { adminAuditRoutes } from './admin/audit-routes.ts'
-import { adminKeyRoutes } from './admin/key-routes.ts'
+import { adminRoutes } from './admin/admin-routes.ts'
 import { createServiceTokens } from './admin/service-tokens.ts'
 import { createAdminStore } from './admin/store.ts'
-import { adminUserRoutes } from './admin/user-routes.ts'
-import { createApp } from './app.ts'
-import { createAudit } from './audit/audit.ts'
+import { createApp, type HttpApp } from './app.ts'
+import { createAudit, insertAuditRows } from './audit/audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createSealer } from './crypto/seal.ts'
@@ -15,7 +12,6 @@ import { createHousekeeping } from './housekeeping/housekeeping.ts'
 import { createHousekeepingStore } from './housekeeping/store.ts'
 import type { Authenticate } from './http/auth.ts'
 import { bearerToken } from './http/bearer.ts'
-import type { GatewayEnv } from './http/context.ts'
 import { docsRoutes } from './http/docs.ts'
 import { describeApi } from './http/openapi.ts'
 import type { Route } from './http/route.ts'
@@ -29,9 +25,9 @@ import { createLogin } from './login/login.ts'
 import { createReplay } from './login/replay.ts'
 import { loginRoutes } from './login/routes.ts'
 import { createLoginStore } from './login/store.ts'
-import { type DependencyState, healthRoutes } from './observability/health.ts'
 import type { Log } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { type DependencyState, healthRoutes } from './observability/routes.ts'
 import type { Send } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
 import { createWechat } from './platforms/wechat.ts'
@@ -65,8 +61,10 @@ export type GatewayParts = {
 }
 
 export type Gateway = {
-  publicApp: Hono<GatewayEnv>
-  internalApp: Hono<GatewayEnv>
+  publicApp: HttpApp
+  internalApp: HttpApp
+  /** What the two listeners serve, as data. */
+  routes: { public: readonly Route[]; internal: readonly Route[] }
   /** Loads the signing keys, waiting for the database as long as it takes, and starts the timed tasks. */
   start(): Promise<void>
   /** From now on not ready; what is in flight goes on. */
@@ -81,7 +79,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const now = () => clock.now()
   const sealer = createSealer(config.encryptionKeys)
   const audit = createAudit({
-    kysely: database.kysely,
+    insert: (rows) => insertAuditRows(database.kysely, rows),
     onError: (error, lost) => log.error({ error, lost }, 'audit events were lost'),
   })
 
@@ -145,13 +143,12 @@ export function createGateway(parts: GatewayParts): Gateway {
     onEnded: sessionsEnded,
   })
   const vault = createVault({ cache, sealer, ttlSeconds: config.sessionKeyTtlSeconds })
-  const userStore = createUserStore({
-    database,
-    endUserSessions: (tx, userId, reason, origin, at) =>
-      endSessions(tx, (eb) => eb.and([eb('user_id', '=', userId)]), reason, origin, at),
-  })
   const users = createUsers({
-    store: userStore,
+    store: createUserStore({
+      database,
+      endUserSessions: (tx, userId, reason, origin, at) =>
+        endSessions(tx, (eb) => eb.and([eb('user_id', '=', userId)]), reason, origin, at),
+    }),
     clock,
     onEnded: sessionsEnded,
     async afterErase({ identities }) {
@@ -165,7 +162,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     replay: createReplay({ cache, sealer, clock }),
     vault,
     store: createLoginStore({ database, now }),
-    users: userStore,
+    users,
     sessions,
     audit,
     clock,
@@ -179,7 +176,6 @@ export function createGateway(parts: GatewayParts): Gateway {
     service: serviceTokens.authenticate,
   }
 
-  const adminStore = createAdminStore(database)
   const housekeeping = createHousekeeping({
     store: createHousekeepingStore(database),
     clock,
@@ -192,19 +188,17 @@ export function createGateway(parts: GatewayParts): Gateway {
   const withoutLimit = async () => undefined
   const common = { authenticate, log, metrics, trustedProxyHops: config.trustedProxyHops, draining: () => draining }
 
-  const publicRoutes = [
-    ...loginRoutes({ login, limit: withoutLimit }),
-    ...sessionRoutes({ sessions, accessTokens, limit: withoutLimit }),
-  ]
-  const internalRoutes: Route[] = [
-    ...adminUserRoutes({ store: adminStore, users, sessions }),
-    ...adminKeyRoutes({ ring }),
-    ...adminAuditRoutes({ store: adminStore }),
-  ]
+  const routes = {
+    public: [
+      ...loginRoutes({ login, limit: withoutLimit }),
+      ...sessionRoutes({ sessions, accessTokens, limit: withoutLimit }),
+    ],
+    internal: adminRoutes({ store: createAdminStore(database), users, sessions, ring }),
+  } satisfies Gateway['routes']
   const docs = docsRoutes({
     describe: () =>
       describeApi({
-        routes: [...publicRoutes, ...internalRoutes],
+        routes: [...routes.public, ...routes.internal],
         documents: [...introspectionDocuments],
         issuer: config.issuer,
         version: packageJson.version,
@@ -214,7 +208,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const publicApp = createApp({
     ...common,
     listener: 'public',
-    routes: publicRoutes,
+    routes: routes.public,
     subApps: [
       documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds }),
       statusListRoutes({ lists: statusLists, issuer: config.issuer, ttlSeconds: config.statusListTtlSeconds }),
@@ -224,7 +218,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const internalApp = createApp({
     ...common,
     listener: 'internal',
-    routes: internalRoutes,
+    routes: routes.internal,
     subApps: [
       docs,
       introspectionRoutes({ introspection: createIntrospection({ sessions, issuer: config.issuer }), authenticate }),
@@ -266,11 +260,15 @@ export function createGateway(parts: GatewayParts): Gateway {
   return {
     publicApp,
     internalApp,
+    routes,
     async start() {
       while (!draining) {
         try {
           const pending = await pendingMigrations(database.kysely)
-          if (pending.length === 0) break
+          if (pending.length === 0) {
+            await ring.tick()
+            break
+          }
           log.warn({ pending }, 'waiting for the database schema: run `npm run migrate`')
         } catch (error) {
           if (!isDatabaseUnavailable(error)) throw error
@@ -278,7 +276,8 @@ export function createGateway(parts: GatewayParts): Gateway {
         }
         await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS))
       }
-      await ring.tick()
+      // SIGTERM came while the database was away: there is nothing to start.
+      if (draining) return
       await pollStatusLists()
       databaseState = 'up'
       running = startJobs({

@@ -1,10 +1,7 @@
 /** The audit trail: who did what, when and from where. Append only; ids and addresses, never secrets or personal data. */
-import type { Kysely } from 'kysely'
-import type { Schema } from '../storage/schema.ts'
-import type { AuditKind, AuditRow } from './store.ts'
-import { insertAuditRows } from './store.ts'
+import { type AuditKind, type AuditRow, insertAuditRows } from './store.ts'
 
-export { type AuditKind, auditKinds } from './store.ts'
+export { type AuditKind, auditKinds, insertAuditRows } from './store.ts'
 
 /** From where a change came. */
 export type Origin = { ip: string | undefined; requestId: string | undefined; actor: string }
@@ -26,10 +23,10 @@ const FLUSH_AFTER_MS = 250
 const MAX_WAITING = 10_000
 
 export function createAudit({
-  kysely,
+  insert,
   onError,
 }: {
-  kysely: Kysely<Schema>
+  insert: (rows: readonly AuditRow[]) => Promise<void>
   onError: (error: unknown, lost: number) => void
 }): Audit {
   let waiting: AuditRow[] = []
@@ -42,7 +39,7 @@ export function createAudit({
     waiting = []
     for (let at = 0; at < rows.length; at += 500) {
       try {
-        await insertAuditRows(kysely, rows.slice(at, at + 500))
+        await insert(rows.slice(at, at + 500))
       } catch (error) {
         onError(error, rows.length - at)
         return
@@ -67,7 +64,7 @@ export function createAudit({
 }
 
 /** Writes events in another's transaction, together with the change they tell of. */
-export const writeAudit = (db: Kysely<Schema>, ...events: AuditEvent[]): Promise<void> =>
+export const writeAudit = (db: Parameters<typeof insertAuditRows>[0], ...events: AuditEvent[]): Promise<void> =>
   insertAuditRows(db, events.map(toRow))
 
 function toRow({ kind, at, origin, detail, ...ids }: AuditEvent): AuditRow {

@@ -46,7 +46,10 @@ export function createSealer(keys: readonly EncryptionKey[]): Sealer {
       const secret = id === undefined ? undefined : byId.get(id)
       if (id === undefined) throw new SealError('not a sealed value')
       if (!secret) throw new SealError(`sealed under encryption key "${id}", which ENCRYPTION_KEYS does not hold`, id)
-      const body = Buffer.from(sealed.slice(sealed.lastIndexOf('.') + 1), 'base64url')
+      const text = sealed.slice(sealed.lastIndexOf('.') + 1)
+      const body = Buffer.from(text, 'base64url')
+      // One value, one spelling: the spare bits of the last character are bound too.
+      if (body.toString('base64url') !== text) throw new SealError('a sealed value was changed', id)
       if (body.length < IV_BYTES + TAG_BYTES) throw new SealError('a sealed value was truncated', id)
       const decipher = createDecipheriv('aes-256-gcm', secret, body.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES })
       decipher.setAAD(Buffer.from(context))

@@ -1,3 +1,4 @@
+/** The servers that tests start: they answer, freeze, die, come back, and never outlive the process that started them. */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'

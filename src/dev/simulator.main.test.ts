@@ -1,3 +1,4 @@
+/** The simulator as a process of its own. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'

@@ -28,6 +28,8 @@ export type Envelope = { code: string; msg: string; data: any; request_id?: stri
 
 export type TestGateway = Gateway & {
   config: Config
+  /** What it was configured with: another gateway on the same stores needs the same encryption keys. */
+  environment: Record<string, string | undefined>
   stores: TestStores
   simulator: WechatSimulator
   /** Every log line so far. */
@@ -95,6 +97,7 @@ async function build(
   return {
     ...gateway,
     config,
+    environment: { ...testEnvironment, ...environment },
     stores,
     simulator,
     logs: () => lines.join(''),

@@ -1,3 +1,4 @@
+/** The server paths of the simulated WeChat beyond code2Session. */
 import { describe, expect, test } from 'vitest'
 import { CLUB, type Json, SHOP, simulatorFixture } from './wechat-simulator.fixture.ts'
 import { signLoginState } from './wechat-simulator-crypto.ts'

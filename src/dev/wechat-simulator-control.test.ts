@@ -1,3 +1,4 @@
+/** The simulator's control surface over HTTP. */
 import { describe, expect, test } from 'vitest'
 import { CLUB, open, SHOP, simulatorFixture } from './wechat-simulator.fixture.ts'
 

@@ -1,10 +1,10 @@
 /** The simulator's own HTTP face, for programs that cannot call its functions: be a client, order a fault, read the counts. */
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { WechatSimulator } from './wechat-simulator.ts'
+import type { SimulatorClient } from './wechat-simulator-client.ts'
 import { faultSchema } from './wechat-simulator-traffic.ts'
 
-type Parts = Omit<WechatSimulator, 'app' | 'fetch'> & { apps: readonly { appid: string }[] }
+type Parts = SimulatorClient & { apps: readonly { appid: string }[] }
 
 export function controlRoutes(parts: Parts) {
   const routes = new Hono()

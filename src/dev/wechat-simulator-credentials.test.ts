@@ -1,3 +1,4 @@
+/** Platform credentials of the simulated WeChat: stable, replaced, expired. */
 import { describe, expect, test } from 'vitest'
 import { SHOP, simulatorFixture } from './wechat-simulator.fixture.ts'
 

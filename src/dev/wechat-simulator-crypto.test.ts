@@ -1,3 +1,4 @@
+/** The simulator's signatures and ciphertexts against published vectors. */
 import { createDecipheriv } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { encryptOpenData, newSessionKey, signLoginState, signRawData, stableId } from './wechat-simulator-crypto.ts'

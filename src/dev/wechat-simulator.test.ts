@@ -1,3 +1,4 @@
+/** code2Session of the simulated WeChat, as the documents and the reports describe it. */
 import { describe, expect, test } from 'vitest'
 import { CLUB, exchangeQuery, LONE, open, SHOP, simulatorFixture } from './wechat-simulator.fixture.ts'
 import { signRawData } from './wechat-simulator-crypto.ts'

@@ -6,6 +6,7 @@ import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
 import { type Clock, systemClock } from '../clock.ts'
 import { weChatApi } from './wechat-simulator-api.ts'
+import { createSimulatorClient } from './wechat-simulator-client.ts'
 import { controlRoutes } from './wechat-simulator-control.ts'
 import { createCredentials } from './wechat-simulator-credentials.ts'
 import { createOpenData } from './wechat-simulator-open-data.ts'
@@ -41,24 +42,7 @@ export function createWechatSimulator({
   const openData = createOpenData(people, clock)
   const { pass, ...weather } = createTraffic(delayMs)
 
-  const client = {
-    /** wx.login: a code good for one exchange within five minutes. `unionid: false` hides it from this exchange. */
-    login: (appid: string, person: string, options: { unionid?: boolean | undefined } = {}): string =>
-      people.mintLogin(appid, person, options.unionid ?? true),
-    /** The phone button: a code for getPhoneNumber. A number abroad is written `+852 91234567`. */
-    phoneCode: (appid: string, person: string, phone?: string): string => people.mintPhone(appid, person, phone),
-    /** wx.getUserInfo, signed and encrypted under the person's current session_key. */
-    userInfo: openData.userInfo,
-    /** The phone button's older `encryptedData` and `iv`. */
-    phoneData: openData.phoneData,
-    openidOf: (appid: string, person: string): string => people.member(appid, person).openid,
-    unionidOf: (appid: string, person: string): string | undefined => people.member(appid, person).unionid,
-    sessionKeyOf: (appid: string, person: string): string => people.member(appid, person).sessionKey,
-    /** Ends a platform credential before its time: 40001 from here on. */
-    revokeCredential: credentials.revoke,
-    ...weather,
-    stats: () => ({ ...weather.stats(), remembered: people.remembered() }),
-  }
+  const client = createSimulatorClient({ people, credentials, openData, weather })
 
   const app = new Hono<{ Bindings: Partial<HttpBindings> }>()
   app.onError((error) => {

@@ -9,6 +9,7 @@ import {
   decide,
   type KeyState,
   keyState,
+  leadSeconds,
   nextGeneration,
   nextPending,
   type RingKey,
@@ -121,7 +122,7 @@ export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts):
   const noticeSeconds = reloadSeconds(schedule)
 
   async function rotate(activateAfterSeconds: number | undefined, origin: Origin): Promise<KeyChange> {
-    const waitSeconds = activateAfterSeconds ?? schedule.publishAheadSeconds + noticeSeconds
+    const waitSeconds = activateAfterSeconds ?? leadSeconds(schedule)
     for (let attempt = 1; attempt <= MAX_ROTATE_ATTEMPTS; attempt += 1) {
       const at = clock.now()
       const key = await newKey(nextGeneration(await store.list()), new Date(at.getTime() + waitSeconds * 1000))

@@ -30,7 +30,7 @@ const plus = (at: Date, seconds: number) => new Date(at.getTime() + seconds * 10
 const byAge = (a: RingKey, b: RingKey) =>
   a.activatesAt.getTime() - b.activatesAt.getTime() || a.generation - b.generation
 
-/** How often a replica looks for keys that others added; publishing happens this much earlier to make up for it. */
+/** How often a replica looks for keys that others added. */
 export const reloadSeconds = ({ publishAheadSeconds }: Schedule) =>
   Math.min(60, Math.max(0.25, publishAheadSeconds / 10))
 
@@ -61,6 +61,9 @@ export function keyState(key: RingKey, keys: readonly RingKey[], now: Date, sche
   return now > plus(last, tokenTtlSeconds + CLOCK_TOLERANCE_SECONDS + jwksMaxAgeSeconds) ? 'gone' : 'retiring'
 }
 
+/** How long before it signs a key is added. Two reloads more: one that fails or comes late still publishes it in time. */
+export const leadSeconds = (schedule: Schedule) => schedule.publishAheadSeconds + 2 * reloadSeconds(schedule)
+
 export type Decision = { add: false } | { add: true; generation: number; activatesAt: Date }
 
 /** Whether a key must be added now, and when it is to sign. Every replica comes to the same answer; the store lets one win. */
@@ -69,8 +72,7 @@ export function decide(keys: readonly RingKey[], now: Date, schedule: Schedule):
   const active = activeKey(keys, now)
   if (!active) return { add: true, generation, activatesAt: now }
   if (nextPending(keys, now)) return { add: false }
-  const leadSeconds = schedule.publishAheadSeconds + reloadSeconds(schedule)
-  const earliest = plus(now, leadSeconds)
+  const earliest = plus(now, leadSeconds(schedule))
   if (active.alg !== schedule.alg) return { add: true, generation, activatesAt: earliest }
   const due = plus(active.activatesAt, schedule.rotationSeconds)
   return earliest >= due ? { add: true, generation, activatesAt: earliest } : { add: false }

@@ -4,9 +4,10 @@ import type { Clock } from '../clock.ts'
 import { GatewayError } from '../errors.ts'
 import { PlatformError } from '../platforms/platform.ts'
 import type { App, Apps } from '../platforms/registry.ts'
-import type { Sessions, TokenReply } from '../sessions/sessions.ts'
+import type { Sessions } from '../sessions/sessions.ts'
+import type { TokenReply } from '../sessions/token-reply.ts'
 import { CacheUnavailable } from '../storage/cache.ts'
-import type { UserStore } from '../users/store.ts'
+import type { Users } from '../users/users.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { Exchanged, Replay } from './replay.ts'
 import type { LoginStore, SignedIn, SignIn } from './store.ts'
@@ -28,7 +29,7 @@ export type LoginParts = {
   replay: Replay
   vault: Vault
   store: LoginStore
-  users: UserStore
+  users: Users
   sessions: Sessions
   audit: Audit
   clock: Clock
@@ -63,7 +64,7 @@ export function createLogin(parts: LoginParts): Login {
           origin,
           at: clock.now(),
         }
-        await users.joinUnion(join).catch(ignoreLostRace)
+        await users.joinUnion(join)
       }
     }
     throw new Error('a sign-in did not settle')
@@ -156,11 +157,4 @@ function refusalOf(error: unknown): string | undefined {
   if (error instanceof PlatformError && error.failure === 'refused') return `platform_${error.errcode}`
   if (error instanceof GatewayError && ['A0202', 'A0203', 'A0223', 'A0340'].includes(error.code)) return error.code
   return undefined
-}
-
-const UNIQUE_VIOLATION = '23505'
-
-function ignoreLostRace(error: unknown): void {
-  if (error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION) return
-  throw error
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { originOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
-import { tokenReplySchema } from '../sessions/routes.ts'
+import { tokenReplySchema } from '../sessions/token-reply.ts'
 import type { Login } from './login.ts'
 import { userInfoSchema } from './user-info.ts'
 

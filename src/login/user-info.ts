@@ -75,7 +75,9 @@ function chosen(value: unknown): ChosenProfile {
   const { nickName, avatarUrl, gender } = parsed.data
   const profile: ChosenProfile = {}
   const nickname = nickName?.trim()
-  if (nickname && nickname !== PLACEHOLDER_NICKNAME) profile.nickname = nickname
+  // Signed data is not read by readJson, so what PostgreSQL cannot store is looked for here.
+  const storable = nickname?.isWellFormed() && !nickname.includes('\0')
+  if (nickname && storable && nickname !== PLACEHOLDER_NICKNAME) profile.nickname = nickname
   const avatar = avatarUrl ? wechatAvatar(avatarUrl) : undefined
   if (avatar) profile.avatar = avatar
   // 0 is "unknown", which is all that is said since 2021.
@@ -88,7 +90,9 @@ function chosen(value: unknown): ChosenProfile {
 function wechatAvatar(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined
   const url = new URL(text)
+  // Of other schemes (`javascript:`) the protocol cannot even be set below.
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return undefined
   if (!url.hostname.endsWith('.qlogo.cn') || url.href.includes(PLACEHOLDER_AVATAR)) return undefined
   url.protocol = 'https:'
-  return url.href
+  return url.href.length <= 500 ? url.href : undefined
 }

@@ -16,8 +16,8 @@ export function checkSignature(rawData: string, signature: string, sessionKey: s
   const expected = createHash('sha1')
     .update(rawData + sessionKey, 'utf8')
     .digest()
-  const given = Buffer.from(signature, 'hex')
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw new OpenDataError('signature')
+  if (!/^[0-9a-fA-F]{40}$/.test(signature) || !timingSafeEqual(Buffer.from(signature, 'hex'), expected))
+    throw new OpenDataError('signature')
 }
 
 /** hex HMAC-SHA256 under the base64 text of session_key: the login-state signature of checkSessionKey. */

@@ -91,14 +91,17 @@ export function throwIfRefused(operation: string, reply: Record<string, unknown>
   throw new PlatformError(operation, 'refused', { refusal: refusals[text] ?? 'unknown', errcode: text })
 }
 
+/** 28 characters in practice; the form is not documented, so it is bounded and not pinned. */
+const idPattern = /^[\x21-\x7e]{1,128}$/
+
 /** Success is a non-empty openid and session_key, whatever else is there. */
 function readExchange(operation: string, reply: Record<string, unknown>): Exchange {
   const { openid, session_key: sessionKey, unionid } = reply
-  if (typeof openid !== 'string' || openid === '' || openid.length > 128)
+  if (typeof openid !== 'string' || !idPattern.test(openid))
     throw new PlatformError(operation, 'body', { note: 'no openid' })
   if (typeof sessionKey !== 'string' || sessionKey === '' || sessionKey.length > 512) {
     throw new PlatformError(operation, 'body', { note: 'no session_key' })
   }
-  const union = typeof unionid === 'string' && unionid !== '' && unionid.length <= 128 ? { unionid } : {}
+  const union = typeof unionid === 'string' && idPattern.test(unionid) ? { unionid } : {}
   return { openid, sessionKey, ...union }
 }

@@ -8,20 +8,9 @@ import type { SessionEndReason } from '../storage/schema.ts'
 import type { AccessTokens, TokenPolicy, TokenSubject, VerifiedToken } from '../tokens/access-token.ts'
 import type { RefreshTokens } from './refresh-token.ts'
 import type { EndedSession, SessionStore } from './store.ts'
+import type { TokenReply } from './token-reply.ts'
 
 export type { EndedSession } from './store.ts'
-
-/** What login and refresh answer. */
-export type TokenReply = {
-  token: string
-  token_type: 'Bearer'
-  expires_in: number
-  refresh_token: string
-  refresh_expires_in: number
-  user_id: string
-  nickname: string | null
-  is_new_user: boolean
-}
 
 export type OpenSession = TokenSubject & { refreshCounter: number; idleExpiresAt: Date; expiresAt: Date }
 

@@ -24,11 +24,22 @@ export function createRedisCache({ url, keyPrefix = 'gateway:', onError }: Redis
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), MAX_RECONNECT_DELAY_MS),
   })
   redis.on('error', (error) => onError?.(error))
+  let answering = false
+  redis.on('ready', () => {
+    answering = true
+  })
+  redis.on('close', () => {
+    answering = false
+  })
 
   async function guarded<T>(command: () => Promise<T>): Promise<T> {
     try {
-      return await command()
+      const answer = await command()
+      answering = true
+      return answer
     } catch (error) {
+      // Not redis.status: while a frozen server's connection is being closed it still says "ready".
+      answering = false
       // A frozen server: drop the connection, so that what follows fails at once until the server answers a new one.
       if (error instanceof Error && error.message === 'Command timed out' && redis.status === 'ready')
         redis.disconnect(true)
@@ -53,7 +64,7 @@ export function createRedisCache({ url, keyPrefix = 'gateway:', onError }: Redis
         async () =>
           void (await redis.xadd(stream, 'MINID', '~', Date.now() - keepMs, '*', ...Object.entries(entry).flat())),
       ),
-    available: () => redis.status === 'ready',
+    available: () => answering,
     close: async () => redis.disconnect(),
   }
 }

@@ -1,12 +1,14 @@
-/** What can be done to a user as a whole: suspend, reinstate, give roles, erase. Each is one transaction with its audit event. */
+/** Users as other capabilities see them: joined by unionid, suspended, reinstated, given roles, erased; each one transaction. */
 import type { Origin } from '../audit/audit.ts'
 import type { Clock } from '../clock.ts'
 import type { SessionEndReason } from '../storage/schema.ts'
-import type { EndedUserSession, Erased, UserStore } from './store.ts'
+import type { EndedUserSession, Erased, JoinRequest, UserStore } from './store.ts'
 
 export type { EndedUserSession, EndUserSessions, Erased } from './store.ts'
 
 export type Users = {
+  /** Sees to it that the identity exists, carries the unionid and belongs to the union's user, unless it had another before. */
+  joinUnion(request: JoinRequest): Promise<void>
   /** From now on no login and no refresh; every session ends. False when there is no such user. */
   suspend(userId: string, origin: Origin): Promise<boolean>
   /** May log in again; sessions that ended stay ended. False when there is no such user. */
@@ -29,8 +31,18 @@ export type UsersParts = {
   afterErase: (erased: Erased) => Promise<void>
 }
 
+const UNIQUE_VIOLATION = '23505'
+
 export function createUsers({ store, clock, onEnded, afterErase }: UsersParts): Users {
   return {
+    async joinUnion(request) {
+      try {
+        await store.joinUnion(request)
+      } catch (error) {
+        // Another login made the identity this instant: the caller looks again and finds it.
+        if (!(error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION)) throw error
+      }
+    },
     async suspend(userId, origin) {
       const ended = await store.suspend(userId, origin, clock.now())
       if (ended && ended.length > 0) onEnded(ended, 'suspended')

@@ -1,0 +1,105 @@
+/** Sealing at rest: what was sealed opens, and nothing else does. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { createSealer, type EncryptionKey, SealError, sealedWith } from './seal.ts'
+
+const key = (id: string, byte: number): EncryptionKey => ({ id, secret: Buffer.alloc(32, byte) })
+const sealer = createSealer([key('k1', 1)])
+const text = fc.string({ unit: 'grapheme', maxLength: 300 })
+
+test('what was sealed opens under the same context', () => {
+  fc.assert(
+    fc.property(text, text, (plaintext, context) => {
+      expect(sealer.open(sealer.seal(plaintext, context), context)).toBe(plaintext)
+    }),
+  )
+})
+
+test('the same text sealed twice looks different, and neither shows it', () => {
+  const plaintext = 'tiihtNczf5v6AKRyjwEUhQ=='
+  const [one, other] = [sealer.seal(plaintext, 'c'), sealer.seal(plaintext, 'c')]
+  expect(one).not.toBe(other)
+  expect(Buffer.from(one.slice(6), 'base64url').includes(plaintext)).toBe(false)
+})
+
+test('any changed character of a sealed text is refused', () => {
+  const alphabet = fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+/= ')
+  fc.assert(
+    fc.property(text, fc.nat(), alphabet, (plaintext, at, character) => {
+      const sealed = sealer.seal(plaintext, 'c')
+      const index = at % sealed.length
+      fc.pre(sealed[index] !== character)
+      expect(() => sealer.open(sealed.slice(0, index) + character + sealed.slice(index + 1), 'c')).toThrow(SealError)
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test('every bit of the sealed bytes is bound, and so is their length', () => {
+  const sealed = sealer.seal('session_key', 'c')
+  const bytes = Buffer.from(sealed.slice('v1.k1.'.length), 'base64url')
+  const again = (changed: Buffer) => () => sealer.open(`v1.k1.${changed.toString('base64url')}`, 'c')
+  for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+    const changed = Buffer.from(bytes)
+    changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+    expect(again(changed)).toThrow(SealError)
+  }
+  for (let length = 0; length < bytes.length; length += 1) expect(again(bytes.subarray(0, length))).toThrow(SealError)
+  expect(again(Buffer.concat([bytes, Buffer.alloc(1)]))).toThrow(SealError)
+})
+
+test('no other context opens it', () => {
+  fc.assert(
+    fc.property(text, text, text, (plaintext, context, other) => {
+      fc.pre(context !== other)
+      expect(() => sealer.open(sealer.seal(plaintext, context), other)).toThrow(SealError)
+    }),
+  )
+})
+
+test.each(['', 'v1', 'v1.k1.', 'v2.k1.AAAA', 'plain text', 'v1.k1.AAAA', `v1.${'k'.repeat(33)}.AAAA`])(
+  'what was never sealed is refused: "%s"',
+  (value) => {
+    expect(() => sealer.open(value, 'c')).toThrow(SealError)
+  },
+)
+
+describe('rolling the encryption key', () => {
+  const rolled = createSealer([key('k2', 2), key('k1', 1)])
+
+  test('old values open under the new list, and new values carry the new key', () => {
+    expect(rolled.open(sealer.seal('old', 'c'), 'c')).toBe('old')
+    expect(sealedWith(rolled.seal('new', 'c'))).toBe('k2')
+    expect(rolled.currentKeyId).toBe('k2')
+  })
+
+  test('once the old key is taken away, its values say which key they need', () => {
+    const without = createSealer([key('k2', 2)])
+    expect(() => without.open(sealer.seal('old', 'c'), 'c')).toThrow(/"k1".*ENCRYPTION_KEYS/)
+  })
+
+  test('the right id over the wrong secret does not open', () => {
+    expect(() => createSealer([key('k1', 9)]).open(sealer.seal('old', 'c'), 'c')).toThrow(SealError)
+  })
+
+  test('derived keys follow the list, and differ by purpose and from their source', () => {
+    const [first, second] = rolled.derive('refresh-token')
+    expect(second).toEqual(sealer.derive('refresh-token')[0])
+    expect(first).not.toEqual(rolled.derive('other')[0])
+    expect(first).not.toEqual(key('k2', 2).secret)
+  })
+})
+
+test('a refusal never shows the text', () => {
+  const other = createSealer([key('k1', 9)])
+  try {
+    other.open(sealer.seal('very-secret', 'c'), 'c')
+  } catch (error) {
+    expect(String(error)).not.toContain('very-secret')
+  }
+  expect.assertions(1)
+})
+
+test('a sealer without a key cannot be made', () => {
+  expect(() => createSealer([])).toThrow(SealError)
+})
