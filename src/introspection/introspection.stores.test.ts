@@ -1,4 +1,5 @@
 /** Introspection, revocation and /verify: the standards' forms, and no token of an ended session passes. */
+import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { APPID, startTestGateway, type TestGateway } from '../dev/test-gateway.ts'
 
@@ -74,6 +75,29 @@ describe('introspection', () => {
       expect(await introspect(bad)).toEqual({ active: false })
     offsetMs += 901_000
     expect(await introspect(token)).toEqual({ active: false })
+  })
+
+  test('no trick with the algorithm, the key or the kind of token makes an access token', async () => {
+    const { token } = await login('trickster')
+    const [, payload] = token.split('.')
+    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const jwks = await (await gateway.publicApp.request('/.well-known/jwks.json')).text()
+    const [jwk] = JSON.parse(jwks).keys
+    const hmac = (header: object, key: string) => {
+      const input = `${encode(header)}.${payload}`
+      return `${input}.${createHmac('sha256', key).update(input).digest('base64url')}`
+    }
+    const statusList = await (await gateway.publicApp.request('/status-lists/0')).text()
+    for (const trick of [
+      `${encode({ alg: 'none', typ: 'JWT' })}.${payload}.`,
+      `${encode({ alg: 'none', kid: jwk.kid, typ: 'JWT' })}.${payload}.`,
+      hmac({ alg: 'HS256', kid: jwk.kid, typ: 'JWT' }, JSON.stringify(jwk)),
+      hmac({ alg: 'HS256', typ: 'JWT', jwk: { kty: 'oct', k: 'c2VjcmV0' } }, 'secret'),
+      statusList,
+    ])
+      expect(await introspect(trick)).toEqual({ active: false })
+    expect(statusList.split('.')).toHaveLength(3)
+    expect(await introspect(token)).toMatchObject({ active: true })
   })
 
   test('after logout neither token is active', async () => {
