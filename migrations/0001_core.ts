@@ -79,7 +79,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       ended_at timestamptz,
       end_reason text
     ) with (fillfactor = 80)`.execute(db)
-  await sql`create index sessions_live_by_user on sessions (user_id) where ended_at is null`.execute(db)
+  await sql`create index sessions_user on sessions (user_id)`.execute(db)
   await sql`create index sessions_ended on sessions (ended_at) include (status_index) where ended_at is not null`.execute(
     db,
   )
@@ -112,6 +112,13 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       primary key (at, id)
     ) partition by range (at)`.execute(db)
   await sql`create index audit_events_user on audit_events (user_id, at) where user_id is not null`.execute(db)
+  await sql`
+    create function refuse_audit_change() returns trigger language plpgsql as
+    $$ begin raise exception 'the audit trail is append only'; end $$`.execute(db)
+  // Partitions made later inherit it. Old months leave as whole partitions.
+  await sql`
+    create trigger audit_events_append_only before update on audit_events
+    for each row execute function refuse_audit_change()`.execute(db)
   // Months ahead are added by housekeeping; the default is there for when it could not, and else stays empty.
   await sql`create table audit_events_default partition of audit_events default`.execute(db)
   const now = new Date()

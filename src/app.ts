@@ -2,6 +2,7 @@
 import { Hono } from 'hono'
 import { routePath } from 'hono/route'
 import { errorCodes, GatewayError } from './errors.ts'
+import type { Authenticate } from './http/auth.ts'
 import { type GatewayContext, type GatewayEnv, openScope } from './http/context.ts'
 import { classify, failure } from './http/envelope.ts'
 import { mount, type Route } from './http/route.ts'
@@ -15,14 +16,24 @@ export type AppParts = {
   listener: 'public' | 'internal'
   routes: readonly Route[]
   /** Sub-apps with replies of their own form: documents, probes, standard OAuth endpoints. */
-  subApps: readonly Hono[]
+  subApps: readonly (Hono | Hono<GatewayEnv>)[]
+  authenticate: Authenticate
   log: Log
   metrics: Metrics
   trustedProxyHops: number
   draining: () => boolean
 }
 
-export function createApp({ listener, routes, subApps, log, metrics, trustedProxyHops, draining }: AppParts): HttpApp {
+export function createApp({
+  listener,
+  routes,
+  subApps,
+  authenticate,
+  log,
+  metrics,
+  trustedProxyHops,
+  draining,
+}: AppParts): HttpApp {
   const app = new Hono<GatewayEnv>()
 
   app.use(async (c, next) => {
@@ -58,8 +69,8 @@ export function createApp({ listener, routes, subApps, log, metrics, trustedProx
     else log.info(line, 'request')
   }
 
-  mount(app, routes)
-  for (const subApp of subApps) app.route('/', subApp)
+  mount(app, routes, authenticate)
+  for (const subApp of subApps) app.route('/', subApp as Hono<GatewayEnv>)
   app.notFound((c) => failure(c, new GatewayError('A0404')))
   app.onError((error, c) => failure(c, error))
   return app

@@ -103,6 +103,9 @@ export const adminTokens = z.string().transform((text, context): AdminToken[] =>
       return z.NEVER
     }
     if (secret.length < 32) context.addIssue(`the secret of "${name}" must have at least 32 characters`)
+    // What a bearer header can carry (RFC 6750 section 2.1); another secret could never be presented.
+    if (!/^[A-Za-z0-9._~+/=-]{1,4096}$/.test(secret))
+      context.addIssue(`the secret of "${name}" may hold letters, digits and -._~+/= only`)
     if (tokens.some((token) => token.name === name)) context.addIssue(`the name "${name}" is there twice`)
     tokens.push({ name, scopes: known, secret })
   }

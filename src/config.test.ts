@@ -227,6 +227,7 @@ describe('X_FILE', () => {
     WECHAT_API_BASE: 'http://127.0.0.1:1',
     SIGNING_KEY_ROTATION_SECONDS: '90000',
     SHUTDOWN_DELAY_SECONDS: '1',
+    AUDIT_RETENTION_MONTHS: '6',
   }
 
   test.each(Object.keys(environmentSchema.shape))('%s_FILE gives what the variable would', (name) => {

@@ -71,6 +71,13 @@ export const environmentSchema = z.object({
   SESSION_TTL_SECONDS: seconds(1)
     .default(15_552_000)
     .describe('A session ends after this long, however often refreshed.'),
+  SESSION_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1000)
+    .default(20)
+    .describe('Live sessions per user and app; one more login ends the least recently used.'),
   REFRESH_REUSE_INTERVAL_SECONDS: seconds(0, 3600)
     .default(30)
     .describe('How long the last used refresh token gets the same successor.'),
@@ -130,6 +137,7 @@ export type Config = {
   accessTokenTtlSeconds: number
   refreshTokenTtlSeconds: number
   sessionTtlSeconds: number
+  sessionLimit: number
   refreshReuseIntervalSeconds: number
   sessionKeyTtlSeconds: number
   signingAlgorithm: SigningAlgorithm
@@ -261,6 +269,7 @@ function toConfig(env: Environment): Config {
     accessTokenTtlSeconds: env.ACCESS_TOKEN_TTL_SECONDS,
     refreshTokenTtlSeconds: env.REFRESH_TOKEN_TTL_SECONDS,
     sessionTtlSeconds: env.SESSION_TTL_SECONDS,
+    sessionLimit: env.SESSION_LIMIT,
     refreshReuseIntervalSeconds: env.REFRESH_REUSE_INTERVAL_SECONDS,
     sessionKeyTtlSeconds: env.SESSION_KEY_TTL_SECONDS,
     signingAlgorithm: env.SIGNING_ALG,

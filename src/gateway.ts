@@ -1,5 +1,8 @@
 /** The composition root: every part of the gateway is made here and handed what it needs. */
 import packageJson from '../package.json' with { type: 'json' }
+import { adminRoutes } from './admin/admin-routes.ts'
+import { createServiceTokens } from './admin/service-tokens.ts'
+import { createAdminStore } from './admin/store.ts'
 import { createApp, type HttpApp } from './app.ts'
 import { createAudit, insertAuditRows } from './audit/audit.ts'
 import type { Clock } from './clock.ts'
@@ -7,9 +10,13 @@ import type { Config } from './config.ts'
 import { createSealer } from './crypto/seal.ts'
 import { createHousekeeping } from './housekeeping/housekeeping.ts'
 import { createHousekeepingStore } from './housekeeping/store.ts'
+import type { Authenticate } from './http/auth.ts'
+import { bearerToken } from './http/bearer.ts'
 import { docsRoutes } from './http/docs.ts'
 import { describeApi } from './http/openapi.ts'
 import type { Route } from './http/route.ts'
+import { createIntrospection } from './introspection/introspection.ts'
+import { introspectionDocuments, introspectionRoutes } from './introspection/routes.ts'
 import { type Job, startJobs } from './jobs.ts'
 import { createKeyRing } from './keys/ring.ts'
 import { documentRoutes } from './keys/routes.ts'
@@ -33,7 +40,7 @@ import { createStatusStore } from './revocation/store.ts'
 import { createRefreshTokens } from './sessions/refresh-token.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 import { createSessions, type SessionEnds } from './sessions/sessions.ts'
-import { createSessionStore } from './sessions/store.ts'
+import { createSessionStore, endSessions } from './sessions/store.ts'
 import type { Cache } from './storage/cache.ts'
 import { type Database, isDatabaseUnavailable } from './storage/database.ts'
 import { pendingMigrations } from './storage/migrate.ts'
@@ -137,18 +144,39 @@ export function createGateway(parts: GatewayParts): Gateway {
     onRefresh: (outcome) => metrics.refreshes.inc({ outcome }),
     onEnded: sessionsEnded,
   })
+  const vault = createVault({ cache, sealer, ttlSeconds: config.sessionKeyTtlSeconds })
+  const users = createUsers({
+    store: createUserStore({
+      database,
+      endUserSessions: (tx, userId, reason, origin, at) =>
+        endSessions(tx, (eb) => eb.and([eb('user_id', '=', userId)]), reason, origin, at),
+    }),
+    clock,
+    onEnded: sessionsEnded,
+    async afterErase({ identities }) {
+      const dropped = await Promise.allSettled(identities.map((identity) => vault.drop(identity)))
+      for (const { reason: error } of dropped.filter((one) => one.status === 'rejected'))
+        log.warn({ error }, 'a session_key of an erased user stays until its time is over: the cache is away')
+    },
+  })
   const login = createLogin({
     apps,
     replay: createReplay({ cache, sealer, clock }),
-    vault: createVault({ cache, sealer, ttlSeconds: config.sessionKeyTtlSeconds }),
+    vault,
     store: createLoginStore({ database, now }),
-    users: createUsers({ store: createUserStore(database) }),
+    users,
     sessions,
     audit,
     clock,
     onLogin: (platform, outcome) => metrics.logins.inc({ platform, outcome }),
     onVaultLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is away'),
   })
+
+  const serviceTokens = createServiceTokens({ tokens: config.adminTokens })
+  const authenticate: Authenticate = {
+    user: (c) => sessions.authenticate(bearerToken(c)),
+    service: serviceTokens.authenticate,
+  }
 
   const housekeeping = createHousekeeping({
     store: createHousekeepingStore(database),
@@ -160,18 +188,20 @@ export function createGateway(parts: GatewayParts): Gateway {
   let draining = false
   let databaseState: DependencyState = 'unknown'
   const withoutLimit = async () => undefined
-  const common = { log, metrics, trustedProxyHops: config.trustedProxyHops, draining: () => draining }
+  const common = { authenticate, log, metrics, trustedProxyHops: config.trustedProxyHops, draining: () => draining }
 
-  const publicRoutes = [
-    ...loginRoutes({ login, limit: withoutLimit }),
-    ...sessionRoutes({ sessions, accessTokens, limit: withoutLimit }),
-  ]
-  const internalRoutes: Route[] = []
+  const routes = {
+    public: [
+      ...loginRoutes({ login, limit: withoutLimit }),
+      ...sessionRoutes({ sessions, accessTokens, limit: withoutLimit }),
+    ],
+    internal: adminRoutes({ store: createAdminStore(database), users, sessions, ring }),
+  } satisfies Gateway['routes']
   const docs = docsRoutes({
     describe: () =>
       describeApi({
-        routes: [...publicRoutes, ...internalRoutes],
-        documents: [],
+        routes: [...routes.public, ...routes.internal],
+        documents: [...introspectionDocuments],
         issuer: config.issuer,
         version: packageJson.version,
       }),
@@ -180,7 +210,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const publicApp = createApp({
     ...common,
     listener: 'public',
-    routes: publicRoutes,
+    routes: routes.public,
     subApps: [
       documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds }),
       statusListRoutes({ lists: statusLists, issuer: config.issuer, ttlSeconds: config.statusListTtlSeconds }),
@@ -190,9 +220,10 @@ export function createGateway(parts: GatewayParts): Gateway {
   const internalApp = createApp({
     ...common,
     listener: 'internal',
-    routes: internalRoutes,
+    routes: routes.internal,
     subApps: [
       docs,
+      introspectionRoutes({ introspection: createIntrospection({ sessions, issuer: config.issuer }), authenticate }),
       healthRoutes({
         notReady() {
           if (draining) return 'draining'
@@ -231,7 +262,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   return {
     publicApp,
     internalApp,
-    routes: { public: publicRoutes, internal: internalRoutes },
+    routes,
     async start() {
       while (!draining) {
         try {

@@ -23,7 +23,7 @@ describe('the checker reports', () => {
     ['an arrow upwards in a re-export', 'src/keys/ring.ts', `${open}export { x } from '../login/login.ts'`],
     ['an arrow upwards over several lines', 'src/keys/ring.ts', `${open}import {\n  x,\n} from '../login/login.ts'`],
     ['an arrow upwards in a dynamic import', 'src/keys/ring.ts', `${open}await ${'import'}('../login/login.ts')`],
-    ['an arrow sideways', 'src/keys/ring.ts', from('../audit/audit.ts')],
+    ['an arrow sideways', 'src/keys/ring.ts', from('../platforms/platform.ts')],
     ["another's store", 'src/login/login.ts', from('../sessions/store.ts')],
     ["another's store from a store", 'src/users/store.ts', from('../audit/store.ts')],
     ["another's routes", 'src/login/routes.ts', from('../sessions/routes.ts')],

@@ -1,9 +1,7 @@
 /** The audit trail: who did what, when and from where. Append only; ids and addresses, never secrets or personal data. */
-import type { AuditKind, AuditRow } from './store.ts'
+import { type AuditKind, type AuditRow, insertAuditRows } from './store.ts'
 
-export type { AuditKind } from './store.ts'
-// For changes elsewhere, which write their events in their own transaction.
-export { insertAuditRows } from './store.ts'
+export { type AuditKind, auditKinds, insertAuditRows } from './store.ts'
 
 /** From where a change came. */
 export type Origin = { ip: string | undefined; requestId: string | undefined; actor: string }
@@ -65,7 +63,11 @@ export function createAudit({
   }
 }
 
-export function toRow({ kind, at, origin, detail, ...ids }: AuditEvent): AuditRow {
+/** Writes events in another's transaction, together with the change they tell of. */
+export const writeAudit = (db: Parameters<typeof insertAuditRows>[0], ...events: AuditEvent[]): Promise<void> =>
+  insertAuditRows(db, events.map(toRow))
+
+function toRow({ kind, at, origin, detail, ...ids }: AuditEvent): AuditRow {
   return {
     at,
     kind,

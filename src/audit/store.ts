@@ -2,19 +2,21 @@
 import type { Insertable, Kysely } from 'kysely'
 import type { AuditEventsTable, Schema } from '../storage/schema.ts'
 
-export type AuditKind =
-  | 'login'
-  | 'login_refused'
-  | 'refresh_replayed'
-  | 'session_ended'
-  | 'unionid_conflict'
-  | 'profile_changed'
-  | 'user_suspended'
-  | 'user_reinstated'
-  | 'user_erased'
-  | 'roles_changed'
-  | 'key_rotated'
-  | 'key_retired'
+export const auditKinds = [
+  'login',
+  'login_refused',
+  'refresh_replayed',
+  'session_ended',
+  'unionid_conflict',
+  'profile_changed',
+  'user_suspended',
+  'user_reinstated',
+  'user_erased',
+  'roles_changed',
+  'key_rotated',
+  'key_retired',
+] as const
+export type AuditKind = (typeof auditKinds)[number]
 
 export type AuditRow = Insertable<AuditEventsTable> & { kind: AuditKind }
 

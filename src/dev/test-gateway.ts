@@ -42,6 +42,8 @@ export type TestGateway = Gateway & {
     path: string,
     options?: { body?: unknown; token?: string; headers?: Record<string, string> },
   ): Promise<Reply>
+  /** The same on the internal listener. */
+  internal: TestGateway['call']
   login(person: string, body?: Record<string, unknown>): Promise<Reply>
   /** A second gateway on the same stores. */
   replica(environment?: Record<string, string>): Promise<TestGateway>
@@ -87,19 +89,22 @@ async function build(
   const gateway = createGateway({ config, ...view, send, clock, log })
   await gateway.start()
 
-  const call: TestGateway['call'] = async (method, path, { body, token, headers = {} } = {}) => {
-    const raw = typeof body === 'string' || body instanceof Uint8Array
-    const reply = await gateway.publicApp.request(path, {
-      method,
-      headers: {
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...headers,
-      },
-      ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
-    })
-    return { status: reply.status, headers: reply.headers, body: (await reply.json()) as Envelope }
-  }
+  const callOn =
+    (app: Gateway['publicApp']): TestGateway['call'] =>
+    async (method, path, { body, token, headers = {} } = {}) => {
+      const raw = typeof body === 'string' || body instanceof Uint8Array
+      const reply = await app.request(path, {
+        method,
+        headers: {
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
+      })
+      return { status: reply.status, headers: reply.headers, body: (await reply.json()) as Envelope }
+    }
+  const call = callOn(gateway.publicApp)
 
   return {
     ...gateway,
@@ -109,6 +114,7 @@ async function build(
     simulator,
     logs: () => lines.join(''),
     call,
+    internal: callOn(gateway.internalApp),
     post: (path, body, headers) => call('POST', path, { body, ...(headers ? { headers } : {}) }),
     login: (person, body = {}) =>
       call('POST', '/api/login', {

@@ -2,6 +2,7 @@
 import type { Hono } from 'hono'
 import { z } from 'zod'
 import { type ErrorCode, GatewayError } from '../errors.ts'
+import { type Access, type Authenticate, type CallerOf, callerOf } from './auth.ts'
 import type { GatewayContext, GatewayEnv } from './context.ts'
 import { success } from './envelope.ts'
 import { readJson } from './json-body.ts'
@@ -12,8 +13,7 @@ export type RouteDescription = {
   path: string
   tag: string
   summary: string
-  /** Who may call it: anybody, a user's access token, or a service token with this scope. */
-  access: 'public' | 'user' | 'admin' | 'introspect' | 'open-data'
+  access: Access
   params?: z.ZodType
   query?: z.ZodType
   body?: z.ZodType
@@ -23,7 +23,7 @@ export type RouteDescription = {
   message?: { zh: string; en: string }
 }
 
-export type Route = RouteDescription & { handle(c: GatewayContext): Promise<Response> }
+export type Route = RouteDescription & { handle(c: GatewayContext, authenticate: Authenticate): Promise<Response> }
 
 type Out<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined
 
@@ -31,6 +31,8 @@ export type RouteInput<Description extends RouteDescription> = {
   params: Out<Description['params']>
   query: Out<Description['query']>
   body: Out<Description['body']>
+  /** Who calls, by the route's `access`. */
+  auth: CallerOf<Description['access']>
 }
 
 const plainMessage = { zh: '成功', en: 'ok' }
@@ -40,11 +42,13 @@ export function route<const Description extends RouteDescription>(
   description: Description,
   handler: (input: RouteInput<Description>, c: GatewayContext) => Promise<z.input<Description['reply']>>,
 ): Route {
-  const { params, query, body, message = plainMessage } = description
+  const { access, params, query, body, message = plainMessage } = description
   return {
     ...description,
-    async handle(c) {
+    async handle(c, authenticate) {
       const input = {
+        // First: whoever may not call learns nothing from the validation.
+        auth: await callerOf(access, c, authenticate),
         params: params && parse(c, params, c.req.param()),
         query: query && parse(c, query, c.req.query()),
         body: body && parse(c, body, await readJson(c)),
@@ -72,9 +76,10 @@ function parse(c: GatewayContext, schema: z.ZodType, value: unknown): unknown {
 /** wx.request knows no PATCH, and a DELETE of it may lose its body: a POST with this header stands for either. */
 const METHOD_OVERRIDE = 'x-http-method-override'
 
-export function mount(app: Hono<GatewayEnv>, routes: readonly Route[]): void {
-  for (const { method, path, handle } of routes) {
+export function mount(app: Hono<GatewayEnv>, routes: readonly Route[], authenticate: Authenticate): void {
+  for (const { method, path, ...each } of routes) {
     const verb = method.toUpperCase()
+    const handle = (c: GatewayContext) => each.handle(c, authenticate)
     app.on(verb, path, handle)
     if (verb !== 'PATCH' && verb !== 'DELETE') continue
     app.post(path, (c, next) => (c.req.header(METHOD_OVERRIDE)?.toUpperCase() === verb ? handle(c) : next()))

@@ -1,5 +1,6 @@
 /** The key ring of this process: loads the keys, signs with the active one, publishes the rest, and adds the next in time. */
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
+import type { Origin } from '../audit/audit.ts'
 import type { Clock } from '../clock.ts'
 import type { Sealer } from '../crypto/seal.ts'
 import { GatewayError } from '../errors.ts'
@@ -8,13 +9,17 @@ import {
   decide,
   type KeyState,
   keyState,
+  leadSeconds,
+  nextGeneration,
+  nextPending,
   type RingKey,
   reloadSeconds,
   type Schedule,
   signsUntil,
 } from './schedule.ts'
 import { createSigner, generateSigningKey, type SignJws } from './signing-key.ts'
-import type { KeyStore, StoredKey } from './store.ts'
+import type { KeyStore, StoredKey, Successor } from './store.ts'
+import { warningsOfNewKey, warningsOfRetiredKey } from './verifier-caches.ts'
 
 export type PublishedDocument = { body: string; etag: string }
 
@@ -32,19 +37,33 @@ export type KeyRing = {
   jwks(): PublishedDocument
   /** The algorithms of the published keys. */
   algorithms(): string[]
-  list(): {
-    kid: string
-    alg: string
-    state: KeyState
-    publishedAt: Date
-    activatesAt: Date
-    signsUntil: Date | undefined
-  }[]
+  list(): ListedKey[]
+  /** Publishes a new key now, which signs after the usual publish-ahead or as soon as is asked. */
+  rotate(activateAfterSeconds: number | undefined, origin: Origin): Promise<KeyChange>
+  /**
+   * Takes a key out at once: nothing it signed is accepted here any more. If it was the active one, the next pending key, or a new
+   * one, signs from now on. Undefined when there is no such key.
+   */
+  retire(kid: string, origin: Origin): Promise<KeyChange | undefined>
 }
+
+export type ListedKey = {
+  kid: string
+  alg: string
+  state: KeyState
+  publishedAt: Date
+  activatesAt: Date
+  signsUntil: Date | undefined
+}
+
+/** The keys after a change, and who must be told of it. */
+export type KeyChange = { keys: ListedKey[]; warnings: string[] }
 
 type LoadedKey = RingKey & { publicJwk: Record<string, unknown>; key: KeyObject; sign: SignJws }
 
 export const sealContext = (kid: string) => `signing-key:${kid}`
+
+const MAX_ROTATE_ATTEMPTS = 5
 
 export type KeyRingParts = { store: KeyStore; sealer: Sealer; clock: Clock; schedule: Schedule }
 
@@ -75,10 +94,10 @@ export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts):
     if (gone.length > 0) await store.remove(gone.map((key) => key.kid))
   }
 
-  async function addKey(generation: number, activatesAt: Date): Promise<void> {
+  async function newKey(generation: number, activatesAt: Date): Promise<StoredKey> {
     const { kid, alg, publicJwk, privateJwk } = await generateSigningKey(schedule.alg)
     const sealedPrivateJwk = sealer.seal(JSON.stringify(privateJwk), sealContext(kid))
-    await store.add({
+    return {
       kid,
       generation,
       alg,
@@ -87,7 +106,49 @@ export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts):
       retiredAt: null,
       publicJwk: { ...publicJwk },
       sealedPrivateJwk,
-    })
+    }
+  }
+
+  const list = (): ListedKey[] =>
+    keys.map((key) => ({
+      kid: key.kid,
+      alg: key.alg,
+      state: stateOf(key, keys),
+      publishedAt: key.publishedAt,
+      activatesAt: key.activatesAt,
+      signsUntil: signsUntil(key, keys),
+    }))
+
+  const noticeSeconds = reloadSeconds(schedule)
+
+  async function rotate(activateAfterSeconds: number | undefined, origin: Origin): Promise<KeyChange> {
+    const waitSeconds = activateAfterSeconds ?? leadSeconds(schedule)
+    for (let attempt = 1; attempt <= MAX_ROTATE_ATTEMPTS; attempt += 1) {
+      const at = clock.now()
+      const key = await newKey(nextGeneration(await store.list()), new Date(at.getTime() + waitSeconds * 1000))
+      const detail = { kid: key.kid, activates_at: key.activatesAt.toISOString() }
+      if (!(await store.add(key, { kind: 'key_rotated', at, origin, detail }))) continue
+      await reload()
+      return { keys: list(), warnings: warningsOfNewKey(waitSeconds, schedule, noticeSeconds) }
+    }
+    throw new Error('every generation was taken by another replica')
+  }
+
+  async function retire(kid: string, origin: Origin): Promise<KeyChange | undefined> {
+    const at = clock.now()
+    let warnings = warningsOfRetiredKey(noticeSeconds)
+    async function successorOf(all: readonly StoredKey[]): Promise<Successor> {
+      if (activeKey(all, at)?.kid !== kid) return undefined
+      // A pending key is in many caches already, which a new one is not.
+      const pending = nextPending(all, at)
+      const publishedSeconds = pending ? Math.floor((at.getTime() - pending.publishedAt.getTime()) / 1000) : 0
+      warnings = [...warnings, ...warningsOfNewKey(publishedSeconds, schedule, noticeSeconds)]
+      return pending ? { promote: pending.kid } : { add: await newKey(nextGeneration(all), at) }
+    }
+    const found = await store.retire(kid, { kind: 'key_retired', at, origin, detail: { kid } }, successorOf)
+    if (!found) return undefined
+    await reload()
+    return { keys: list(), warnings }
   }
 
   return {
@@ -97,7 +158,7 @@ export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts):
       const decision = decide(keys, clock.now(), schedule)
       if (!decision.add) return
       // Whether this replica wins or another does, the reload finds the one key of that generation.
-      await addKey(decision.generation, decision.activatesAt)
+      await store.add(await newKey(decision.generation, decision.activatesAt))
       await reload()
     },
     ready: () => activeKey(keys, clock.now()) !== undefined,
@@ -119,15 +180,9 @@ export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts):
     },
     jwks: () => published,
     algorithms: () => [...new Set(keys.map((key) => key.alg))],
-    list: () =>
-      keys.map((key) => ({
-        kid: key.kid,
-        alg: key.alg,
-        state: stateOf(key, keys),
-        publishedAt: key.publishedAt,
-        activatesAt: key.activatesAt,
-        signsUntil: signsUntil(key, keys),
-      })),
+    list,
+    rotate,
+    retire,
   }
 }
 

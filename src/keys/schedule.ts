@@ -40,6 +40,13 @@ export function activeKey<Key extends RingKey>(keys: readonly Key[], now: Date):
   return usable.findLast((key) => key.activatesAt <= now) ?? usable[0]
 }
 
+/** The next key that is to sign. */
+export const nextPending = <Key extends RingKey>(keys: readonly Key[], now: Date): Key | undefined =>
+  keys.filter((key) => key.retiredAt === null && key.activatesAt > now).sort(byAge)[0]
+
+export const nextGeneration = (keys: readonly RingKey[]): number =>
+  Math.max(0, ...keys.map((key) => key.generation)) + 1
+
 /** When the key's last signature may have been made: the moment its successor took over. Undefined while it may still sign. */
 export function signsUntil(key: RingKey, keys: readonly RingKey[]): Date | undefined {
   return keys.filter((other) => byAge(other, key) > 0).sort(byAge)[0]?.activatesAt
@@ -54,17 +61,18 @@ export function keyState(key: RingKey, keys: readonly RingKey[], now: Date, sche
   return now > plus(last, tokenTtlSeconds + CLOCK_TOLERANCE_SECONDS + jwksMaxAgeSeconds) ? 'gone' : 'retiring'
 }
 
+/** How long before it signs a key is added. Two reloads more: one that fails or comes late still publishes it in time. */
+export const leadSeconds = (schedule: Schedule) => schedule.publishAheadSeconds + 2 * reloadSeconds(schedule)
+
 export type Decision = { add: false } | { add: true; generation: number; activatesAt: Date }
 
 /** Whether a key must be added now, and when it is to sign. Every replica comes to the same answer; the store lets one win. */
 export function decide(keys: readonly RingKey[], now: Date, schedule: Schedule): Decision {
-  const generation = Math.max(0, ...keys.map((key) => key.generation)) + 1
+  const generation = nextGeneration(keys)
   const active = activeKey(keys, now)
   if (!active) return { add: true, generation, activatesAt: now }
-  if (keys.some((key) => key.retiredAt === null && key.activatesAt > now)) return { add: false }
-  // Twice: a replica whose reload fails or comes late still publishes the key in time.
-  const leadSeconds = schedule.publishAheadSeconds + 2 * reloadSeconds(schedule)
-  const earliest = plus(now, leadSeconds)
+  if (nextPending(keys, now)) return { add: false }
+  const earliest = plus(now, leadSeconds(schedule))
   if (active.alg !== schedule.alg) return { add: true, generation, activatesAt: earliest }
   const due = plus(active.activatesAt, schedule.rotationSeconds)
   return earliest >= due ? { add: true, generation, activatesAt: earliest } : { add: false }

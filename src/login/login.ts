@@ -115,6 +115,7 @@ export function createLogin(parts: LoginParts): Login {
       keepSessionKey(app, exchanged),
     ])
     if (signed.ended_at) throw new GatewayError('A0223', { note: 'this code was used, and its session has ended' })
+    await sessions.keepLimit({ sid, userId: signed.user_id, ...app }, signed.other_sessions, origin)
     return await sessions.reply(
       {
         userId: signed.user_id,

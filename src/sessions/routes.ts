@@ -10,6 +10,17 @@ import { tokenReplySchema } from './token-reply.ts'
 
 const refreshToken = z.string().min(1).max(256)
 
+const sessionItemSchema = z
+  .object({
+    sid: z.string(),
+    device: z.string().nullable().describe('What the client called itself at login.'),
+    created_at: z.iso.datetime(),
+    last_used_at: z.iso.datetime().describe('To within five minutes.'),
+    ip: z.string().nullable().describe('Where it was used from at the last login or refresh.'),
+    current: z.boolean().describe('Whether it is the session that asks.'),
+  })
+  .meta({ id: 'Session' })
+
 export type SessionRoutesParts = {
   sessions: Sessions
   accessTokens: AccessTokens
@@ -58,6 +69,61 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
           c.get('scope').userId = userId
           await sessions.end(sid, originOf(c))
         }
+        return null
+      },
+    ),
+    route(
+      {
+        method: 'get',
+        path: '/api/sessions',
+        tag: 'Sessions',
+        summary: 'The live sessions of the user, the last used first.',
+        access: 'user',
+        reply: z.array(sessionItemSchema),
+        errors: ['A0230', 'A0202', 'A0203', 'B0320'],
+      },
+      async ({ auth }) =>
+        (await sessions.list(auth.userId)).map(({ id, device, ip, created_at, last_used_at }) => ({
+          sid: id,
+          device,
+          created_at: created_at.toISOString(),
+          last_used_at: last_used_at.toISOString(),
+          ip,
+          current: id === auth.sid,
+        })),
+    ),
+    route(
+      {
+        method: 'delete',
+        path: '/api/sessions/:sid',
+        tag: 'Sessions',
+        summary: 'End one session of the user.',
+        access: 'user',
+        params: z.object({ sid: z.guid() }),
+        reply: z.null(),
+        errors: ['A0400', 'A0230', 'A0202', 'A0203', 'A0404', 'B0320'],
+      },
+      async ({ auth, params }, c) => {
+        // Another user's session is not there, just like one that never was.
+        const ended = await sessions.endOf(auth.userId, { only: params.sid }, 'ended_by_user', originOf(c))
+        if (ended === 0) throw new GatewayError('A0404', { note: 'no such session of this user' })
+        return null
+      },
+    ),
+    route(
+      {
+        method: 'delete',
+        path: '/api/sessions',
+        tag: 'Sessions',
+        summary: 'End all sessions of the user, or all but the one that asks.',
+        access: 'user',
+        query: z.object({ scope: z.enum(['all', 'others']) }),
+        reply: z.null(),
+        errors: ['A0400', 'A0230', 'A0202', 'A0203', 'B0320'],
+      },
+      async ({ auth, query }, c) => {
+        const which = query.scope === 'all' ? 'all' : { except: auth.sid }
+        await sessions.endOf(auth.userId, which, 'ended_by_user', originOf(c))
         return null
       },
     ),

@@ -146,7 +146,8 @@ test('a forged or foreign token is A0230 and costs no call to the database', asy
   const counting: Database = {
     ...view.database,
     run(statement, values) {
-      calls += 1
+      // What runs by the clock beside the requests is not theirs.
+      if (!/^(ping|ended_sessions|newest_status_index|eldest_status_index)$/.test(statement.name)) calls += 1
       return view.database.run(statement, values)
     },
   }

@@ -17,6 +17,9 @@ export type OpenSession = TokenSubject & { refreshCounter: number; idleExpiresAt
 /** Called after the end is committed, by everything that ends sessions: status list, stream and metrics hang on it. Never throws. */
 export type SessionEnds = (ended: readonly EndedSession[], reason: SessionEndReason) => void
 
+/** Which of a user's sessions. */
+export type Which = 'all' | { only: string } | { except: string }
+
 export type RefreshOutcome = 'ok' | 'replayed' | 'refused' | 'suspended'
 
 export type Sessions = {
@@ -28,7 +31,21 @@ export type Sessions = {
   refresh(refreshToken: string, origin: Origin): Promise<TokenReply>
   /** Ends the session of a refresh token; a token that is not ours is A0230, a session already ended is fine. */
   endByRefreshToken(refreshToken: string, origin: Origin): Promise<void>
-  end(sid: string, origin: Origin): Promise<void>
+  end(sid: string, origin: Origin, reason?: 'logout' | 'revoked'): Promise<void>
+  /** The live sessions of a user, the last used first. */
+  list(userId: string): ReturnType<SessionStore['listLive']>
+  /** Ends live sessions of a user: one, all but one, or all. Answers how many. */
+  endOf(userId: string, which: Which, reason: SessionEndReason, origin: Origin): Promise<number>
+  /** After a login that found `others` live sessions of its user and app: ends the least recently used beyond the limit. */
+  keepLimit(
+    session: Pick<OpenSession, 'sid' | 'userId' | 'platform' | 'appid'>,
+    others: number,
+    origin: Origin,
+  ): Promise<void>
+  /** The session that a refresh token can still refresh. */
+  findUsable(refreshToken: string): ReturnType<SessionStore['findUsable']>
+  /** The session an access or a refresh token of ours belongs to, whether it lives or not. */
+  sidOf(token: string): Promise<string | undefined>
   /** Verifies an access token and that its session lives; throws A0230, A0202 or A0203. */
   authenticate(accessToken: string): Promise<VerifiedToken>
 }
@@ -41,7 +58,12 @@ export type SessionsParts = {
   clock: Clock
   config: Pick<
     Config,
-    'audience' | 'accessTokenTtlSeconds' | 'refreshTokenTtlSeconds' | 'sessionTtlSeconds' | 'accessTokenClaims'
+    | 'audience'
+    | 'accessTokenTtlSeconds'
+    | 'refreshTokenTtlSeconds'
+    | 'sessionTtlSeconds'
+    | 'accessTokenClaims'
+    | 'sessionLimit'
   >
   onRefresh: (outcome: RefreshOutcome) => void
   onEnded: SessionEnds
@@ -127,9 +149,9 @@ export function createSessions({
     return await reply(session, { nickname: row.nickname, isNew: false })
   }
 
-  async function end(sid: string, origin: Origin): Promise<void> {
-    const ended = await store.end((eb) => eb('id', '=', sid), 'logout', origin)
-    if (ended.length > 0) onEnded(ended, 'logout')
+  async function end(sid: string, origin: Origin, reason: 'logout' | 'revoked' = 'logout'): Promise<void> {
+    const ended = await store.end((eb) => eb('id', '=', sid), reason, origin)
+    if (ended.length > 0) onEnded(ended, reason)
   }
 
   return {
@@ -155,11 +177,42 @@ export function createSessions({
       await end(content.sid, origin)
     },
     end,
+    list: (userId) => store.listLive(userId),
+    async endOf(userId, which, reason, origin) {
+      const ended = await store.end(
+        (eb) => {
+          const own = eb('user_id', '=', userId)
+          if (which === 'all') return eb.and([own])
+          return eb.and([own, 'only' in which ? eb('id', '=', which.only) : eb('id', '<>', which.except)])
+        },
+        reason,
+        origin,
+      )
+      if (ended.length > 0) onEnded(ended, reason)
+      return ended.length
+    },
+    async keepLimit(session, others, origin) {
+      if (others < config.sessionLimit) return
+      const ended = await store.endBeyond(config.sessionLimit, session, origin)
+      if (ended.length > 0) onEnded(ended, 'limit')
+    },
+    async findUsable(refreshToken) {
+      const content = refreshTokens.read(refreshToken)
+      return content && (await store.findUsable(content))
+    },
+    async sidOf(token) {
+      const content = refreshTokens.read(token)
+      if (content) return content.sid
+      try {
+        return (await accessTokens.verify(token)).sid
+      } catch (error) {
+        if (error instanceof GatewayError && error.code === 'A0230') return undefined
+        throw error
+      }
+    },
     async authenticate(accessToken) {
       const verified = await accessTokens.verify(accessToken)
-      const session = await store.find(verified.sid)
-      if (!session || session.ended_at || session.status !== 'active' || session.expires_at <= clock.now())
-        throw await refusal(verified.sid)
+      if (!(await store.isAlive(verified.sid))) throw await refusal(verified.sid)
       return verified
     },
   }

@@ -63,6 +63,22 @@ const refreshStatement: Statement = {
     select used.*, u.status, u.nickname, u.roles from used join users u on u.id = used.user_id`,
 }
 
+/** Whether a session lives, asked by each request of a user; `last_used_at` is written once in a while, not every time. */
+const aliveStatement: Statement = {
+  name: 'session_alive',
+  text: `
+    with alive as materialized (
+      select s.id, s.last_used_at from sessions s join users u on u.id = s.user_id and u.status = 'active'
+      where s.id = $1::uuid and s.ended_at is null and s.idle_expires_at > $2::timestamptz and s.expires_at > $2::timestamptz
+    ),
+    touched as (
+      update sessions s set last_used_at = $2::timestamptz from alive a where s.id = a.id and a.last_used_at < $3::timestamptz
+    )
+    select id from alive`,
+}
+
+const TOUCH_AFTER_MS = 5 * 60_000
+
 export type SessionStore = ReturnType<typeof createSessionStore>
 
 export type SessionStoreParts = { database: Database; now: () => Date; reuseIntervalSeconds: number }
@@ -92,6 +108,13 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
     /** Uses a refresh token; undefined when its session is not there, has ended, or never had that counter. */
     refresh,
 
+    /** Whether the session lives and its user is active. Counts as a use of it. */
+    async isAlive(sid: string): Promise<boolean> {
+      const at = now()
+      const touchBefore = new Date(at.getTime() - TOUCH_AFTER_MS)
+      return (await database.run(aliveStatement, [sid, at, touchBefore])).length > 0
+    },
+
     /** The session with its user's status, whether it lives or not. */
     async find(sid: string) {
       return await kysely
@@ -103,11 +126,69 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
         .executeTakeFirst()
     },
 
+    /** The session if this refresh token of it could still be used now: the current one, or the one before within the interval. */
+    async findUsable({ sid, counter }: { sid: string; counter: number }) {
+      const at = now()
+      return await kysely
+        .selectFrom('sessions')
+        .innerJoin('users', 'users.id', 'sessions.user_id')
+        .selectAll('sessions')
+        .where('sessions.id', '=', sid)
+        .where('users.status', '=', 'active')
+        .where(isLive(at))
+        .where((eb) =>
+          eb.or([
+            eb('refresh_counter', '=', counter),
+            eb.and([
+              eb('refresh_counter', '=', counter + 1),
+              eb('refreshed_at', '>=', new Date(at.getTime() - reuseIntervalSeconds * 1000)),
+            ]),
+          ]),
+        )
+        .executeTakeFirst()
+    },
+
+    /** The live sessions of a user, the last used first. */
+    async listLive(userId: string) {
+      return await kysely
+        .selectFrom('sessions')
+        .select(['id', 'platform', 'appid', 'device', 'ip', 'created_at', 'last_used_at'])
+        .where('user_id', '=', userId)
+        .where(isLive(now()))
+        .orderBy('last_used_at', 'desc')
+        .orderBy('id', 'desc')
+        .execute()
+    },
+
+    /** Ends the least recently used live sessions of this user and app beyond `keep`; the session `sid` is never among them. */
+    async endBeyond(
+      keep: number,
+      { sid, userId, platform, appid }: { sid: string; userId: string; platform: string; appid: string },
+      origin: Origin,
+    ): Promise<EndedSession[]> {
+      const at = now()
+      const surplus = kysely
+        .selectFrom('sessions')
+        .select('id')
+        .where('user_id', '=', userId)
+        .where('platform', '=', platform)
+        .where('appid', '=', appid)
+        .where(isLive(at))
+        .orderBy((eb) => eb('id', '=', sid), 'desc')
+        .orderBy('last_used_at', 'desc')
+        .orderBy('id', 'desc')
+        .offset(keep)
+      return await endSessions(kysely, (eb) => eb('id', 'in', surplus), 'limit', origin, at)
+    },
+
     /** Ends the live sessions that fit and audits each, in one statement; answers those it ended. */
     end: (fits: SessionFilter, reason: SessionEndReason, origin: Origin) =>
       endSessions(kysely, fits, reason, origin, now()),
   }
 }
+
+const isLive = (at: Date) => (eb: ExpressionBuilder<Schema, 'sessions'>) =>
+  eb.and([eb('ended_at', 'is', null), eb('idle_expires_at', '>', at), eb('expires_at', '>', at)])
 
 /** A session that has just ended: what those who tell others need to know. */
 export type EndedSession = { sid: string; userId: string; statusIndex: number; appid: string }
@@ -125,12 +206,15 @@ export async function endSessions(
   at: Date,
 ): Promise<EndedSession[]> {
   return await db
+    // One order, as in the batches of refreshes: two statements never wait for each other's rows.
+    .with('target', (cte) =>
+      cte.selectFrom('sessions').select('id').where('ended_at', 'is', null).where(fits).orderBy('id').forNoKeyUpdate(),
+    )
     .with('ended', (cte) =>
       cte
         .updateTable('sessions')
         .set({ ended_at: at, end_reason: reason })
-        .where('ended_at', 'is', null)
-        .where(fits)
+        .where('id', 'in', (eb) => eb.selectFrom('target').select('id'))
         .returning(['id', 'user_id', 'status_index', 'appid']),
     )
     .with('audited', (cte) =>

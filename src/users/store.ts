@@ -1,13 +1,132 @@
-/** Joins a platform identity to the user of its unionid: the careful, rare path of a login, one transaction under one lock. */
-import { sql } from 'kysely'
-import { insertAuditRows, toRow } from '../audit/audit.ts'
+/** Users in PostgreSQL: joined by unionid, suspended, reinstated, given roles, erased; each one transaction under the user's lock. */
+import { sql, type Transaction } from 'kysely'
+import { type Origin, writeAudit } from '../audit/audit.ts'
 import type { Database } from '../storage/database.ts'
-import type { JoinRequest } from './users.ts'
+import type { Schema } from '../storage/schema.ts'
+import { transact } from '../storage/transaction.ts'
+
+export type JoinRequest = {
+  platform: string
+  appid: string
+  openid: string
+  unionid: string
+  unionName: string
+  /** Used when this person is new to us. */
+  newUserId: string
+  firstSessionId: string
+  origin: Origin
+  at: Date
+}
 
 export type UserStore = ReturnType<typeof createUserStore>
 
-export function createUserStore({ kysely }: Pick<Database, 'kysely'>) {
+export type EndedUserSession = { sid: string; userId: string; statusIndex: number; appid: string }
+
+/** Ends every live session of a user inside the transaction of the change that asks for it. */
+export type EndUserSessions = (
+  tx: Transaction<Schema>,
+  userId: string,
+  reason: 'suspended' | 'erased',
+  origin: Origin,
+  at: Date,
+) => Promise<EndedUserSession[]>
+
+/** What is left to do elsewhere for an erased user. */
+export type Erased = {
+  userId: string
+  at: Date
+  identities: { platform: string; appid: string; openid: string }[]
+  /** Where the picture was, if there was one. */
+  avatar: string | null
+  ended: EndedUserSession[]
+}
+
+export type UserStoreParts = { database: Pick<Database, 'kysely'>; endUserSessions: EndUserSessions }
+
+export function createUserStore({ database, endUserSessions }: UserStoreParts) {
   return {
+    /**
+     * The user's row is locked first, as a login does: a login that commits before is seen and its session ended, one that comes
+     * after sees the suspension. Suspending twice changes nothing. Undefined when there is no such user, or it was erased.
+     */
+    async suspend(userId: string, origin: Origin, at: Date): Promise<EndedUserSession[] | undefined> {
+      return await transact(database, async (tx) => {
+        const user = await lockUser(tx, userId)
+        if (!user) return undefined
+        if (user.status === 'active') {
+          const set = { status: 'suspended', suspended_at: at, updated_at: at } as const
+          await tx.updateTable('users').set(set).where('id', '=', userId).execute()
+          await writeAudit(tx, { kind: 'user_suspended', at, origin, user_id: userId })
+        }
+        return await endUserSessions(tx, userId, 'suspended', origin, at)
+      })
+    },
+
+    async reinstate(userId: string, origin: Origin, at: Date): Promise<boolean> {
+      return await transact(database, async (tx) => {
+        const user = await lockUser(tx, userId)
+        if (user?.status === 'suspended') {
+          const set = { status: 'active', suspended_at: null, updated_at: at } as const
+          await tx.updateTable('users').set(set).where('id', '=', userId).execute()
+          await writeAudit(tx, { kind: 'user_reinstated', at, origin, user_id: userId })
+        }
+        return user !== undefined
+      })
+    },
+
+    async setRoles(userId: string, roles: string[], origin: Origin, at: Date): Promise<boolean> {
+      return await transact(database, async (tx) => {
+        const user = await lockUser(tx, userId)
+        if (user && user.roles.join() !== roles.join()) {
+          await tx
+            .updateTable('users')
+            .set((eb) => ({ roles, version: eb('version', '+', 1), updated_at: at }))
+            .where('id', '=', userId)
+            .execute()
+          const detail = { from: user.roles, to: roles }
+          await writeAudit(tx, { kind: 'roles_changed', at, origin, user_id: userId, detail })
+        }
+        return user !== undefined
+      })
+    },
+
+    /** The row stays, without anything personal, so that ids in other systems still mean somebody who is gone. */
+    async erase(userId: string, origin: Origin, at: Date): Promise<Erased | undefined> {
+      return await transact(database, async (tx) => {
+        const user = await lockUser(tx, userId)
+        if (!user) return undefined
+        await tx
+          .updateTable('users')
+          .set((eb) => ({
+            ...noProfile,
+            status: 'erased',
+            chosen_fields: [],
+            roles: [],
+            version: eb('version', '+', 1),
+            updated_at: at,
+            erased_at: at,
+          }))
+          .where('id', '=', userId)
+          .execute()
+        const identities = await tx
+          .deleteFrom('platform_identities')
+          .where('user_id', '=', userId)
+          .returning(['platform', 'appid', 'openid'])
+          .execute()
+        // After the identities: a join by unionid that was under way has committed by now, and its row is seen.
+        await tx.deleteFrom('union_members').where('user_id', '=', userId).execute()
+        const ended = await endUserSessions(tx, userId, 'erased', origin, at)
+        await tx
+          .updateTable('sessions')
+          .set({ openid: '', unionid: null, device: null, ip: null })
+          .where('user_id', '=', userId)
+          .execute()
+        // The erasure is kept on record without an address of the person who asked for it.
+        await writeAudit(tx, { kind: 'user_erased', at, origin: { ...origin, ip: undefined }, user_id: userId })
+        return { userId, at, identities, avatar: user.avatar, ended }
+      })
+    },
+
     /**
      * Afterwards the identity is there, carries the unionid, and belongs to the union's user. An identity that already had
      * another user keeps it: the conflict is audited, never merged silently.
@@ -23,14 +142,18 @@ export function createUserStore({ kysely }: Pick<Database, 'kysely'>) {
       origin,
       at,
     }: JoinRequest): Promise<void> {
-      await kysely.transaction().execute(async (tx) => {
+      await transact(database, async (tx) => {
         // Joins of one unionid queue up here, so that whoever comes second sees the first one's user.
         await sql`select pg_advisory_xact_lock(hashtextextended(${`${unionName} ${unionid}`}, 0))`.execute(tx)
         const member = await tx
           .selectFrom('union_members')
+          .innerJoin('users', 'users.id', 'union_members.user_id')
           .select('user_id')
           .where('union_name', '=', unionName)
           .where('unionid', '=', unionid)
+          .where('users.status', '<>', 'erased')
+          // An erasure under way ends first; its user is then nobody's.
+          .forShare('users')
           .executeTakeFirst()
         const addMember = (userId: string) =>
           tx.insertInto('union_members').values({ union_name: unionName, unionid, user_id: userId }).execute()
@@ -57,9 +180,7 @@ export function createUserStore({ kysely }: Pick<Database, 'kysely'>) {
           if (!member) await addMember(known.user_id)
           else if (member.user_id !== known.user_id) {
             const detail = { union: unionName, belongs_to: member.user_id }
-            await insertAuditRows(tx, [
-              toRow({ kind: 'unionid_conflict', at, origin, user_id: known.user_id, appid, detail }),
-            ])
+            await writeAudit(tx, { kind: 'unionid_conflict', at, origin, user_id: known.user_id, appid, detail })
           }
           return
         }
@@ -86,6 +207,17 @@ export function createUserStore({ kysely }: Pick<Database, 'kysely'>) {
       })
     },
   }
+}
+
+/** Takes the row lock of a user who is not erased, the same that a login takes. */
+async function lockUser(tx: Transaction<Schema>, userId: string) {
+  return await tx
+    .selectFrom('users')
+    .select(['status', 'roles', 'avatar'])
+    .where('id', '=', userId)
+    .where('status', '<>', 'erased')
+    .forNoKeyUpdate()
+    .executeTakeFirst()
 }
 
 const noProfile = {

@@ -1,27 +1,39 @@
-/** Users as other capabilities see them: one person, however many platform identities lead there. */
+/** Users as other capabilities see them: joined by unionid, suspended, reinstated, given roles, erased; each one transaction. */
 import type { Origin } from '../audit/audit.ts'
+import type { Clock } from '../clock.ts'
+import type { SessionEndReason } from '../storage/schema.ts'
+import type { EndedUserSession, Erased, JoinRequest, UserStore } from './store.ts'
 
-export type JoinRequest = {
-  platform: string
-  appid: string
-  openid: string
-  unionid: string
-  unionName: string
-  /** Used when this person is new to us. */
-  newUserId: string
-  firstSessionId: string
-  origin: Origin
-  at: Date
-}
+export type { EndedUserSession, EndUserSessions, Erased } from './store.ts'
 
 export type Users = {
   /** Sees to it that the identity exists, carries the unionid and belongs to the union's user, unless it had another before. */
   joinUnion(request: JoinRequest): Promise<void>
+  /** From now on no login and no refresh; every session ends. False when there is no such user. */
+  suspend(userId: string, origin: Origin): Promise<boolean>
+  /** May log in again; sessions that ended stay ended. False when there is no such user. */
+  reinstate(userId: string, origin: Origin): Promise<boolean>
+  /** The roles of every token from now on. False when there is no such user. */
+  setRoles(userId: string, roles: readonly string[], origin: Origin): Promise<boolean>
+  /**
+   * Takes away everything personal and ends every session; a later login of the same person makes a new user. Undefined when there
+   * is no such user, or it was erased before. What is kept outside the database is dropped as well (`afterErase`).
+   */
+  erase(userId: string, origin: Origin): Promise<Erased | undefined>
+}
+
+export type UsersParts = {
+  store: UserStore
+  clock: Clock
+  /** Told after each commit that ended sessions. */
+  onEnded: (ended: readonly EndedUserSession[], reason: SessionEndReason) => void
+  /** Drops what other stores keep about an erased user: session_keys by identity, the avatar. Must not throw. */
+  afterErase: (erased: Erased) => Promise<void>
 }
 
 const UNIQUE_VIOLATION = '23505'
 
-export function createUsers({ store }: { store: Users }): Users {
+export function createUsers({ store, clock, onEnded, afterErase }: UsersParts): Users {
   return {
     async joinUnion(request) {
       try {
@@ -30,6 +42,20 @@ export function createUsers({ store }: { store: Users }): Users {
         // Another login made the identity this instant: the caller looks again and finds it.
         if (!(error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION)) throw error
       }
+    },
+    async suspend(userId, origin) {
+      const ended = await store.suspend(userId, origin, clock.now())
+      if (ended && ended.length > 0) onEnded(ended, 'suspended')
+      return ended !== undefined
+    },
+    reinstate: (userId, origin) => store.reinstate(userId, origin, clock.now()),
+    setRoles: (userId, roles, origin) => store.setRoles(userId, [...new Set(roles)].sort(), origin, clock.now()),
+    async erase(userId, origin) {
+      const erased = await store.erase(userId, origin, clock.now())
+      if (!erased) return undefined
+      if (erased.ended.length > 0) onEnded(erased.ended, 'erased')
+      await afterErase(erased)
+      return erased
     },
   }
 }

@@ -1,0 +1,60 @@
+/** Operators read the audit trail, the newest first. */
+import { z } from 'zod'
+import { auditKinds } from '../audit/audit.ts'
+import { invalidField } from '../errors.ts'
+import { type Route, route } from '../http/route.ts'
+import { limitParameter, pageOf, toPage } from './page.ts'
+import type { AdminStore } from './store.ts'
+
+const eventSchema = z
+  .object({
+    at: z.iso.datetime(),
+    kind: z.string(),
+    user_id: z.string().nullable(),
+    session_id: z.string().nullable(),
+    appid: z.string().nullable(),
+    ip: z.string().nullable(),
+    actor: z.string().nullable().describe('`user`, `system`, `operator:NAME` or `service:NAME`.'),
+    request_id: z.string().nullable(),
+    detail: z.record(z.string(), z.unknown()).nullable(),
+  })
+  .meta({ id: 'AuditEvent' })
+
+const instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text))
+
+export function adminAuditRoutes({ store }: { store: AdminStore }): Route[] {
+  return [
+    route(
+      {
+        method: 'get',
+        path: '/admin/audit',
+        tag: 'Operators: audit',
+        summary: 'The audit trail by user, kind and time; the newest first.',
+        access: 'admin',
+        query: z.strictObject({
+          user_id: z.guid().optional(),
+          kind: z.enum(auditKinds).optional(),
+          from: instant.optional().describe('ISO 8601, included.'),
+          to: instant.optional().describe('ISO 8601, not included.'),
+          limit: limitParameter,
+          cursor: z.string().max(100).optional(),
+        }),
+        reply: pageOf(eventSchema),
+        errors: ['A0400', 'A0230', 'A0312', 'A0404', 'B0320'],
+      },
+      async ({ query: { cursor, limit, ...filter } }) => {
+        const after = cursor === undefined ? undefined : readCursor(cursor)
+        return toPage(await store.searchAudit({ ...filter, after, limit: limit + 1 }), limit, {
+          item: ({ id: _, at, ...event }) => ({ ...event, at: at.toISOString() }),
+          cursor: ({ at, id }) => `${at.getTime()}.${id}`,
+        })
+      },
+    ),
+  ]
+}
+
+function readCursor(cursor: string): { at: Date; id: number } {
+  const [, at, id] = /^(\d{1,14})\.(\d{1,15})$/.exec(cursor) ?? []
+  if (at === undefined || id === undefined) throw invalidField('cursor', 'is not a cursor of this list')
+  return { at: new Date(Number(at)), id: Number(id) }
+}

@@ -1,0 +1,82 @@
+/** Operators on signing keys: list, rotate now, retire now; each change says who holds caches. */
+import { z } from 'zod'
+import { GatewayError } from '../errors.ts'
+import { type Route, route } from '../http/route.ts'
+import type { KeyRing, ListedKey } from '../keys/ring.ts'
+import { operatorOrigin } from './user-routes.ts'
+
+const instant = z.iso.datetime()
+
+const keySchema = z
+  .object({
+    kid: z.string(),
+    alg: z.string(),
+    state: z.enum(['pending', 'active', 'retiring', 'gone']),
+    published_at: instant,
+    activates_at: instant.describe('When it begins to sign.'),
+    signs_until: instant.nullable().describe('When its successor takes over; null while none is there.'),
+  })
+  .meta({ id: 'SigningKey' })
+
+const keysSchema = z.array(keySchema)
+const changeSchema = z.object({
+  keys: keysSchema,
+  warnings: z.array(z.string()).describe('Who must be thought of because of this change.'),
+})
+
+export function adminKeyRoutes({ ring }: { ring: KeyRing }): Route[] {
+  const common = { tag: 'Operators: keys', access: 'admin' } as const
+  return [
+    route(
+      {
+        ...common,
+        method: 'get',
+        path: '/admin/keys',
+        summary: 'The signing keys and what each is doing.',
+        reply: z.object({ keys: keysSchema }),
+        errors: ['A0230', 'A0312', 'A0404'],
+      },
+      async () => ({ keys: ring.list().map(toJson) }),
+    ),
+    route(
+      {
+        ...common,
+        method: 'post',
+        path: '/admin/keys/rotate',
+        summary: 'Publish a new key now; it signs after the usual publish-ahead, or as soon as is asked.',
+        body: z.strictObject({ activate_after_seconds: z.number().int().min(0).max(31_536_000).optional() }).optional(),
+        reply: changeSchema,
+        errors: ['A0400', 'A0427', 'A0230', 'A0312', 'A0404', 'A0413', 'A0415', 'B0320'],
+      },
+      async ({ body, auth }, c) => {
+        const { keys, warnings } = await ring.rotate(body?.activate_after_seconds, operatorOrigin(c, auth))
+        return { keys: keys.map(toJson), warnings }
+      },
+    ),
+    route(
+      {
+        ...common,
+        method: 'post',
+        path: '/admin/keys/:kid/retire',
+        summary: 'Take a key out at once, as when it leaked: what it signed is refused. Another key signs from now on.',
+        params: z.object({ kid: z.string().min(1).max(128) }),
+        reply: changeSchema,
+        errors: ['A0400', 'A0230', 'A0312', 'A0404', 'B0320'],
+      },
+      async ({ params, auth }, c) => {
+        const change = await ring.retire(params.kid, operatorOrigin(c, auth))
+        if (!change) throw new GatewayError('A0404', { note: 'no such signing key' })
+        return { keys: change.keys.map(toJson), warnings: change.warnings }
+      },
+    ),
+  ]
+}
+
+const toJson = ({ kid, alg, state, publishedAt, activatesAt, signsUntil }: ListedKey) => ({
+  kid,
+  alg,
+  state,
+  published_at: publishedAt.toISOString(),
+  activates_at: activatesAt.toISOString(),
+  signs_until: signsUntil?.toISOString() ?? null,
+})

@@ -1,0 +1,251 @@
+/** Operators on users: search, read, suspend and reinstate, give roles, end sessions, erase. */
+import { z } from 'zod'
+import { GatewayError } from '../errors.ts'
+import type { ServiceCaller } from '../http/auth.ts'
+import { type GatewayContext, originOf } from '../http/context.ts'
+import { type Route, route } from '../http/route.ts'
+import type { Sessions } from '../sessions/sessions.ts'
+import type { Users } from '../users/users.ts'
+import { limitParameter, pageOf, toPage } from './page.ts'
+import type { AdminStore } from './store.ts'
+
+const status = z.enum(['active', 'suspended', 'erased'])
+const instant = z.iso.datetime()
+
+const userLineSchema = z
+  .object({
+    user_id: z.string(),
+    status,
+    nickname: z.string().nullable(),
+    phone: z.string().nullable(),
+    roles: z.array(z.string()),
+    created_at: instant,
+    last_login_at: instant,
+  })
+  .meta({ id: 'AdminUserLine' })
+
+const userSchema = userLineSchema
+  .extend({
+    avatar: z.string().nullable(),
+    email: z.string().nullable(),
+    birthday: z.string().nullable(),
+    sex: z.enum(['male', 'female']).nullable(),
+    address: z.string().nullable(),
+    signature: z.string().nullable(),
+    suspended_at: instant.nullable(),
+    erased_at: instant.nullable(),
+    identities: z.array(
+      z.object({
+        platform: z.string(),
+        appid: z.string(),
+        openid: z.string(),
+        unionid: z.string().nullable(),
+        created_at: instant,
+      }),
+    ),
+    sessions: z
+      .array(
+        z.object({
+          sid: z.string(),
+          platform: z.string(),
+          appid: z.string(),
+          device: z.string().nullable(),
+          ip: z.string().nullable(),
+          created_at: instant,
+          last_used_at: instant,
+        }),
+      )
+      .describe('Those that live.'),
+  })
+  .meta({ id: 'AdminUser' })
+
+/** A search word; PostgreSQL knows no NUL. */
+const text = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .refine((word) => !word.includes('\0') && word.isWellFormed(), 'holds a NUL')
+
+/** A role is text in a claim and in the header X-Auth-Roles, whose separator is the comma. */
+const role = z.string().regex(/^[A-Za-z0-9_.:/-]{1,64}$/, 'letters, digits and _.:/- only')
+
+const params = z.object({ id: z.guid() })
+const failures = ['A0230', 'A0312', 'A0404', 'B0320'] as const
+
+/** Who acts, as the audit trail names them. */
+export const operatorOrigin = (c: GatewayContext, caller: ServiceCaller) => originOf(c, `operator:${caller.name}`)
+
+export type AdminUserRoutesParts = { store: AdminStore; users: Users; sessions: Sessions }
+
+export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts): Route[] {
+  const common = { tag: 'Operators: users', access: 'admin' } as const
+  const found = <Result>(result: Result): NonNullable<Result> => {
+    if (!result) throw new GatewayError('A0404', { note: 'no such user, or it was erased' })
+    return result
+  }
+
+  async function read(id: string): Promise<z.input<typeof userSchema>> {
+    const { user, identities } = found(await store.readUser(id))
+    const live = await sessions.list(id)
+    return {
+      ...toLine(user),
+      avatar: user.avatar,
+      email: user.email,
+      birthday: user.birthday,
+      sex: user.sex,
+      address: user.address,
+      signature: user.signature,
+      suspended_at: user.suspended_at?.toISOString() ?? null,
+      erased_at: user.erased_at?.toISOString() ?? null,
+      identities: identities.map((identity) => ({ ...identity, created_at: identity.created_at.toISOString() })),
+      sessions: live.map(({ id: sid, created_at, last_used_at, ...rest }) => ({
+        sid,
+        ...rest,
+        created_at: created_at.toISOString(),
+        last_used_at: last_used_at.toISOString(),
+      })),
+    }
+  }
+
+  return [
+    route(
+      {
+        ...common,
+        method: 'get',
+        path: '/admin/users',
+        summary: 'Search users by id, openid, phone or the beginning of a nickname; the newest first.',
+        query: z.strictObject({
+          id: z.guid().optional(),
+          openid: text(128).optional(),
+          phone: text(32).optional().describe('E.164, the plus as %2B.'),
+          nickname: text(50).optional().describe('The beginning of it, in any case of letters.'),
+          limit: limitParameter,
+          cursor: z.guid().optional(),
+        }),
+        reply: pageOf(userLineSchema),
+        errors: ['A0400', 'A0230', 'A0312', 'A0404', 'B0320'],
+      },
+      async ({ query: { nickname, cursor, limit, ...exact } }) => {
+        const search = { ...exact, nickname_prefix: nickname, after: cursor, limit: limit + 1 }
+        return toPage(await store.searchUsers(search), limit, { item: toLine, cursor: ({ id }) => id })
+      },
+    ),
+    route(
+      {
+        ...common,
+        method: 'get',
+        path: '/admin/users/:id',
+        summary: 'One user: profile, platform identities and live sessions.',
+        params,
+        reply: userSchema,
+        errors: failures,
+      },
+      async ({ params: { id } }) => await read(id),
+    ),
+    route(
+      {
+        ...common,
+        method: 'post',
+        path: '/admin/users/:id/suspend',
+        summary: 'Suspend a user: every session ends, no login and no refresh until reinstated.',
+        params,
+        reply: userSchema,
+        errors: failures,
+      },
+      async ({ params: { id }, auth }, c) => {
+        found(await users.suspend(id, operatorOrigin(c, auth)))
+        return await read(id)
+      },
+    ),
+    route(
+      {
+        ...common,
+        method: 'post',
+        path: '/admin/users/:id/reinstate',
+        summary: 'Let a suspended user log in again. Sessions that ended stay ended.',
+        params,
+        reply: userSchema,
+        errors: failures,
+      },
+      async ({ params: { id }, auth }, c) => {
+        found(await users.reinstate(id, operatorOrigin(c, auth)))
+        return await read(id)
+      },
+    ),
+    route(
+      {
+        ...common,
+        method: 'put',
+        path: '/admin/users/:id/roles',
+        summary: 'Replace the roles of a user; every token from the next login or refresh on has them.',
+        params,
+        body: z.strictObject({ roles: z.array(role).max(32) }),
+        reply: userSchema,
+        errors: ['A0400', 'A0427', 'A0413', 'A0415', ...failures],
+      },
+      async ({ params: { id }, body, auth }, c) => {
+        found(await users.setRoles(id, body.roles, operatorOrigin(c, auth)))
+        return await read(id)
+      },
+    ),
+    route(
+      {
+        ...common,
+        method: 'delete',
+        path: '/admin/users/:id/sessions',
+        summary: 'End every session of a user.',
+        params,
+        reply: z.object({ ended: z.number().int() }),
+        errors: failures,
+      },
+      async ({ params: { id }, auth }, c) => {
+        found(await store.readUser(id))
+        return { ended: await sessions.endOf(id, 'all', 'ended_by_operator', operatorOrigin(c, auth)) }
+      },
+    ),
+    route(
+      {
+        ...common,
+        method: 'delete',
+        path: '/admin/users/:id/sessions/:sid',
+        summary: 'End one session of a user.',
+        params: params.extend({ sid: z.guid() }),
+        reply: z.object({ ended: z.number().int() }),
+        errors: failures,
+      },
+      async ({ params: { id, sid }, auth }, c) => {
+        const ended = await sessions.endOf(id, { only: sid }, 'ended_by_operator', operatorOrigin(c, auth))
+        if (ended === 0) throw new GatewayError('A0404', { note: 'no such live session of this user' })
+        return { ended }
+      },
+    ),
+    route(
+      {
+        ...common,
+        method: 'delete',
+        path: '/admin/users/:id',
+        summary: 'Erase a user: nothing personal stays, every session ends. A later login makes a new user.',
+        params,
+        reply: z.object({ user_id: z.string(), erased_at: instant, sessions_ended: z.number().int() }),
+        errors: failures,
+      },
+      async ({ params: { id }, auth }, c) => {
+        const { userId, at, ended } = found(await users.erase(id, operatorOrigin(c, auth)))
+        return { user_id: userId, erased_at: at.toISOString(), sessions_ended: ended.length }
+      },
+    ),
+  ]
+}
+
+type UserLine = Awaited<ReturnType<AdminStore['searchUsers']>>[number]
+
+const toLine = ({ id, status, nickname, phone, roles, created_at, last_login_at }: UserLine) => ({
+  user_id: id,
+  status,
+  nickname,
+  phone,
+  roles,
+  created_at: created_at.toISOString(),
+  last_login_at: last_login_at.toISOString(),
+})

@@ -1,0 +1,21 @@
+/** A transaction that starts over when PostgreSQL breaks a deadlock with it: rare, harmless, and no reason to fail a request. */
+import type { Transaction } from 'kysely'
+import type { Database } from './database.ts'
+import type { Schema } from './schema.ts'
+
+const DEADLOCK_DETECTED = '40P01'
+const MAX_ATTEMPTS = 4
+
+export async function transact<Result>(
+  { kysely }: Pick<Database, 'kysely'>,
+  work: (tx: Transaction<Schema>) => Promise<Result>,
+): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await kysely.transaction().execute(work)
+    } catch (error) {
+      const deadlocked = error instanceof Error && 'code' in error && error.code === DEADLOCK_DETECTED
+      if (!deadlocked || attempt === MAX_ATTEMPTS) throw error
+    }
+  }
+}
