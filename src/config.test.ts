@@ -231,7 +231,7 @@ describe('X_FILE', () => {
   }
 
   test.each(Object.keys(environmentSchema.shape))('%s_FILE gives what the variable would', (name) => {
-    const value = valid[name] ?? ordinary[name] ?? '400'
+    const value = valid[name] ?? ordinary[name] ?? (name.endsWith('_SECONDS') ? '400' : '7')
     const others = name === 'APPS' ? bare : least
     const byFile = { ...others, [name]: undefined, [`${name}_FILE`]: file(`${value}\n`) }
     expect(loadConfig(byFile)).toEqual(loadConfig({ ...others, [name]: value }))

@@ -1,3 +1,4 @@
+/** The configuration page against the schema it is made from. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { environmentSchema } from '../config.ts'

@@ -24,6 +24,7 @@ const floors: Readonly<Record<string, number>> = {
   'vault/': 3,
   'tokens/': 3,
   'revocation/': 3,
+  'housekeeping/': 3,
   'jobs.ts': 3,
   'sessions/': 4,
   'profile/': 4,
@@ -34,8 +35,9 @@ const floors: Readonly<Record<string, number>> = {
   'app.ts': 6,
   'gateway.ts': 7,
   'listeners.ts': 7,
-  'main.ts': 8,
-  'dev/': 8,
+  'serve.ts': 8,
+  'main.ts': 9,
+  'dev/': 9,
 }
 const ROOM_WITH_SEVERAL_FILES = ['config.ts', 'config-formats.ts']
 
@@ -64,6 +66,8 @@ const words: { what: RegExp; name: string; only: RegExp }[] = [
 ]
 
 const MAX_LINES = 300
+/** Longer than they should be; they may only shrink. */
+const longer: Readonly<Record<string, number>> = { 'src/sdk/miniprogram.ts': 307, 'src/sdk/miniprogram.test.ts': 726 }
 
 /** Every violation, as a sentence that names the file. */
 export function violations(sources: Sources): string[] {
@@ -96,7 +100,8 @@ function textViolations(path: string, text: string): string[] {
   const found: string[] = []
   const inside = path.replace(/^src\//, '')
   if (!/^\/\*\*\s+(\*\s+)?\S/.test(text)) found.push(`${path} does not open with a sentence on what it is`)
-  if (text.trimEnd().split('\n').length > MAX_LINES) found.push(`${path} has more than ${MAX_LINES} lines`)
+  const mayHave = longer[path] ?? MAX_LINES
+  if (text.trimEnd().split('\n').length > mayHave) found.push(`${path} has more than ${mayHave} lines`)
   if (/(^|\/)(index|utils?|helpers?|common)(\/|\.ts$)/.test(path)) found.push(`${path} has a name that says nothing`)
   if (path.startsWith('src/') && floorOf(inside) === undefined) found.push(`${path} is on no floor`)
   if (isTest(path)) return found
@@ -115,10 +120,11 @@ function climbs(path: string, { from, typeOnly }: ImportLine): string | undefine
   if (!from.startsWith('.')) return isTest(path) ? undefined : foreign(path, from, typeOnly)
   const target = join(dirname(path), from)
   if (target.startsWith('../')) {
-    const allowed = target.startsWith('../migrations/') && (path.startsWith('storage/') || isTest(path))
-    return allowed ? undefined : 'it is outside of src'
+    const migration = target.startsWith('../migrations/') && (path.startsWith('storage/') || isTest(path))
+    const version = target === '../package.json' && path === 'gateway.ts'
+    return migration || version || isTest(path) ? undefined : 'it is outside of src'
   }
-  if (path.startsWith('sdk/')) return target.startsWith('sdk/') ? undefined : 'sdk/ stands alone'
+  if (path.startsWith('sdk/') && !isTest(path)) return target.startsWith('sdk/') ? undefined : 'sdk/ stands alone'
   if (roomOf(path) === roomOf(target)) return undefined
   if (isTest(path)) return undefined
   if (target.startsWith('dev/')) return 'dev/ is for tests'
@@ -144,8 +150,8 @@ const roomOf = (path: string): string => {
 }
 
 function floorOf(path: string): number | undefined {
-  if (isTest(path)) return 9
-  if (isProgram(path)) return 8
+  if (isTest(path)) return 10
+  if (isProgram(path)) return 9
   return floors[path] ?? floors[path.slice(0, path.indexOf('/') + 1)]
 }
 
