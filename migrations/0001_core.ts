@@ -41,6 +41,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       openid text not null,
       user_id uuid not null references users (id),
       unionid text,
+      -- The union this identity was joined in by that unionid; null until then, so a union configured later still joins.
+      union_name text,
       created_at timestamptz not null,
       primary key (platform, appid, openid)
     )`.execute(db)

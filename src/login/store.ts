@@ -62,7 +62,8 @@ const signInStatement: Statement = {
     ),
     found as materialized (
       select i.ord, p.user_id, coalesce(i.unionid, p.unionid) as unionid,
-        i.union_name is not null and i.unionid is not null and i.unionid is distinct from p.unionid as needs_join
+        i.union_name is not null and i.unionid is not null
+          and (i.unionid, i.union_name) is distinct from (p.unionid, p.union_name) as needs_join
       from input i join platform_identities p on p.platform = i.platform and p.appid = i.appid and p.openid = i.openid
     ),
     created as (

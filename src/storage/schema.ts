@@ -35,6 +35,7 @@ export type PlatformIdentitiesTable = {
   openid: string
   user_id: string
   unionid: string | null
+  union_name: string | null
   created_at: Date
 }
 

@@ -161,18 +161,18 @@ export function createUserStore({ database, endUserSessions }: UserStoreParts) {
         // The identity may be there, or appear at this very moment through a login that carried no unionid.
         const known = await tx
           .selectFrom('platform_identities')
-          .select(['user_id', 'unionid'])
+          .select(['user_id', 'unionid', 'union_name'])
           .where('platform', '=', platform)
           .where('appid', '=', appid)
           .where('openid', '=', openid)
           .forUpdate()
           .executeTakeFirst()
         // A parallel login of the same person was here first, and audited what there was to audit.
-        if (known?.unionid === unionid) return
+        if (known?.unionid === unionid && known.union_name === unionName) return
         if (known) {
           await tx
             .updateTable('platform_identities')
-            .set({ unionid })
+            .set({ unionid, union_name: unionName })
             .where('platform', '=', platform)
             .where('appid', '=', appid)
             .where('openid', '=', openid)
@@ -202,7 +202,7 @@ export function createUserStore({ database, endUserSessions }: UserStoreParts) {
         // Fails on a lost race (unique violation), which rolls all of this back; the login then starts over and finds the identity.
         await tx
           .insertInto('platform_identities')
-          .values({ platform, appid, openid, unionid, user_id: userId, created_at: at })
+          .values({ platform, appid, openid, unionid, union_name: unionName, user_id: userId, created_at: at })
           .execute()
       })
     },
