@@ -135,6 +135,22 @@ const claims = z.string().transform((text, context): OptionalClaim[] => {
   return known
 })
 
+/** So many acts within so many seconds. */
+export type RateLimitRule = { points: number; seconds: number }
+
+const rateLimitRule = (fallback: RateLimitRule) =>
+  z
+    .string()
+    .transform((text, context): RateLimitRule => {
+      const [, points, period] = /^([1-9]\d{0,8})\/([1-9]\d{0,5})$/.exec(text) ?? []
+      if (points === undefined || period === undefined) {
+        context.addIssue('must be points/seconds, such as 600/60')
+        return z.NEVER
+      }
+      return { points: Number(points), seconds: Number(period) }
+    })
+    .default(fallback)
+
 const onOff = z.enum(['on', 'off']).transform((text) => text === 'on')
 
 /** Every variable, in the order of the documentation. A description is what docs/configuration.md prints. */
@@ -161,6 +177,13 @@ export const environmentSchema = z.object({
     .url({ protocol: /^https?$/ })
     .default('https://api.weixin.qq.com')
     .describe("WeChat's server API."),
+  UPSTREAM_MAX_CONCURRENCY: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(256)
+    .describe('Connections to each platform; twice as many calls are admitted, the rest is shed.'),
   HOST: z.string().default('0.0.0.0').describe('Address of the public listener.'),
   PORT: port.default(8080).describe('Port of the public listener.'),
   ADMIN_HOST: z.string().default('0.0.0.0').describe('Address of the internal listener.'),
@@ -191,6 +214,16 @@ export const environmentSchema = z.object({
     .default(0)
     .describe('How many proxies may be believed about the client address.'),
   RATE_LIMIT: onOff.default(true).describe('`off` for tests and benchmarks.'),
+  RATE_LIMIT_LOGIN_PER_ADDRESS: rateLimitRule({ points: 1200, seconds: 60 }).describe(
+    'Logins per client address, as points/seconds; generous, since mobile carriers put many people behind one address.',
+  ),
+  RATE_LIMIT_LOGIN_PER_OPENID: rateLimitRule({ points: 30, seconds: 60 }).describe('Logins of one person.'),
+  RATE_LIMIT_REFRESH_PER_ADDRESS: rateLimitRule({ points: 2400, seconds: 60 }).describe(
+    'Refreshes per client address; generous for the same reason.',
+  ),
+  RATE_LIMIT_PAID_PER_USER: rateLimitRule({ points: 10, seconds: 3600 }).describe(
+    'Acts of one user that cost money, such as asking WeChat for the phone number.',
+  ),
   SHUTDOWN_DELAY_SECONDS: seconds(0, 60)
     .default(2)
     .describe('How long, after SIGTERM, new requests are still served while proxies notice; then the listeners close.'),
@@ -213,6 +246,7 @@ export type Config = {
   encryptionKeys: EncryptionKey[]
   apps: AppConfig[]
   wechatApiBase: string
+  upstreamMaxConcurrency: number
   publicListener: { host: string; port: number }
   internalListener: { host: string; port: number }
   adminTokens: AdminToken[]
@@ -229,6 +263,12 @@ export type Config = {
   accessTokenClaims: OptionalClaim[]
   trustedProxyHops: number
   rateLimit: boolean
+  rateLimits: {
+    loginPerAddress: RateLimitRule
+    loginPerOpenid: RateLimitRule
+    refreshPerAddress: RateLimitRule
+    paidPerUser: RateLimitRule
+  }
   shutdownDelaySeconds: number
   logLevel: string
 }
@@ -335,6 +375,7 @@ function toConfig(env: Environment): Config {
     encryptionKeys: env.ENCRYPTION_KEYS,
     apps: env.APPS ?? [single],
     wechatApiBase: env.WECHAT_API_BASE.replace(/\/+$/, ''),
+    upstreamMaxConcurrency: env.UPSTREAM_MAX_CONCURRENCY,
     publicListener: { host: env.HOST, port: env.PORT },
     internalListener: { host: env.ADMIN_HOST, port: env.ADMIN_PORT },
     adminTokens: env.ADMIN_TOKENS,
@@ -351,6 +392,12 @@ function toConfig(env: Environment): Config {
     accessTokenClaims: env.ACCESS_TOKEN_CLAIMS,
     trustedProxyHops: env.TRUSTED_PROXY_HOPS,
     rateLimit: env.RATE_LIMIT,
+    rateLimits: {
+      loginPerAddress: env.RATE_LIMIT_LOGIN_PER_ADDRESS,
+      loginPerOpenid: env.RATE_LIMIT_LOGIN_PER_OPENID,
+      refreshPerAddress: env.RATE_LIMIT_REFRESH_PER_ADDRESS,
+      paidPerUser: env.RATE_LIMIT_PAID_PER_USER,
+    },
     shutdownDelaySeconds: env.SHUTDOWN_DELAY_SECONDS,
     logLevel: env.LOG_LEVEL,
   }

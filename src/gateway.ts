@@ -6,6 +6,7 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createSealer } from './crypto/seal.ts'
 import type { GatewayEnv } from './http/context.ts'
+import { limitByAddress } from './http/limit.ts'
 import { type Job, startJobs } from './jobs.ts'
 import { createKeyRing } from './keys/ring.ts'
 import { documentRoutes } from './keys/routes.ts'
@@ -19,7 +20,9 @@ import type { Log } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import type { Send } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
+import { withResilience } from './platforms/resilience.ts'
 import { createWechat } from './platforms/wechat.ts'
+import { createRateLimits } from './rate-limit/rate-limit.ts'
 import { statusReference } from './revocation/status-list.ts'
 import { createRefreshTokens } from './sessions/refresh-token.ts'
 import { sessionRoutes } from './sessions/routes.ts'
@@ -70,8 +73,26 @@ export function createGateway({
     onError: (error, lost) => log.error({ error, lost }, 'audit events were lost'),
   })
 
-  const wechat = createWechat({ send, apiBase: config.wechatApiBase })
+  const wechat = withResilience({
+    platform: createWechat({ send, apiBase: config.wechatApiBase }),
+    maxConcurrency: config.upstreamMaxConcurrency,
+    onCall(platform, operation, outcome, seconds) {
+      metrics.upstream.inc({ platform, operation, outcome })
+      if (outcome !== 'busy') metrics.upstreamSeconds.observe({ platform, operation }, seconds)
+    },
+    onBreaker(platform, open) {
+      metrics.breakerOpen.set({ dependency: platform }, open ? 1 : 0)
+      log.warn(
+        { platform, open },
+        open ? 'ALERT: the platform keeps failing, calls are held back' : 'the platform is back',
+      )
+    },
+  })
   const apps = createApps({ apps: config.apps, platforms: [wechat] })
+
+  const limits = config.rateLimit
+    ? createRateLimits({ cache, config, onRefused: (limit) => metrics.rateLimited.inc({ limit }) })
+    : undefined
 
   const ring = createKeyRing({
     store: createKeyStore(database),
@@ -115,21 +136,21 @@ export function createGateway({
     sessions,
     audit,
     clock,
+    perOpenid: limits?.loginPerOpenid,
     onLogin: (platform, outcome) => metrics.logins.inc({ platform, outcome }),
     onVaultLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is away'),
   })
 
   let draining = false
   let databaseState: DependencyState = 'unknown'
-  const withoutLimit = async () => undefined
   const common = { log, metrics, trustedProxyHops: config.trustedProxyHops, draining: () => draining }
 
   const publicApp = createApp({
     ...common,
     listener: 'public',
     routes: [
-      ...loginRoutes({ login, limit: withoutLimit }),
-      ...sessionRoutes({ sessions, accessTokens, limit: withoutLimit }),
+      ...loginRoutes({ login, limit: limitByAddress(limits?.loginPerAddress) }),
+      ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits?.refreshPerAddress) }),
     ],
     subApps: [documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds })],
   })

@@ -25,7 +25,7 @@ function configOrExit(): Config {
 const config = configOrExit()
 const log = createLog({ level: config.logLevel })
 const metrics = createMetrics({ defaults: true })
-const sender = createUndiciSender()
+const sender = createUndiciSender({ connections: config.upstreamMaxConcurrency })
 const database = createPostgres({
   url: config.databaseUrl,
   poolMax: config.databasePoolMax,

@@ -1,6 +1,7 @@
 /** The cache on Redis, shared by all replicas; a frozen server costs one time limit, then fails fast until it answers again. */
 import { Redis } from 'ioredis'
 import { type Cache, CacheUnavailable } from './cache.ts'
+import { createRedisLimiter } from './limiter.ts'
 
 const COMMAND_TIMEOUT_MS = 500
 const CONNECT_TIMEOUT_MS = 1000
@@ -53,6 +54,7 @@ export function createRedisCache({ url, keyPrefix = 'gateway:', onError }: Redis
         async () =>
           void (await redis.xadd(stream, 'MINID', '~', Date.now() - keepMs, '*', ...Object.entries(entry).flat())),
       ),
+    limiter: (options) => createRedisLimiter(redis, options),
     available: () => redis.status === 'ready',
     close: async () => redis.disconnect(),
   }

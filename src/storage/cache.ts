@@ -1,4 +1,5 @@
 /** What the gateway asks of a shared cache: small values with a lifetime, and the atomic steps that single use needs. */
+import type { Limiter, LimiterOptions } from './limiter.ts'
 
 export type Cache = {
   get(key: string): Promise<string | undefined>
@@ -14,6 +15,8 @@ export type Cache = {
   increment(key: string, ttlMs: number): Promise<number>
   /** Appends to a stream that forgets entries older than `keepMs`. */
   append(stream: string, entry: Record<string, string>, keepMs: number): Promise<void>
+  /** A counter of its own name, shared by all replicas. */
+  limiter(options: LimiterOptions): Limiter
   /** Whether the cache answered last time it was asked. */
   available(): boolean
   close(): Promise<void>
