@@ -227,6 +227,14 @@ export const environmentSchema = z.object({
   SHUTDOWN_DELAY_SECONDS: seconds(0, 60)
     .default(2)
     .describe('How long, after SIGTERM, new requests are still served while proxies notice; then the listeners close.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      'Collector of OpenTelemetry traces (OTLP over HTTP); `/v1/traces` is added. Unset: tracing is not even loaded.',
+    ),
+  OTEL_SERVICE_NAME: z.string().min(1).default('auth-gateway').describe('`service.name` of the traces.'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1).describe('The share of traces that is kept.'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
@@ -270,6 +278,8 @@ export type Config = {
     paidPerUser: RateLimitRule
   }
   shutdownDelaySeconds: number
+  /** Undefined: tracing is off and not loaded. */
+  tracing: { endpoint: string; serviceName: string; ratio: number } | undefined
   logLevel: string
 }
 
@@ -399,6 +409,13 @@ function toConfig(env: Environment): Config {
       paidPerUser: env.RATE_LIMIT_PAID_PER_USER,
     },
     shutdownDelaySeconds: env.SHUTDOWN_DELAY_SECONDS,
+    tracing: env.OTEL_EXPORTER_OTLP_ENDPOINT
+      ? {
+          endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
+          serviceName: env.OTEL_SERVICE_NAME,
+          ratio: env.OTEL_TRACES_SAMPLER_ARG,
+        }
+      : undefined,
     logLevel: env.LOG_LEVEL,
   }
 }

@@ -15,9 +15,11 @@ import { createLogin } from './login/login.ts'
 import { createReplay } from './login/replay.ts'
 import { loginRoutes } from './login/routes.ts'
 import { createLoginStore } from './login/store.ts'
-import { type DependencyState, healthRoutes } from './observability/health.ts'
+import { metricsRoutes } from './observability/gauges.ts'
+import { healthRoutes } from './observability/health.ts'
 import type { Log } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import type { Tracing } from './observability/tracing.ts'
 import type { Send } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
 import { withResilience } from './platforms/resilience.ts'
@@ -43,6 +45,7 @@ export type GatewayParts = {
   clock: Clock
   log: Log
   metrics?: Metrics
+  tracing?: Tracing | undefined
 }
 
 export type Gateway = {
@@ -65,6 +68,7 @@ export function createGateway({
   clock,
   log,
   metrics = createMetrics(),
+  tracing,
 }: GatewayParts): Gateway {
   const now = () => clock.now()
   const sealer = createSealer(config.encryptionKeys)
@@ -74,7 +78,7 @@ export function createGateway({
   })
 
   const wechat = withResilience({
-    platform: createWechat({ send, apiBase: config.wechatApiBase }),
+    platform: createWechat({ send: tracedSend(send, tracing), apiBase: config.wechatApiBase }),
     maxConcurrency: config.upstreamMaxConcurrency,
     onCall(platform, operation, outcome, seconds) {
       metrics.upstream.inc({ platform, operation, outcome })
@@ -142,8 +146,18 @@ export function createGateway({
   })
 
   let draining = false
-  let databaseState: DependencyState = 'unknown'
-  const common = { log, metrics, trustedProxyHops: config.trustedProxyHops, draining: () => draining }
+  const common = {
+    log,
+    metrics,
+    trustedProxyHops: config.trustedProxyHops,
+    draining: () => draining,
+    tracing: tracing?.middleware,
+  }
+  const dependencies = () =>
+    ({
+      postgres: database.available() ? 'up' : 'down',
+      redis: cache.available() ? 'up' : 'down',
+    }) as const
 
   const publicApp = createApp({
     ...common,
@@ -152,32 +166,39 @@ export function createGateway({
       ...loginRoutes({ login, limit: limitByAddress(limits?.loginPerAddress) }),
       ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits?.refreshPerAddress) }),
     ],
-    subApps: [documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds })],
+    subApps: [],
+    documents: [documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds })],
   })
   const internalApp = createApp({
     ...common,
     listener: 'internal',
     routes: [],
-    subApps: [
+    subApps: [],
+    documents: [
+      metricsRoutes({
+        metrics,
+        sources: {
+          now,
+          pool: database.pool,
+          dependencies,
+          keys: ring.list,
+          rotationSeconds: config.signingKeyRotationSeconds,
+        },
+      }),
       healthRoutes({
         notReady: () => (draining ? 'draining' : ring.ready() ? undefined : 'signing keys are not loaded yet'),
-        dependencies: () => ({ postgres: databaseState, redis: cache.available() ? 'up' : 'down' }),
+        dependencies,
       }),
     ],
   })
 
-  async function watchDatabase(): Promise<void> {
-    try {
-      await database.run({ name: 'ping', text: 'select 1' }, [])
-      databaseState = 'up'
-    } catch (error) {
-      databaseState = 'down'
-      throw error
-    }
+  /** Asks, so that an outage is noticed while nobody else does. */
+  async function probeDependencies(): Promise<void> {
+    await Promise.all([database.run({ name: 'ping', text: 'select 1' }, []), cache.get('ping')])
   }
   const jobs: Job[] = [
     { name: 'signing-keys', everyMs: ring.tickEveryMs, run: () => ring.tick() },
-    { name: 'database-probe', everyMs: 5000, run: watchDatabase },
+    { name: 'dependency-probe', everyMs: 5000, run: probeDependencies },
   ]
   let running: ReturnType<typeof startJobs> | undefined
 
@@ -197,7 +218,6 @@ export function createGateway({
         await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS))
       }
       await ring.tick()
-      databaseState = 'up'
       running = startJobs({
         jobs,
         onSuccess: (job) => metrics.jobSuccess.set({ task: job }, clock.now().getTime() / 1000),
@@ -214,3 +234,6 @@ export function createGateway({
     },
   }
 }
+
+const tracedSend = (send: Send, tracing: Tracing | undefined): Send =>
+  tracing ? (request) => tracing.span(`platform ${request.operation}`, () => send(request)) : send

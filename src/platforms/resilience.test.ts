@@ -44,7 +44,7 @@ test.each(['code_invalid', 'user_blocked', 'rate_limited'] as const)(
     const { guard, onCall, onBreaker } = start()
     for (let n = 0; n < 200; n += 1) expect(await failureOf(guard(refuses(refusal)))).toBe(refusal)
     expect(onBreaker).not.toHaveBeenCalled()
-    expect(onCall).toHaveBeenLastCalledWith(refusal, expect.any(Number))
+    expect(onCall).toHaveBeenLastCalledWith('refused', expect.any(Number))
   },
 )
 

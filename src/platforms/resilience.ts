@@ -2,7 +2,7 @@
 import { BulkheadRejectedError, bulkhead, CircuitState, CountBreaker, circuitBreaker, handleAll } from 'cockatiel'
 import { type Platform, PlatformError } from './platform.ts'
 
-/** `ok`, the way it failed, or the reason of the refusal: a bounded set, fit for a metric's label. */
+/** `ok`, the way it failed, or the platform's error code where it is one we know: a bounded set, fit for a metric's label. */
 export type CallOutcome = string
 
 export type ResilienceParts = {
@@ -111,5 +111,6 @@ function isOutage(error: unknown): boolean {
 
 function outcomeOf(error: unknown): CallOutcome {
   if (!(error instanceof PlatformError)) return 'defect'
-  return error.refusal ?? error.failure
+  if (error.failure !== 'refused') return error.failure
+  return error.refusal === 'unknown' ? 'unknown' : (error.errcode ?? 'refused')
 }

@@ -1,5 +1,6 @@
 /** The cache on Redis, shared by all replicas; a frozen server costs one time limit, then fails fast until it answers again. */
 import { Redis } from 'ioredis'
+import type { Span } from '../span.ts'
 import { type Cache, CacheUnavailable } from './cache.ts'
 import { createRedisLimiter } from './limiter.ts'
 
@@ -11,9 +12,19 @@ const replaceScript = `if redis.call('get', KEYS[1]) == ARGV[1] then redis.call(
 const deleteIfScript = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`
 const incrementScript = `local n = redis.call('incr', KEYS[1]) if n == 1 then redis.call('pexpire', KEYS[1], ARGV[1]) end return n`
 
-export type RedisOptions = { url: string; keyPrefix?: string; onError?: (error: Error) => void }
+export type RedisOptions = {
+  url: string
+  keyPrefix?: string
+  onError?: (error: Error) => void
+  span?: Span | undefined
+}
 
-export function createRedisCache({ url, keyPrefix = 'gateway:', onError }: RedisOptions): Cache & { redis: Redis } {
+export function createRedisCache({
+  url,
+  keyPrefix = 'gateway:',
+  onError,
+  span,
+}: RedisOptions): Cache & { redis: Redis } {
   const redis = new Redis(url, {
     keyPrefix,
     enableAutoPipelining: true,
@@ -26,9 +37,9 @@ export function createRedisCache({ url, keyPrefix = 'gateway:', onError }: Redis
   })
   redis.on('error', (error) => onError?.(error))
 
-  async function guarded<T>(command: () => Promise<T>): Promise<T> {
+  async function guarded<T>(name: string, command: () => Promise<T>): Promise<T> {
     try {
-      return await command()
+      return await (span ? span(`redis ${name}`, command) : command())
     } catch (error) {
       // A frozen server: drop the connection, so that what follows fails at once until the server answers a new one.
       if (error instanceof Error && error.message === 'Command timed out' && redis.status === 'ready')
@@ -40,17 +51,20 @@ export function createRedisCache({ url, keyPrefix = 'gateway:', onError }: Redis
 
   return {
     redis,
-    get: (key) => guarded(async () => (await redis.get(key)) ?? undefined),
-    set: (key, value, ttlMs) => guarded(async () => void (await redis.set(key, value, 'PX', wholeMs(ttlMs)))),
+    get: (key) => guarded('get', async () => (await redis.get(key)) ?? undefined),
+    set: (key, value, ttlMs) => guarded('set', async () => void (await redis.set(key, value, 'PX', wholeMs(ttlMs)))),
     setIfAbsent: (key, value, ttlMs) =>
-      guarded(async () => (await redis.set(key, value, 'PX', wholeMs(ttlMs), 'NX')) === 'OK'),
+      guarded('setIfAbsent', async () => (await redis.set(key, value, 'PX', wholeMs(ttlMs), 'NX')) === 'OK'),
     replace: (key, expected, value, ttlMs) =>
-      guarded(async () => (await redis.eval(replaceScript, 1, key, expected, value, wholeMs(ttlMs))) === 1),
-    delete: (key) => guarded(async () => void (await redis.del(key))),
-    deleteIf: (key, expected) => guarded(async () => (await redis.eval(deleteIfScript, 1, key, expected)) === 1),
-    increment: (key, ttlMs) => guarded(async () => Number(await redis.eval(incrementScript, 1, key, wholeMs(ttlMs)))),
+      guarded('replace', async () => (await redis.eval(replaceScript, 1, key, expected, value, wholeMs(ttlMs))) === 1),
+    delete: (key) => guarded('delete', async () => void (await redis.del(key))),
+    deleteIf: (key, expected) =>
+      guarded('deleteIf', async () => (await redis.eval(deleteIfScript, 1, key, expected)) === 1),
+    increment: (key, ttlMs) =>
+      guarded('increment', async () => Number(await redis.eval(incrementScript, 1, key, wholeMs(ttlMs)))),
     append: (stream, entry, keepMs) =>
       guarded(
+        'append',
         async () =>
           void (await redis.xadd(stream, 'MINID', '~', Date.now() - keepMs, '*', ...Object.entries(entry).flat())),
       ),

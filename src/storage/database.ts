@@ -4,11 +4,17 @@ import type { PGlite } from '@electric-sql/pglite'
 import { Kysely, PGliteDialect, PostgresDialect, type PostgresPool } from 'kysely'
 import pg from 'pg'
 import { GatewayError } from '../errors.ts'
+import type { Span } from '../span.ts'
 import { createOutageWatch } from './outage.ts'
 import type { Schema } from './schema.ts'
 
 /** A statement that the server prepares once per connection; the name must be unique to the text. */
-export type Statement = { name: string; text: string }
+export type Statement = {
+  name: string
+  text: string
+  /** Runs for several requests at once (batch.ts), each of which has a span of its own for it. */
+  shared?: true
+}
 
 export type Database = {
   kysely: Kysely<Schema>
@@ -18,6 +24,8 @@ export type Database = {
   pool(): { total: number; idle: number; waiting: number }
   /** False while the server is known to be away: everything then fails at once. */
   available(): boolean
+  /** Set where traces are kept. */
+  span: Span | undefined
   close(): Promise<void>
 }
 
@@ -39,6 +47,7 @@ export type PostgresOptions = {
   poolMax: number
   onError?: (error: Error) => void
   queryTimeoutMs?: number
+  span?: Span | undefined
 }
 
 export function createPostgres({
@@ -46,6 +55,7 @@ export function createPostgres({
   poolMax,
   onError,
   queryTimeoutMs = QUERY_TIMEOUT_MS,
+  span,
 }: PostgresOptions): Database {
   /** Every open connection, so that those to a server that went away can be dropped with whatever waits on them. */
   const sockets = new Set<Socket>()
@@ -86,16 +96,19 @@ export function createPostgres({
   }
 
   const kysely = new Kysely<Schema>({
-    dialect: new PostgresDialect({ pool: watchedPool(pool, { watch: outage.watch, shedIfCrowded }) }),
+    dialect: new PostgresDialect({ pool: watchedPool(pool, { watch: outage.watch, shedIfCrowded, span }) }),
   })
   return {
     kysely,
-    async run<Row>({ name, text }: Statement, values: readonly unknown[]) {
+    async run<Row>({ name, text, shared }: Statement, values: readonly unknown[]) {
       shedIfCrowded()
-      return (await outage.watch(() => pool.query({ name, text, values: [...values] }))).rows as Row[]
+      const query = () => outage.watch(() => pool.query({ name, text, values: [...values] }))
+      const { rows } = await (span && !shared ? span(`postgres ${name}`, query) : query())
+      return rows as Row[]
     },
     pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     available: outage.available,
+    span,
     async close() {
       outage.close()
       // A frozen server never says goodbye.
@@ -108,8 +121,9 @@ export function createPostgres({
 /** The pool as Kysely sees it: watched, and a connection that broke or timed out is not given to the next. */
 function watchedPool(
   pool: pg.Pool,
-  { watch, shedIfCrowded }: { watch<T>(call: () => Promise<T>): Promise<T>; shedIfCrowded: () => void },
+  parts: { watch<T>(call: () => Promise<T>): Promise<T>; shedIfCrowded: () => void; span: Span | undefined },
 ): PostgresPool {
+  const { watch, shedIfCrowded, span } = parts
   return {
     async connect() {
       shedIfCrowded()
@@ -117,7 +131,8 @@ function watchedPool(
       let broken = false
       const query = async (text: string, values: readonly unknown[]) => {
         try {
-          return await watch(() => client.query(text, [...values]))
+          const run = () => watch(() => client.query(text, [...values]))
+          return await (span ? span('postgres query', run) : run())
         } catch (error) {
           broken ||= isDatabaseUnavailable(error)
           throw error
@@ -170,6 +185,7 @@ export async function createPglite(
       (await pglite.query<Row>(text, [...values])).rows,
     pool: () => ({ total: 1, idle: 1, waiting: 0 }),
     available: () => true,
+    span: undefined,
     close: () => kysely.destroy(),
   }
 }
