@@ -92,6 +92,7 @@ export function createGateway({
       )
     },
   })
+  metrics.breakerOpen.set({ dependency: wechat.name }, 0)
   const apps = createApps({ apps: config.apps, platforms: [wechat] })
 
   const limits = config.rateLimit

@@ -5,6 +5,7 @@ import { type Config, loadConfig } from '../config.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
 import { createLog } from '../observability/log.ts'
 import { createMetrics, type Metrics } from '../observability/metrics.ts'
+import type { Tracing } from '../observability/tracing.ts'
 import type { Send } from '../platforms/fetch-json.ts'
 import { PlatformError } from '../platforms/platform.ts'
 import { openTestStores, type TestStores } from './real-stores.ts'
@@ -52,28 +53,38 @@ export type TestGatewayOptions = {
   apps?: SimulatedApp[]
   stores?: TestStores
   simulator?: WechatSimulator
+  /** Over a real network, instead of the simulator in process. */
+  send?: Send
+  tracing?: Tracing
 }
 
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const { environment = {}, clock = systemClock, apps = [{ appid: APPID, secret: APP_SECRET }] } = options
   const stores = options.stores ?? (await openTestStores({ clock }))
   const simulator = options.simulator ?? createWechatSimulator({ apps, clock })
-  return await build(stores, { environment, clock, simulator }, stores)
+  const { send = simulatorSend(simulator), tracing } = options
+  return await build(stores, { environment, clock, simulator, send, tracing }, stores)
 }
 
-type Shared = { environment: Record<string, string | undefined>; clock: Clock; simulator: WechatSimulator }
+type Shared = {
+  environment: Record<string, string | undefined>
+  clock: Clock
+  simulator: WechatSimulator
+  send: Send
+  tracing: Tracing | undefined
+}
 
 async function build(
   stores: TestStores,
   shared: Shared,
   view: Pick<TestStores, 'database' | 'cache'>,
 ): Promise<TestGateway> {
-  const { environment, clock, simulator } = shared
+  const { environment, clock, simulator, send, tracing } = shared
   const config = loadConfig({ ...testEnvironment, ...environment })
   const lines: string[] = []
   const log = createLog({ level: 'trace', destination: { write: (line: string) => void lines.push(line) } })
   const metrics = createMetrics()
-  const gateway = createGateway({ config, ...view, send: simulatorSend(simulator), clock, log, metrics })
+  const gateway = createGateway({ config, ...view, send, clock, log, metrics, tracing })
   await gateway.start()
 
   const call: TestGateway['call'] = async (method, path, { body, token, headers = {} } = {}) => {

@@ -1,6 +1,6 @@
 /** Says a limit in HTTP: the RateLimit headers on what passes, 429 with Retry-After on what does not. */
 import { networkOf, type RateLimit, refuseUnlessAllowed } from '../rate-limit/rate-limit.ts'
-import type { Taken } from '../storage/limiter.ts'
+import type { Taken } from '../storage/cache.ts'
 import { type GatewayContext, replyHeader } from './context.ts'
 
 /**

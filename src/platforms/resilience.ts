@@ -13,8 +13,8 @@ export type ResilienceParts = {
   onBreaker: (platform: string, open: boolean) => void
 }
 
-/** Opens when more than half of the last 50 calls failed, and at least 10 were made; after a second one call tries again. */
-const BREAKER = { threshold: 0.5, size: 50, minimumNumberOfCalls: 10 }
+/** Opens when more than half of the last 20 calls failed, and at least 10 were made; after a second one call tries again. */
+const BREAKER = { threshold: 0.5, size: 20, minimumNumberOfCalls: 10 }
 const OPEN_MS = 1000
 
 /**

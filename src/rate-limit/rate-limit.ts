@@ -2,8 +2,7 @@
 import { isIPv6 } from 'node:net'
 import type { Config, RateLimitRule } from '../config.ts'
 import { GatewayError } from '../errors.ts'
-import type { Cache } from '../storage/cache.ts'
-import type { Limiter, Taken } from '../storage/limiter.ts'
+import type { Cache, Limiter, Taken } from '../storage/cache.ts'
 
 export type RateLimit = {
   name: string

@@ -33,17 +33,26 @@ export function createRedisCache({
     maxRetriesPerRequest: 0,
     commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    // A frozen server never says goodbye: the socket is not kept open to wait for it.
+    disconnectTimeout: 1,
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), MAX_RECONNECT_DELAY_MS),
   })
   redis.on('error', (error) => onError?.(error))
+  let dropping = false
+  redis.on('close', () => {
+    dropping = false
+  })
+  const ready = () => redis.status === 'ready' && !dropping
 
   async function guarded<T>(name: string, command: () => Promise<T>): Promise<T> {
     try {
       return await (span ? span(`redis ${name}`, command) : command())
     } catch (error) {
       // A frozen server: drop the connection, so that what follows fails at once until the server answers a new one.
-      if (error instanceof Error && error.message === 'Command timed out' && redis.status === 'ready')
+      if (error instanceof Error && error.message === 'Command timed out' && ready()) {
+        dropping = true
         redis.disconnect(true)
+      }
       throw new CacheUnavailable(error)
     }
   }
@@ -68,8 +77,8 @@ export function createRedisCache({
         async () =>
           void (await redis.xadd(stream, 'MINID', '~', Date.now() - keepMs, '*', ...Object.entries(entry).flat())),
       ),
-    limiter: (options) => createRedisLimiter(redis, options),
-    available: () => redis.status === 'ready',
+    limiter: (options) => createRedisLimiter({ redis, guarded }, options),
+    available: ready,
     close: async () => redis.disconnect(),
   }
 }

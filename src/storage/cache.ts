@@ -1,5 +1,4 @@
 /** What the gateway asks of a shared cache: small values with a lifetime, and the atomic steps that single use needs. */
-import type { Limiter, LimiterOptions } from './limiter.ts'
 
 export type Cache = {
   get(key: string): Promise<string | undefined>
@@ -21,6 +20,19 @@ export type Cache = {
   available(): boolean
   close(): Promise<void>
 }
+
+export type LimiterOptions = { name: string; points: number; seconds: number }
+
+export type Taken = { allowed: boolean; remaining: number; resetSeconds: number }
+
+export type Limiter = {
+  /**
+   * Takes one point of the key: the command leaves in this very tick, and an outage of the store is counted past in this process. A
+   * refusal that this process knows beforehand is answered at once, without a promise and without asking the store.
+   */
+  take(key: string): Promise<Taken> | Refused
+}
+export type Refused = Taken & { allowed: false }
 
 /** The cache did not answer: down, unreachable or too slow. */
 export class CacheUnavailable extends Error {

@@ -1,40 +1,51 @@
 /** Counts points by key within a window: in Redis for all replicas, in this process while Redis is away. */
 import type { Redis } from 'ioredis'
 import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
-
-export type LimiterOptions = { name: string; points: number; seconds: number }
-
-export type Taken = { allowed: boolean; remaining: number; resetSeconds: number }
-
-export type Limiter = {
-  /**
-   * Takes one point of the key: the command leaves in this very tick, and an outage of the store is counted past in this process. A
-   * refusal that this process knows beforehand is answered at once, without a promise and without asking the store.
-   */
-  take(key: string): Promise<Taken> | Refused
-}
-export type Refused = Taken & { allowed: false }
+import { CacheUnavailable, type Limiter, type LimiterOptions, type Taken } from './cache.ts'
 
 /** Beyond this many spent keys, those whose window has ended are forgotten. */
 const MAX_SPENT_KEYS = 10_000
 
 /** Counts in this process alone. */
-export const createMemoryLimiter = (options: LimiterOptions): Limiter => limiterOf(new RateLimiterMemory(flat(options)))
+export function createMemoryLimiter(options: LimiterOptions): Limiter {
+  const own = new RateLimiterMemory(flat(options))
+  return limiterOf((key) => consume(own, key))
+}
 
-export function createRedisLimiter(redis: Redis, options: LimiterOptions): Limiter {
-  return limiterOf(
-    new RateLimiterRedis({
-      ...flat(options),
-      storeClient: redis,
-      rejectIfRedisNotReady: true,
-      insuranceLimiter: new RateLimiterMemory(flat(options)),
-    }),
-  )
+export type RedisLimiterParts = {
+  redis: Redis
+  /** Runs a command; throws CacheUnavailable when Redis is away. */
+  guarded<T>(name: string, command: () => Promise<T>): Promise<T>
+}
+
+export function createRedisLimiter({ redis, guarded }: RedisLimiterParts, options: LimiterOptions): Limiter {
+  const shared = new RateLimiterRedis({ ...flat(options), storeClient: redis, rejectIfRedisNotReady: true })
+  const own = new RateLimiterMemory(flat(options))
+  return limiterOf(async (key) => {
+    try {
+      return await guarded('limit', () => consume(shared, key))
+    } catch (error) {
+      if (!(error instanceof CacheUnavailable)) throw error
+      return await consume(own, key)
+    }
+  })
+}
+
+type Consumed = { allowed: boolean; result: RateLimiterRes }
+
+/** The library rejects with its result when the points are spent. */
+async function consume(limiter: RateLimiterAbstract, key: string): Promise<Consumed> {
+  try {
+    return { allowed: true, result: await limiter.consume(key) }
+  } catch (refused) {
+    if (refused instanceof RateLimiterRes) return { allowed: false, result: refused }
+    throw refused
+  }
 }
 
 const flat = ({ name, points, seconds }: LimiterOptions) => ({ keyPrefix: `limit:${name}`, points, duration: seconds })
 
-function limiterOf(limiter: RateLimiterAbstract): Limiter {
+function limiterOf(count: (key: string) => Promise<Consumed>): Limiter {
   /** When each spent key is whole again: until then it is refused from memory, so a flood costs the store nothing. */
   const spent = new Map<string, number>()
 
@@ -50,18 +61,11 @@ function limiterOf(limiter: RateLimiterAbstract): Limiter {
     if (leftMs <= 0) spent.delete(key)
     return Math.max(0, Math.ceil(leftMs / 1000))
   }
-  function toTaken(key: string, allowed: boolean, { remainingPoints, msBeforeNext }: RateLimiterRes): Taken {
-    if (remainingPoints <= 0) remember(key, msBeforeNext)
-    return { allowed, remaining: remainingPoints, resetSeconds: Math.max(1, Math.ceil(msBeforeNext / 1000)) }
-  }
-
   async function ask(key: string): Promise<Taken> {
-    try {
-      return toTaken(key, true, await limiter.consume(key))
-    } catch (refused) {
-      if (refused instanceof RateLimiterRes) return toTaken(key, false, refused)
-      throw refused
-    }
+    const { allowed, result } = await count(key)
+    if (result.remainingPoints <= 0) remember(key, result.msBeforeNext)
+    const resetSeconds = Math.max(1, Math.ceil(result.msBeforeNext / 1000))
+    return { allowed, remaining: result.remainingPoints, resetSeconds }
   }
 
   return {
