@@ -112,5 +112,25 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       primary key (at, id)
     ) partition by range (at)`.execute(db)
   await sql`create index audit_events_user on audit_events (user_id, at) where user_id is not null`.execute(db)
+  // Months ahead are added by housekeeping; the default is there for when it could not, and else stays empty.
   await sql`create table audit_events_default partition of audit_events default`.execute(db)
+  const now = new Date()
+  const firstOfMonth = (ahead: number) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + ahead))
+  for (const ahead of [0, 1]) {
+    const from = firstOfMonth(ahead)
+    const name = `audit_events_${from.toISOString().slice(0, 7).replace('-', '_')}`
+    await sql`create table ${sql.table(name)} partition of audit_events
+      for values from (${sql.lit(from.toISOString())}) to (${sql.lit(firstOfMonth(ahead + 1).toISOString())})`.execute(
+      db,
+    )
+  }
+
+  // A row for each job of housekeeping: its lock, its pace, and how far it has come, whichever replica does the work.
+  await sql`
+    create table housekeeping (
+      job text primary key,
+      cursor uuid,
+      done_at timestamptz not null default 'epoch'
+    )`.execute(db)
+  await sql`insert into housekeeping (job) values ('sessions'), ('audit')`.execute(db)
 }

@@ -40,7 +40,9 @@ export function createApp({
   for (const { method, path, handler } of documents.flatMap((document) => document.routes)) {
     app.on(method, path, async (c, next) => {
       try {
-        const reply: Response = await handler(c, next)
+        const reply: Response | undefined = await handler(c, next)
+        // A middleware of the sub-app that let the request pass.
+        if (reply === undefined) return
         metrics.requests.inc({ listener, route: path, method: c.req.method, status: reply.status })
         if (draining()) reply.headers.set('Connection', 'close')
         return reply

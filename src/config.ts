@@ -224,6 +224,16 @@ export const environmentSchema = z.object({
   RATE_LIMIT_PAID_PER_USER: rateLimitRule({ points: 10, seconds: 3600 }).describe(
     'Acts of one user that cost money, such as asking WeChat for the phone number.',
   ),
+  STATUS_LIST_TTL_SECONDS: seconds(1, 3600)
+    .default(30)
+    .describe('How often verifiers fetch the status lists: an ended session is refused after this and 5 seconds.'),
+  AUDIT_RETENTION_MONTHS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(120)
+    .default(12)
+    .describe('How long audit events are kept.'),
   SHUTDOWN_DELAY_SECONDS: seconds(0, 60)
     .default(2)
     .describe('How long, after SIGTERM, new requests are still served while proxies notice; then the listeners close.'),
@@ -277,6 +287,8 @@ export type Config = {
     refreshPerAddress: RateLimitRule
     paidPerUser: RateLimitRule
   }
+  statusListTtlSeconds: number
+  auditRetentionMonths: number
   shutdownDelaySeconds: number
   /** Undefined: tracing is off and not loaded. */
   tracing: { endpoint: string; serviceName: string; ratio: number } | undefined
@@ -408,6 +420,8 @@ function toConfig(env: Environment): Config {
       refreshPerAddress: env.RATE_LIMIT_REFRESH_PER_ADDRESS,
       paidPerUser: env.RATE_LIMIT_PAID_PER_USER,
     },
+    statusListTtlSeconds: env.STATUS_LIST_TTL_SECONDS,
+    auditRetentionMonths: env.AUDIT_RETENTION_MONTHS,
     shutdownDelaySeconds: env.SHUTDOWN_DELAY_SECONDS,
     tracing: env.OTEL_EXPORTER_OTLP_ENDPOINT
       ? {

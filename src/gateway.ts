@@ -1,12 +1,18 @@
 /** The composition root: every part of the gateway is made here and handed what it needs. */
 import type { Hono } from 'hono'
+import packageJson from '../package.json' with { type: 'json' }
 import { createApp } from './app.ts'
 import { createAudit } from './audit/audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createSealer } from './crypto/seal.ts'
+import { createHousekeeping } from './housekeeping/housekeeping.ts'
+import { createHousekeepingStore } from './housekeeping/store.ts'
 import type { GatewayEnv } from './http/context.ts'
+import { docsRoutes } from './http/docs.ts'
 import { limitByAddress } from './http/limit.ts'
+import { describeApi } from './http/openapi.ts'
+import type { Route } from './http/route.ts'
 import { type Job, startJobs } from './jobs.ts'
 import { createKeyRing } from './keys/ring.ts'
 import { documentRoutes } from './keys/routes.ts'
@@ -15,20 +21,24 @@ import { createLogin } from './login/login.ts'
 import { createReplay } from './login/replay.ts'
 import { loginRoutes } from './login/routes.ts'
 import { createLoginStore } from './login/store.ts'
-import { metricsRoutes } from './observability/gauges.ts'
 import { healthRoutes } from './observability/health.ts'
 import type { Log } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { metricsRoutes } from './observability/routes.ts'
 import type { Tracing } from './observability/tracing.ts'
 import type { Send } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
 import { withResilience } from './platforms/resilience.ts'
 import { createWechat } from './platforms/wechat.ts'
 import { createRateLimits } from './rate-limit/rate-limit.ts'
+import { createStatusLists } from './revocation/publisher.ts'
+import { statusListRoutes } from './revocation/routes.ts'
+import { createSessionEvents } from './revocation/session-events.ts'
 import { statusReference } from './revocation/status-list.ts'
+import { createStatusStore } from './revocation/store.ts'
 import { createRefreshTokens } from './sessions/refresh-token.ts'
 import { sessionRoutes } from './sessions/routes.ts'
-import { createSessions } from './sessions/sessions.ts'
+import { createSessions, type SessionEnds } from './sessions/sessions.ts'
 import { createSessionStore } from './sessions/store.ts'
 import type { Cache } from './storage/cache.ts'
 import { type Database, isDatabaseUnavailable } from './storage/database.ts'
@@ -46,6 +56,8 @@ export type GatewayParts = {
   log: Log
   metrics?: Metrics
   tracing?: Tracing | undefined
+  /** In development the API description is served to the public too. */
+  docsOnPublic?: boolean
 }
 
 export type Gateway = {
@@ -60,16 +72,8 @@ export type Gateway = {
 
 const START_RETRY_MS = 500
 
-export function createGateway({
-  config,
-  database,
-  cache,
-  send,
-  clock,
-  log,
-  metrics = createMetrics(),
-  tracing,
-}: GatewayParts): Gateway {
+export function createGateway(parts: GatewayParts): Gateway {
+  const { config, database, cache, send, clock, log, metrics = createMetrics(), docsOnPublic = false, tracing } = parts
   const now = () => clock.now()
   const sealer = createSealer(config.encryptionKeys)
   const audit = createAudit({
@@ -99,6 +103,11 @@ export function createGateway({
     ? createRateLimits({ cache, config, onRefused: (limit) => metrics.rateLimited.inc({ limit }) })
     : undefined
 
+  /** The longest life of an access token of any app. */
+  const tokenTtlSeconds = Math.max(
+    config.accessTokenTtlSeconds,
+    ...config.apps.map((app) => app.accessTokenTtlSeconds ?? 0),
+  )
   const ring = createKeyRing({
     store: createKeyStore(database),
     sealer,
@@ -108,10 +117,7 @@ export function createGateway({
       rotationSeconds: config.signingKeyRotationSeconds,
       publishAheadSeconds: config.signingKeyPublishAheadSeconds,
       jwksMaxAgeSeconds: config.jwksMaxAgeSeconds,
-      tokenTtlSeconds: Math.max(
-        config.accessTokenTtlSeconds,
-        ...config.apps.map((app) => app.accessTokenTtlSeconds ?? 0),
-      ),
+      tokenTtlSeconds,
     },
   })
   const accessTokens = createAccessTokens({
@@ -123,6 +129,26 @@ export function createGateway({
     statusOf: statusReference(config.issuer),
   })
 
+  const statusLists = createStatusLists({
+    store: createStatusStore(database),
+    ring,
+    clock,
+    issuer: config.issuer,
+    ttlSeconds: config.statusListTtlSeconds,
+    onError: (error) => log.error({ error }, 'status lists were not published'),
+  })
+  const sessionEvents = createSessionEvents({
+    cache,
+    clock,
+    tokenTtlSeconds,
+    onLost: (error) => log.warn({ error }, 'a session-ended event was lost: the cache is away'),
+  })
+  const sessionsEnded: SessionEnds = (ended, reason) => {
+    metrics.sessionsEnded.inc({ reason }, ended.length)
+    statusLists.markEnded(ended.map((session) => session.statusIndex))
+    sessionEvents.publish(ended, reason)
+  }
+
   const sessions = createSessions({
     store: createSessionStore({ database, now, reuseIntervalSeconds: config.refreshReuseIntervalSeconds }),
     accessTokens,
@@ -131,6 +157,7 @@ export function createGateway({
     clock,
     config,
     onRefresh: (outcome) => metrics.refreshes.inc({ outcome }),
+    onEnded: sessionsEnded,
   })
   const login = createLogin({
     apps,
@@ -144,6 +171,13 @@ export function createGateway({
     perOpenid: limits?.loginPerOpenid,
     onLogin: (platform, outcome) => metrics.logins.inc({ platform, outcome }),
     onVaultLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is away'),
+  })
+
+  const housekeeping = createHousekeeping({
+    store: createHousekeepingStore(database),
+    clock,
+    tokenTtlSeconds,
+    auditRetentionMonths: config.auditRetentionMonths,
   })
 
   let draining = false
@@ -160,21 +194,36 @@ export function createGateway({
       redis: cache.available() ? 'up' : 'down',
     }) as const
 
+  const publicRoutes = [
+    ...loginRoutes({ login, limit: limitByAddress(limits?.loginPerAddress) }),
+    ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits?.refreshPerAddress) }),
+  ]
+  const internalRoutes: Route[] = []
+  const docs = docsRoutes({
+    describe: () =>
+      describeApi({
+        routes: [...publicRoutes, ...internalRoutes],
+        documents: [],
+        issuer: config.issuer,
+        version: packageJson.version,
+      }),
+  })
+
   const publicApp = createApp({
     ...common,
     listener: 'public',
-    routes: [
-      ...loginRoutes({ login, limit: limitByAddress(limits?.loginPerAddress) }),
-      ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits?.refreshPerAddress) }),
+    routes: publicRoutes,
+    documents: [
+      documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds }),
+      statusListRoutes({ lists: statusLists, issuer: config.issuer, ttlSeconds: config.statusListTtlSeconds }),
     ],
-    subApps: [],
-    documents: [documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds })],
+    subApps: docsOnPublic ? [docs] : [],
   })
   const internalApp = createApp({
     ...common,
     listener: 'internal',
-    routes: [],
-    subApps: [],
+    routes: internalRoutes,
+    subApps: [docs],
     documents: [
       metricsRoutes({
         metrics,
@@ -187,7 +236,11 @@ export function createGateway({
         },
       }),
       healthRoutes({
-        notReady: () => (draining ? 'draining' : ring.ready() ? undefined : 'signing keys are not loaded yet'),
+        notReady() {
+          if (draining) return 'draining'
+          if (!ring.ready()) return 'signing keys are not loaded yet'
+          return statusLists.ready() ? undefined : 'status lists are not loaded yet'
+        },
         dependencies,
       }),
     ],
@@ -197,9 +250,18 @@ export function createGateway({
   async function probeDependencies(): Promise<void> {
     await Promise.all([database.run({ name: 'ping', text: 'select 1' }, []), cache.get('ping')])
   }
+  async function pollStatusLists(): Promise<void> {
+    try {
+      await statusLists.poll()
+    } finally {
+      metrics.statusListAge.set(statusLists.ageSeconds())
+    }
+  }
   const jobs: Job[] = [
     { name: 'signing-keys', everyMs: ring.tickEveryMs, run: () => ring.tick() },
     { name: 'dependency-probe', everyMs: 5000, run: probeDependencies },
+    { name: 'status-lists', everyMs: statusLists.pollEveryMs, run: pollStatusLists },
+    { name: 'housekeeping', everyMs: housekeeping.everyMs, run: () => housekeeping.run() },
   ]
   let running: ReturnType<typeof startJobs> | undefined
 
@@ -219,6 +281,7 @@ export function createGateway({
         await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS))
       }
       await ring.tick()
+      await pollStatusLists()
       running = startJobs({
         jobs,
         onSuccess: (job) => metrics.jobSuccess.set({ task: job }, clock.now().getTime() / 1000),
@@ -229,8 +292,10 @@ export function createGateway({
       draining = true
     },
     async close() {
+      statusLists.stop()
+      housekeeping.stop()
       await running?.stop()
-      await audit.flush()
+      await Promise.all([audit.flush(), sessionEvents.stop()])
       await Promise.all([database.close(), cache.close()])
     },
   }

@@ -18,7 +18,7 @@ const UNRELATED_MS = 1500
 const ANY_MS = 6000
 const RECOVERY_MS = 10_000
 
-type Endpoint = 'jwks' | 'metadata' | 'login' | 'refresh'
+type Endpoint = 'jwks' | 'metadata' | 'status list' | 'login' | 'refresh'
 type Expected = { status: number; code?: string | undefined; withinMs: number }
 
 const serves: Expected = { status: 200, withinMs: UNRELATED_MS }
@@ -27,8 +27,8 @@ const storeIsDown: Expected = { status: 503, code: 'B0320', withinMs: ANY_MS }
 
 /** The table of the contract, section 8. A new endpoint is a line here, and how to call it below. */
 const table = {
-  postgres: { jwks: serves, metadata: serves, login: storeIsDown, refresh: storeIsDown },
-  redis: { jwks: serves, metadata: serves, login: works, refresh: works },
+  postgres: { jwks: serves, metadata: serves, 'status list': serves, login: storeIsDown, refresh: storeIsDown },
+  redis: { jwks: serves, metadata: serves, 'status list': serves, login: works, refresh: works },
 } satisfies Record<string, Record<Endpoint, Expected>>
 
 const wechatRows: { when: string; fault: Fault; login: Expected }[] = [
@@ -98,6 +98,7 @@ describe.runIf(inject('stores') === 'real')('while a dependency is down', () => 
   const call: Record<Endpoint, () => Promise<{ status: number; code: string | undefined; headers: Headers }>> = {
     jwks: () => get('/.well-known/jwks.json'),
     metadata: () => get('/.well-known/openid-configuration'),
+    'status list': () => get('/status-lists/0'),
     login: () => post('/api/login', { code: simulator.login(APPID, `person ${people++}`) }),
     refresh: () => post('/api/refresh', { refresh_token: refreshToken }),
   }
@@ -189,7 +190,7 @@ describe.runIf(inject('stores') === 'real')('while a dependency is down', () => 
     })
   })
 
-  const codeOf = (endpoint: Endpoint) => (endpoint === 'jwks' || endpoint === 'metadata' ? undefined : '00000')
+  const codeOf = (endpoint: Endpoint) => (endpoint === 'login' || endpoint === 'refresh' ? '00000' : undefined)
 
   test('a crowd in front of a frozen PostgreSQL is sent away in time, whenever each of them came', async () => {
     services.postgres.freeze()

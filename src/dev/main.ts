@@ -96,6 +96,7 @@ const gateway = createGateway({
   send: sender.send,
   clock: systemClock,
   log: createLog({ level: config.logLevel }),
+  docsOnPublic: true,
 })
 const simulator = createWechatSimulator({
   apps: config.apps.map(({ appid, secret }) => ({ appid, secret, openPlatform: 'dev' })),
@@ -129,6 +130,7 @@ try {
 function printWelcome(): void {
   console.log(`
   Gateway     ${issuer}
+  API         ${issuer}/docs
   JWKS        ${issuer}/.well-known/jwks.json
   Internal    http://localhost:${values['admin-port']}/readyz    (admin token: ${ADMIN_TOKEN})
   WeChat      http://localhost:${values['wechat-port']}    (simulated, app ${APPID})

@@ -44,8 +44,12 @@ export type SignedIn = {
  * What each answer means: no row: the identity is not there and could not be made here (it has a unionid to join by, or another
  * login made it this instant); `needs_join`: a unionid appeared that the identity lacks. Both are settled outside, then sent again.
  *
- * `locked` takes the users' row locks in one order and re-reads their status, so a suspension that commits first wins, and one
- * that comes later sees the session. `created` relies on the primary key: of parallel first logins one inserts.
+ * `users_in` finds its row by the primary key, locks it, in one order, and looks at its status again: a suspension that commits
+ * first wins, and one that comes later sees the session. It never inserts a user that is known, since identities refer to users.
+ * `created` relies on the primary key: of parallel first logins one inserts.
+ *
+ * The limit (the number of items) tells the planner to expect few rows, so that it looks up every row by index, even with the plan
+ * that it made while the tables were empty.
  */
 const signInStatement: Statement = {
   name: 'sign_in',
@@ -55,25 +59,12 @@ const signInStatement: Statement = {
       select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[], $9::text[],
         $10::text[], $11::text[], $12::text[], $13::text[], $14::int[], $15::int[]) with ordinality as i (platform, appid, openid, unionid,
         union_name, sid, new_user_id, nickname, avatar, sex, device, ip, request_id, idle_seconds, absolute_seconds, ord)
+      limit $17::int
     ),
     found as materialized (
       select i.ord, p.user_id, coalesce(i.unionid, p.unionid) as unionid,
         i.union_name is not null and i.unionid is not null and i.unionid is distinct from p.unionid as needs_join
       from input i join platform_identities p on p.platform = i.platform and p.appid = i.appid and p.openid = i.openid
-    ),
-    locked as materialized (
-      select id from users where id in (select user_id from found where not needs_join) and status = 'active'
-      order by id for no key update
-    ),
-    touched as (
-      update users u set
-        last_login_at = $16::timestamptz,
-        nickname = case when 'nickname' = any (u.chosen_fields) then u.nickname else coalesce(i.nickname, u.nickname) end,
-        avatar = case when 'avatar' = any (u.chosen_fields) then u.avatar else coalesce(i.avatar, u.avatar) end,
-        sex = case when 'sex' = any (u.chosen_fields) then u.sex else coalesce(i.sex, u.sex) end
-      from locked l join found f on f.user_id = l.id join input i on i.ord = f.ord
-      where u.id = l.id
-      returning u.id, u.status, u.nickname, u.roles, u.first_session_id
     ),
     created as (
       insert into platform_identities (platform, appid, openid, user_id, unionid, created_at)
@@ -83,18 +74,25 @@ const signInStatement: Statement = {
       on conflict do nothing
       returning user_id
     ),
-    created_users as (
-      insert into users (id, nickname, avatar, sex, first_session_id, created_at, updated_at, last_login_at)
-      select i.new_user_id, i.nickname, i.avatar, i.sex, i.sid, $16::timestamptz, $16::timestamptz, $16::timestamptz
-      from input i join created c on c.user_id = i.new_user_id
-      returning id, status, nickname, roles, first_session_id
-    ),
-    signed as (
-      select i.*, t.id as user_id, f.unionid as known_unionid, t.status, t.nickname as user_nickname, t.roles, t.first_session_id
-      from input i join found f on f.ord = i.ord and not f.needs_join join touched t on t.id = f.user_id
+    persons as materialized (
+      select i.*, f.user_id, f.unionid as known_unionid from input i join found f on f.ord = i.ord and not f.needs_join
       union all
-      select i.*, c.id, i.unionid, c.status, c.nickname, c.roles, c.first_session_id
-      from input i join created_users c on c.id = i.new_user_id
+      select i.*, c.user_id, i.unionid from input i join created c on c.user_id = i.new_user_id
+    ),
+    users_in as (
+      insert into users as u (id, nickname, avatar, sex, first_session_id, created_at, updated_at, last_login_at)
+      select distinct on (user_id) user_id, nickname, avatar, sex, sid, $16::timestamptz, $16::timestamptz, $16::timestamptz
+      from persons order by user_id
+      on conflict (id) do update set
+        last_login_at = excluded.last_login_at,
+        nickname = case when 'nickname' = any (u.chosen_fields) then u.nickname else coalesce(excluded.nickname, u.nickname) end,
+        avatar = case when 'avatar' = any (u.chosen_fields) then u.avatar else coalesce(excluded.avatar, u.avatar) end,
+        sex = case when 'sex' = any (u.chosen_fields) then u.sex else coalesce(excluded.sex, u.sex) end
+      where u.status = 'active'
+      returning u.id, u.nickname as user_nickname, u.roles, u.first_session_id
+    ),
+    signed as materialized (
+      select p.*, u.user_nickname, u.roles, u.first_session_id from persons p join users_in u on u.id = p.user_id
     ),
     opened as (
       insert into sessions (id, user_id, platform, appid, openid, unionid, device, ip, created_at, refreshed_at, last_used_at,
@@ -109,18 +107,18 @@ const signInStatement: Statement = {
       insert into audit_events (at, kind, user_id, session_id, appid, ip, actor, request_id)
       select $16::timestamptz, 'login', s.user_id, s.sid, s.appid, s.ip, 'user', s.request_id from signed s join opened o on o.id = s.sid
     )
-    select i.ord::int, f.needs_join, coalesce(s.user_id, f.user_id) as user_id, coalesce(s.status, u.status) as status,
-      s.user_nickname as nickname, coalesce(s.roles, '{}') as roles, coalesce(s.first_session_id, u.first_session_id) as first_session_id,
-      s.known_unionid as unionid, coalesce(o.status_index, e.status_index) as status_index,
-      coalesce(o.idle_expires_at, e.idle_expires_at) as idle_expires_at, coalesce(o.expires_at, e.expires_at) as expires_at, e.ended_at,
+    select i.ord::int, f.needs_join, coalesce(s.user_id, f.user_id) as user_id,
+      case when s.sid is null then (select status from users u where u.id = f.user_id) else 'active' end as status,
+      s.user_nickname as nickname, s.roles, s.first_session_id, s.known_unionid as unionid,
+      coalesce(o.status_index, e.status_index) as status_index, coalesce(o.idle_expires_at, e.idle_expires_at) as idle_expires_at,
+      coalesce(o.expires_at, e.expires_at) as expires_at, e.ended_at,
       (select count(*)::int from sessions c where c.user_id = s.user_id and c.ended_at is null and c.appid = i.appid
         and c.platform = i.platform and c.id <> i.sid and c.idle_expires_at > $16::timestamptz) as other_sessions
     from input i
     left join found f on f.ord = i.ord
     left join signed s on s.ord = i.ord
-    left join users u on u.id = f.user_id
     left join opened o on o.id = i.sid
-    left join sessions e on e.id = i.sid and s.sid is not null and o.id is null
+    left join lateral (select * from sessions e where e.id = s.sid and o.id is null limit 1) e on true
     where f.user_id is not null or s.user_id is not null`,
 }
 
@@ -151,6 +149,7 @@ export function createLoginStore({ database, now }: { database: Database; now: (
         items.map((item) => item.idleSeconds),
         items.map((item) => item.absoluteSeconds),
         now(),
+        items.length,
       ])
       const results: SignInResult[] = items.map(() => 'unknown')
       for (const row of rows) results[row.ord - 1] = row.needs_join ? 'needs_join' : row

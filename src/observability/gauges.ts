@@ -1,5 +1,4 @@
-/** Gauges that are read off the parts when Prometheus asks, and the page it asks for. */
-import { Hono } from 'hono'
+/** Gauges that are read off the parts when Prometheus asks. */
 import type { DependencyState } from './health.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -12,16 +11,7 @@ export type GaugeSources = {
   rotationSeconds: number
 }
 
-export function metricsRoutes({ metrics, sources }: { metrics: Metrics; sources: GaugeSources }): Hono {
-  const app = new Hono()
-  app.get('/metrics', async (c) => {
-    sample(metrics, sources)
-    return c.body(await metrics.registry.metrics(), 200, { 'Content-Type': metrics.registry.contentType })
-  })
-  return app
-}
-
-function sample(metrics: Metrics, { now, pool, dependencies, keys, rotationSeconds }: GaugeSources): void {
+export function sampleGauges(metrics: Metrics, { now, pool, dependencies, keys, rotationSeconds }: GaugeSources): void {
   const { total, idle, waiting } = pool()
   metrics.dbPool.set({ state: 'busy' }, total - idle)
   metrics.dbPool.set({ state: 'idle' }, idle)

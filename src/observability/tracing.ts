@@ -1,9 +1,8 @@
 /** OpenTelemetry traces, loaded only where an OTLP endpoint is configured: W3C context in, one span a request, one a call out. */
-import type { MiddlewareHandler } from 'hono'
 import type { Span } from '../span.ts'
 
 export type Tracing = {
-  middleware: MiddlewareHandler
+  middleware: ReturnType<typeof import('@hono/otel').httpInstrumentationMiddleware>
   span: Span
   /** Sends what is left. */
   close(): Promise<void>

@@ -1,5 +1,4 @@
 /** Our own limits: who is counted, how often they may, and where; every limit with a variable of its own. */
-import { isIPv6 } from 'node:net'
 import type { Config, RateLimitRule } from '../config.ts'
 import { GatewayError } from '../errors.ts'
 import type { Cache, Limiter, Taken } from '../storage/cache.ts'
@@ -60,7 +59,7 @@ export function refuseUnlessAllowed(limit: RateLimit, { allowed, resetSeconds }:
  */
 export function networkOf(address: string | undefined): string {
   if (address === undefined) return 'unknown'
-  if (!isIPv6(address)) return address
+  if (!address.includes(':')) return address
   const [head = '', tail] = address.split('%', 1)[0]?.split('::') ?? []
   const front = head === '' ? [] : head.split(':')
   const back = tail === undefined || tail === '' ? [] : tail.split(':')

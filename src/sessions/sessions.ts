@@ -4,9 +4,12 @@ import type { Clock } from '../clock.ts'
 import type { AppConfig, Config } from '../config.ts'
 import { GatewayError } from '../errors.ts'
 import type { Apps } from '../platforms/registry.ts'
+import type { SessionEndReason } from '../storage/schema.ts'
 import type { AccessTokens, TokenPolicy, TokenSubject, VerifiedToken } from '../tokens/access-token.ts'
 import type { RefreshTokens } from './refresh-token.ts'
-import type { SessionStore } from './store.ts'
+import type { EndedSession, SessionStore } from './store.ts'
+
+export type { EndedSession } from './store.ts'
 
 /** What login and refresh answer. */
 export type TokenReply = {
@@ -21,6 +24,9 @@ export type TokenReply = {
 }
 
 export type OpenSession = TokenSubject & { refreshCounter: number; idleExpiresAt: Date; expiresAt: Date }
+
+/** Called after the end is committed, by everything that ends sessions: status list, stream and metrics hang on it. Never throws. */
+export type SessionEnds = (ended: readonly EndedSession[], reason: SessionEndReason) => void
 
 export type RefreshOutcome = 'ok' | 'replayed' | 'refused' | 'suspended'
 
@@ -49,6 +55,7 @@ export type SessionsParts = {
     'audience' | 'accessTokenTtlSeconds' | 'refreshTokenTtlSeconds' | 'sessionTtlSeconds' | 'accessTokenClaims'
   >
   onRefresh: (outcome: RefreshOutcome) => void
+  onEnded: SessionEnds
 }
 
 export function createSessions({
@@ -59,6 +66,7 @@ export function createSessions({
   clock,
   config,
   onRefresh,
+  onEnded,
 }: SessionsParts): Sessions {
   const defaultPolicy: TokenPolicy = {
     audience: config.audience,
@@ -109,7 +117,10 @@ export function createSessions({
     if (!content) throw new GatewayError('A0230', { note: 'refresh token was not made here' })
     const row = await store.refresh({ ...content, ip: origin.ip, requestId: origin.requestId ?? '' })
     if (!row) throw await refusal(content.sid)
-    if (row.ended_at) throw new GatewayError('A0220')
+    if (row.ended_at) {
+      onEnded([{ sid: row.sid, userId: row.user_id, statusIndex: row.status_index, appid: row.appid }], 'replayed')
+      throw new GatewayError('A0220')
+    }
     if (row.status !== 'active') throw await refusal(content.sid)
     const session: OpenSession = {
       userId: row.user_id,
@@ -128,7 +139,8 @@ export function createSessions({
   }
 
   async function end(sid: string, origin: Origin): Promise<void> {
-    await store.end((eb) => eb('id', '=', sid), 'logout', origin)
+    const ended = await store.end((eb) => eb('id', '=', sid), 'logout', origin)
+    if (ended.length > 0) onEnded(ended, 'logout')
   }
 
   return {

@@ -29,7 +29,7 @@ export type RefreshRow = {
 /**
  * The token of the current counter moves it; the one just before it, within the reuse interval, moves nothing and so gets the
  * same successor; anything older is a replay and ends the session. Every decision is made on the locked row, so parallel uses
- * queue up behind each other. The idle limit keeps the length it was given at login.
+ * queue up behind each other. The idle limit keeps the length it was given at login. The limit makes the planner look up by index.
  */
 const refreshStatement: Statement = {
   name: 'refresh_sessions',
@@ -37,6 +37,7 @@ const refreshStatement: Statement = {
   text: `
     with input as materialized (
       select * from unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) as i (sid, counter, ip, request_id)
+      limit $7::int
     ),
     used as (
       update sessions s set
@@ -83,6 +84,7 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
         items.map((item) => item.requestId),
         at,
         new Date(at.getTime() - reuseIntervalSeconds * 1000),
+        items.length,
       ])
       const bySid = new Map(rows.map((row) => [row.sid, row]))
       return items.map((item) => bySid.get(item.sid))
@@ -110,7 +112,8 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
   }
 }
 
-export type EndedSession = { id: string; user_id: string; status_index: number; appid: string }
+/** A session that has just ended: what those who tell others need to know. */
+export type EndedSession = { sid: string; userId: string; statusIndex: number; appid: string }
 
 export type SessionFilter = (
   eb: ExpressionBuilder<Schema, 'sessions'>,
@@ -154,6 +157,6 @@ export async function endSessions(
         ),
     )
     .selectFrom('ended')
-    .selectAll()
+    .select(['id as sid', 'user_id as userId', 'status_index as statusIndex', 'appid'])
     .execute()
 }

@@ -94,6 +94,8 @@ export type AuditEventsTable = {
   detail: ColumnType<Record<string, unknown> | null, string | null, never>
 }
 
+export type HousekeepingTable = { job: 'sessions' | 'audit'; cursor: string | null; done_at: Date }
+
 export type Schema = {
   users: UsersTable
   platform_identities: PlatformIdentitiesTable
@@ -101,4 +103,5 @@ export type Schema = {
   sessions: SessionsTable
   signing_keys: SigningKeysTable
   audit_events: AuditEventsTable
+  housekeeping: HousekeepingTable
 }

@@ -1,0 +1,18 @@
+"""Makes the tables and the benchmark's users: a new user costs the original a password hash, which is measured apart."""
+
+import os
+import sys
+
+import django
+from django.core.management import call_command
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "original.settings")
+django.setup()
+call_command("migrate", run_syncdb=True, verbosity=0)
+
+from original.models import User  # noqa: E402  (models load only after setup)
+
+users = int(sys.argv[1])
+User.objects.bulk_create(
+    [User(username="o" + str(number).zfill(27), password="!") for number in range(users)], batch_size=1000
+)

@@ -1,0 +1,139 @@
+/** `npm run bench`: the gateway beside its floors, in alternating rounds on one machine; a table for people, JSON for later. */
+
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { CONTESTANTS } from './contestants.ts'
+import type { Rounds } from './figures.ts'
+import { goals } from './goals.ts'
+import { goalTable, scenarioTable, startUpTable } from './report.ts'
+import { createRunner, type Runner } from './runner.ts'
+import { enrol, measure, SCENARIOS, type Scenario } from './scenarios.ts'
+import { type Site, startSite } from './site.ts'
+import { measureStartUp } from './start-up.ts'
+
+const USAGE = `npm run bench -- [--quick] [--only login,jwks] [--contestants gateway,bare] [--subject gateway] [--rounds n] [--seconds n]
+scenarios: start, ${SCENARIOS.map((scenario) => scenario.name).join(', ')}
+contestants: ${CONTESTANTS.map((contestant) => contestant.name).join(', ')}`
+
+const options = readOptions()
+const say = (text: string) => process.stderr.write(`${text}\n`)
+const site = await startSite()
+const runners: Runner[] = []
+try {
+  await bench(site)
+} finally {
+  await Promise.all(runners.map((runner) => runner.stop()))
+  await site.stop()
+}
+
+async function bench(site: Site) {
+  let sameJwks: string | undefined
+  for (const contestant of options.contestants) {
+    const runner = await createRunner(contestant, site, sameJwks)
+    runners.push(runner)
+    say(`${contestant.name}: ${(await runner.start()).toFixed(0)} ms to the first 200`)
+    await runner.check()
+    if (contestant.name === options.subject && contestant.paths.jwks) {
+      sameJwks = await (await fetch(runner.url + contestant.paths.jwks)).text()
+    }
+  }
+
+  const startUp = options.only('start') ? await measureStartUp(runners, options.startRounds) : new Map()
+  if (startUp.size > 0) console.log(startUpTable(startUp))
+
+  for (const runner of runners) {
+    say(`${runner.contestant.name}: everybody logs in once`)
+    await enrol(runner, site)
+  }
+  const results = new Map<string, Rounds>()
+  let failures = 0
+  for (const scenario of SCENARIOS.filter(({ name }) => options.only(name))) {
+    const rounds = await runScenario(scenario, site)
+    results.set(scenario.name, rounds)
+    console.log(scenarioTable(scenario, rounds))
+    for (const sample of [...rounds.values()].flat()) failures += sample ? sample.refused + sample.broken : 0
+  }
+  const reached = goals(results, startUp, options.subject)
+  console.log(goalTable(reached, options.subject))
+  save({ startUp: Object.fromEntries(startUp), results: plain(results), goals: reached })
+  if (failures > 0) {
+    say(`${failures} requests failed: these figures count for nothing`)
+    process.exitCode = 1
+  }
+}
+
+/** Every round asks every contestant, the next round in the opposite order. */
+async function runScenario(scenario: Scenario, site: Site): Promise<Rounds> {
+  const rounds: Rounds = new Map(runners.map((runner) => [runner.contestant.name, []]))
+  for (let round = 0; round < options.rounds; round += 1) {
+    for (const runner of round % 2 === 0 ? runners : runners.toReversed()) {
+      const sample = await measure(scenario, runner, site, options)
+      rounds.get(runner.contestant.name)?.push(sample)
+      const found = sample ? `${sample.perSecond.toFixed(0)}/s, p99 ${sample.p99Ms.toFixed(1)} ms` : 'cannot'
+      const wrong =
+        sample && sample.refused + sample.broken > 0
+          ? ` REFUSED ${sample.refused} BROKEN ${sample.broken} ${sample.firstRefusal ?? ''}`
+          : ''
+      say(`${scenario.name} ${round + 1}/${options.rounds} ${runner.contestant.name}: ${found}${wrong}`)
+    }
+  }
+  return rounds
+}
+
+function plain(results: Map<string, Rounds>) {
+  return Object.fromEntries([...results].map(([scenario, rounds]) => [scenario, Object.fromEntries(rounds)]))
+}
+
+function save(report: Record<string, unknown>) {
+  const at = new Date().toISOString()
+  const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length }
+  const directory = fileURLToPath(new URL('results/', import.meta.url))
+  mkdirSync(directory, { recursive: true })
+  const file = `${directory}${at.replaceAll(':', '-')}.json`
+  const { rounds, seconds, warmUpSeconds, subject } = options
+  writeFileSync(
+    file,
+    `${JSON.stringify({ at, machine, rounds, seconds, warmUpSeconds, subject, ...report }, null, 2)}\n`,
+  )
+  say(file)
+}
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      contestants: { type: 'string', default: 'gateway,bare,batched' },
+      subject: { type: 'string', default: 'gateway' },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  const only = values.only?.split(',')
+  const known = ['start', ...SCENARIOS.map((scenario) => scenario.name)]
+  const names = values.contestants.split(',')
+  const unknown = [
+    ...(only ?? []).filter((name) => !known.includes(name)),
+    ...names.filter((name) => !CONTESTANTS.some((contestant) => contestant.name === name)),
+  ]
+  if (values.help || unknown.length > 0) {
+    console.error(unknown.length > 0 ? `unknown: ${unknown.join(', ')}\n${USAGE}` : USAGE)
+    process.exit(values.help ? 0 : 2)
+  }
+  const quickOut = ['login-new', 'wechat50-64']
+  return {
+    // The subject first: the floors serve its JWKS.
+    contestants: CONTESTANTS.filter((contestant) => names.includes(contestant.name)).toSorted(
+      (a, b) => Number(b.name === values.subject) - Number(a.name === values.subject),
+    ),
+    subject: values.subject,
+    only: (name: string) => (only ? only.includes(name) : !(values.quick && quickOut.includes(name))),
+    rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
+    seconds: Number(values.seconds ?? (values.quick ? 1.5 : 5)),
+    warmUpSeconds: values.quick ? 1 : 3,
+    startRounds: values.quick ? 1 : 5,
+  }
+}

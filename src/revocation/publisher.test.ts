@@ -1,0 +1,137 @@
+/** What the publisher does between polls and while its store is away, with time in hand. */
+import { decodeJwt } from 'jose'
+import { expect, test, vi } from 'vitest'
+import { testClock } from '../clock.ts'
+import { createStatusLists } from './publisher.ts'
+import { compress, emptyBits, LIST_BITS, setBit } from './status-list.ts'
+
+function setUp() {
+  const clock = testClock()
+  const state = {
+    away: false,
+    kid: 'k1',
+    ended: [] as number[],
+    since: [] as Date[],
+    pagesBeforeOutage: Number.POSITIVE_INFINITY,
+  }
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const sign = vi.fn(
+    async (typ: string, payload: string) => `${part({ typ, kid: state.kid })}.${part(JSON.parse(payload))}.x`,
+  )
+  const failWhenAway = () => {
+    if (state.away) throw new Error('away')
+  }
+  const lists = createStatusLists({
+    clock,
+    issuer: 'https://a.example',
+    ttlSeconds: 30,
+    ring: {
+      sign,
+      list: () => [
+        {
+          kid: state.kid,
+          state: 'active',
+          alg: 'ES256',
+          publishedAt: clock.now(),
+          activatesAt: clock.now(),
+          signsUntil: undefined,
+        },
+      ],
+    },
+    store: {
+      async *endedSince(since) {
+        failWhenAway()
+        state.since.push(since)
+        let pages = 0
+        for (const index of state.ended) {
+          if (pages >= state.pagesBeforeOutage) throw new Error('away')
+          pages += 1
+          yield [index]
+        }
+      },
+      async nextIndex() {
+        failWhenAway()
+        return 10
+      },
+      lowestIndex: async () => 0,
+    },
+    onError: (error) => {
+      throw error
+    },
+  })
+  const lst = () => decodeJwt<{ status_list: { lst: string } }>(lists.find(0)?.jwt ?? '').status_list.lst
+  return { clock, state, sign, lists, lst }
+}
+
+const withBits = (...places: number[]) => {
+  const bits = emptyBits()
+  for (const place of places) setBit(bits, place)
+  return compress(bits)
+}
+
+test('a session that ends here is published without a poll, even while PostgreSQL is away', async () => {
+  const { lists, lst, state } = setUp()
+  await lists.poll()
+  state.away = true
+  lists.markEnded([3])
+  const expected = await withBits(3)
+  await vi.waitFor(() => expect(lst()).toBe(expected), { timeout: 3000 })
+  lists.stop()
+})
+
+test('nothing is served as complete before all that had ended is known', async () => {
+  const { lists, state, lst } = setUp()
+  state.ended = [1, 2]
+  state.pagesBeforeOutage = 1
+  await expect(lists.poll()).rejects.toThrow('away')
+  expect(lists.ready()).toBe(false)
+  state.pagesBeforeOutage = 2
+  await lists.poll()
+  expect(lists.ready()).toBe(true)
+  const expected = await withBits(1, 2)
+  await vi.waitFor(() => expect(lst()).toBe(expected), { timeout: 3000 })
+  lists.stop()
+})
+
+test('a list without news is neither compressed nor signed again, until half its life is over or the key changes', async () => {
+  const { clock, lists, sign, state } = setUp()
+  await lists.poll()
+  const first = lists.find(0)
+  sign.mockClear()
+  clock.advance(200)
+  await lists.poll()
+  expect(sign).not.toHaveBeenCalled()
+  expect(lists.find(0)).toBe(first)
+  clock.advance(150)
+  await lists.poll()
+  const second = lists.find(0)
+  expect(second?.etag).not.toBe(first?.etag)
+  state.kid = 'k2'
+  await lists.poll()
+  expect(lists.find(0)?.etag).not.toBe(second?.etag)
+  expect(sign).toHaveBeenCalledTimes(4)
+})
+
+test('a poll looks back a minute before the last one that succeeded, and the age grows from there', async () => {
+  const { clock, lists, state } = setUp()
+  expect(lists.ageSeconds()).toBe(Number.POSITIVE_INFINITY)
+  const started = clock.now().getTime()
+  await lists.poll()
+  state.away = true
+  clock.advance(100)
+  await expect(lists.poll()).rejects.toThrow('away')
+  expect(lists.ageSeconds()).toBe(100)
+  state.away = false
+  await lists.poll()
+  expect(state.since).toEqual([new Date(0), new Date(started - 60_000)])
+  expect(lists.ageSeconds()).toBe(0)
+})
+
+test('the list after the newest is there before its first session', async () => {
+  const { lists } = setUp()
+  await lists.poll()
+  expect(lists.numbers()).toEqual([0, 1])
+  lists.markEnded([2 * LIST_BITS])
+  await vi.waitFor(() => expect(lists.find(2)).toBeDefined(), { timeout: 3000 })
+  lists.stop()
+})

@@ -1,0 +1,205 @@
+/**
+ * The status lists this replica serves: a bitmap of each in memory, brought up to date from PostgreSQL every two seconds,
+ * compressed when a bit changed, signed anew before it expires. Without PostgreSQL it goes on serving and signing what it knows.
+ */
+import { createHash } from 'node:crypto'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+import type { Clock } from '../clock.ts'
+import type { KeyRing } from '../keys/ring.ts'
+import { compress, emptyBits, listOf, placeOf, setBit, statusListPayload } from './status-list.ts'
+import type { StatusStore } from './store.ts'
+
+export type PublishedList = { jwt: string; gzipped: Buffer; etag: string }
+
+export type StatusLists = {
+  /** Brings the lists up to date. Throws when the store is away; what is known is signed and served all the same. */
+  poll(): Promise<void>
+  pollEveryMs: number
+  /** Sets the bits of sessions that ended here, without waiting for the next poll. */
+  markEnded(statusIndexes: readonly number[]): void
+  find(list: number): PublishedList | undefined
+  /** The numbers of the lists that have sessions, or will have the next. */
+  numbers(): number[]
+  /** Whether everything that had ended when this process started is on the lists. */
+  ready(): boolean
+  /** Since the lists were last equal to the database. */
+  ageSeconds(): number
+  /** No more building in the background. */
+  stop(): void
+}
+
+export type StatusListsParts = {
+  store: StatusStore
+  ring: Pick<KeyRing, 'sign' | 'list'>
+  clock: Clock
+  issuer: string
+  ttlSeconds: number
+  onError: (error: unknown) => void
+}
+
+type List = {
+  bits: Buffer
+  /** Whether a bit was set since `lst` was made. */
+  changed: boolean
+  lst: string
+  compressedAtMs: number
+  published?: PublishedList
+  /** What `published` was signed in and with. */
+  signed?: Signing
+}
+type Signing = { period: number; kid: string | undefined }
+
+const POLL_EVERY_MS = 2000
+/** An end may be committed this much after its `ended_at`: a statement's way, and how far the replicas' clocks are apart. */
+const OVERLAP_MS = 60_000
+/** Which lists are old changes in weeks. */
+const OLDEST_EVERY_MS = 60_000
+/** Indexes and ids are handed out nearly, not quite, in one order; this many may be the other way round. */
+const ORDER_MARGIN = 65_536
+/** Ends that come together are published together, and a busy list is compressed at most once a second (60 ms of a thread). */
+const BUILD_AFTER_MS = 250
+const BUILD_AT_MOST_EVERY_MS = 1000
+const MIN_PERIOD_SECONDS = 300
+
+const gzipAsync = promisify(gzip)
+
+export function createStatusLists(parts: StatusListsParts): StatusLists {
+  const { store, ring, clock, issuer, ttlSeconds, onError } = parts
+  const lists = new Map<number, List>()
+  const periodSeconds = Math.max(MIN_PERIOD_SECONDS, 2 * ttlSeconds)
+  let oldest = 0
+  let oldestReadMs = Number.NEGATIVE_INFINITY
+  let polledAtMs: number | undefined
+  let publishing: Promise<void> | undefined
+  let timer: NodeJS.Timeout | undefined
+  let stopped = false
+
+  const nowMs = () => clock.now().getTime()
+
+  function listAt(number: number): List {
+    const known = lists.get(number)
+    if (known) return known
+    const list: List = { bits: emptyBits(), changed: true, lst: '', compressedAtMs: Number.NEGATIVE_INFINITY }
+    lists.set(number, list)
+    return list
+  }
+
+  /** Bits are only ever set: an index is never given to a second session. */
+  function mark(statusIndex: number): void {
+    const number = listOf(statusIndex)
+    if (number < oldest) return
+    const list = listAt(number)
+    if (setBit(list.bits, placeOf(statusIndex))) list.changed = true
+  }
+
+  /**
+   * From the list of the oldest session to one beyond the newest: a token that another replica hands out this instant finds
+   * its list. What is older is dropped, since no token can refer to it.
+   */
+  async function updateRange(): Promise<void> {
+    const next = await store.nextIndex()
+    if (nowMs() - oldestReadMs >= OLDEST_EVERY_MS) {
+      const lowest = (await store.lowestIndex()) ?? next
+      oldest = Math.max(oldest, listOf(Math.max(0, lowest - ORDER_MARGIN)))
+      oldestReadMs = nowMs()
+    }
+    for (const number of lists.keys()) if (number < oldest) lists.delete(number)
+    for (let number = oldest; number <= listOf(next) + 1; number += 1) listAt(number)
+  }
+
+  /**
+   * All replicas sign in the same periods of time, so that one state of a list has one `exp` and one ETag wherever it is fetched.
+   */
+  const signingNow = (): Signing => ({
+    period: Math.floor(nowMs() / 1000 / periodSeconds),
+    kid: ring.list().find((key) => key.state === 'active')?.kid,
+  })
+
+  const rested = (list: List) => performance.now() - list.compressedAtMs >= BUILD_AT_MOST_EVERY_MS
+
+  const isDue = (list: List, now: Signing) =>
+    (list.changed && rested(list)) || list.signed?.period !== now.period || list.signed.kid !== now.kid
+
+  async function publish(number: number, list: List, signing: Signing): Promise<void> {
+    if (list.changed && rested(list)) {
+      list.changed = false
+      list.compressedAtMs = performance.now()
+      try {
+        list.lst = await compress(list.bits)
+      } catch (error) {
+        list.changed = true
+        throw error
+      }
+    }
+    const payload = statusListPayload({
+      issuer,
+      list: number,
+      lst: list.lst,
+      issuedAtSeconds: Math.floor(nowMs() / 1000),
+      // Whenever it is fetched it is good for about one more period.
+      expiresAtSeconds: (signing.period + 2) * periodSeconds,
+      ttlSeconds,
+    })
+    const jwt = await ring.sign('statuslist+jwt', payload)
+    list.published = { jwt, gzipped: await gzipAsync(jwt), etag: etagOf(list.lst, signing) }
+    list.signed = signing
+  }
+
+  /** One list after the other, so that logins find room in the thread pool. */
+  async function publishDue(): Promise<void> {
+    const signing = signingNow()
+    for (const [number, list] of lists) if (isDue(list, signing)) await publish(number, list, signing)
+    if ([...lists.values()].some((list) => list.changed)) publishSoon()
+  }
+
+  function publishAll(): Promise<void> {
+    publishing ??= publishDue().finally(() => {
+      publishing = undefined
+    })
+    return publishing
+  }
+
+  function publishSoon(): void {
+    if (stopped) return
+    timer ??= setTimeout(() => {
+      timer = undefined
+      publishAll().catch(onError)
+    }, BUILD_AFTER_MS).unref()
+  }
+
+  async function readDatabase(): Promise<void> {
+    const startedAtMs = nowMs()
+    await updateRange()
+    const since = polledAtMs === undefined ? 0 : polledAtMs - OVERLAP_MS
+    for await (const page of store.endedSince(new Date(since))) for (const statusIndex of page) mark(statusIndex)
+    polledAtMs = startedAtMs
+  }
+
+  return {
+    pollEveryMs: POLL_EVERY_MS,
+    async poll() {
+      try {
+        await readDatabase()
+      } finally {
+        await publishAll()
+      }
+    },
+    markEnded(statusIndexes) {
+      for (const statusIndex of statusIndexes) mark(statusIndex)
+      publishSoon()
+    },
+    find: (list) => lists.get(list)?.published,
+    numbers: () => [...lists.keys()].sort((a, b) => a - b),
+    ready: () => polledAtMs !== undefined && [...lists.values()].some((list) => list.published !== undefined),
+    ageSeconds: () => (polledAtMs === undefined ? Number.POSITIVE_INFINITY : (nowMs() - polledAtMs) / 1000),
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+    },
+  }
+}
+
+/** Weak: gzip or not, and signed by whichever replica, it is the same list. */
+const etagOf = (lst: string, { period, kid = '' }: Signing): string =>
+  `W/"${createHash('sha256').update(`${lst} ${period} ${kid}`).digest('base64url').slice(0, 22)}"`
