@@ -138,7 +138,7 @@ const claims = z.string().transform((text, context): OptionalClaim[] => {
 /** So many acts within so many seconds. */
 export type RateLimitRule = { points: number; seconds: number }
 
-const rateLimitRule = (fallback: RateLimitRule) =>
+const rateLimitRule = (fallback: `${number}/${number}`) =>
   z
     .string()
     .transform((text, context): RateLimitRule => {
@@ -149,7 +149,7 @@ const rateLimitRule = (fallback: RateLimitRule) =>
       }
       return { points: Number(points), seconds: Number(period) }
     })
-    .default(fallback)
+    .prefault(fallback)
 
 const onOff = z.enum(['on', 'off']).transform((text) => text === 'on')
 
@@ -214,14 +214,14 @@ export const environmentSchema = z.object({
     .default(0)
     .describe('How many proxies may be believed about the client address.'),
   RATE_LIMIT: onOff.default(true).describe('`off` for tests and benchmarks.'),
-  RATE_LIMIT_LOGIN_PER_ADDRESS: rateLimitRule({ points: 1200, seconds: 60 }).describe(
+  RATE_LIMIT_LOGIN_PER_ADDRESS: rateLimitRule('1200/60').describe(
     'Logins per client address, as points/seconds; generous, since mobile carriers put many people behind one address.',
   ),
-  RATE_LIMIT_LOGIN_PER_OPENID: rateLimitRule({ points: 30, seconds: 60 }).describe('Logins of one person.'),
-  RATE_LIMIT_REFRESH_PER_ADDRESS: rateLimitRule({ points: 2400, seconds: 60 }).describe(
+  RATE_LIMIT_LOGIN_PER_OPENID: rateLimitRule('30/60').describe('Logins of one person.'),
+  RATE_LIMIT_REFRESH_PER_ADDRESS: rateLimitRule('2400/60').describe(
     'Refreshes per client address; generous for the same reason.',
   ),
-  RATE_LIMIT_PAID_PER_USER: rateLimitRule({ points: 10, seconds: 3600 }).describe(
+  RATE_LIMIT_PAID_PER_USER: rateLimitRule('10/3600').describe(
     'Acts of one user that cost money, such as asking WeChat for the phone number.',
   ),
   STATUS_LIST_TTL_SECONDS: seconds(1, 3600)

@@ -76,6 +76,20 @@ describe('rate limits', () => {
     expect(replies.map((reply) => reply.status)).toEqual([200, 200, 200, 429])
   })
 
+  test('the port that a proxy adds to an address makes no new client', async () => {
+    const withPort = (n: number) => ({ 'x-forwarded-for': `${from['x-forwarded-for']}:${50_000 + n}` })
+    const replies = []
+    for (let n = 0; n < 4; n += 1) replies.push(await login(gateway, { headers: withPort(n) }))
+    expect(replies.map((reply) => reply.status)).toEqual([200, 200, 200, 429])
+  })
+
+  test('one subscriber with many IPv6 addresses is counted as one', async () => {
+    const ofOne = (n: number) => ({ 'x-forwarded-for': `[2001:db8:0:${address}::${n}]:443` })
+    const replies = []
+    for (let n = 0; n < 4; n += 1) replies.push(await login(gateway, { headers: ofOne(n) }))
+    expect(replies.map((reply) => reply.status)).toEqual([200, 200, 200, 429])
+  })
+
   test('one person logs in so often, from whatever address', async () => {
     const logins = []
     for (let n = 0; n < 3; n += 1) {
