@@ -50,7 +50,8 @@ const encryptionKeys = `bench:${randomBytes(32).toString('base64')}`
 const gateway: Contestant = {
   name: 'gateway',
   prepare: node('../src/storage/migrate.main.ts'),
-  command: node('../src/main.ts'),
+  // As `npm start` does.
+  command: [process.execPath, '--max-semi-space-size=16', file('../src/main.ts')],
   env: (at) => ({
     NODE_ENV: 'production',
     ISSUER: `http://127.0.0.1:${at.port}`,

@@ -1,5 +1,6 @@
 /** Seals secrets at rest: AES-256-GCM under a named key, bound to what they belong to. */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
+import { randomBytes } from './random.ts'
 
 export type EncryptionKey = { id: string; secret: Buffer }
 
@@ -9,7 +10,7 @@ export type Sealer = {
   /** The plaintext; throws SealError when the key is unknown, or the text or its context was changed. */
   open(sealed: string, context: string): string
   /** A 32-byte key for one purpose from every encryption key, the sealing one first (RFC 5869). */
-  derive(purpose: string): Buffer[]
+  derive(purpose: string): KeyObject[]
   /** The id of the key that seals now. */
   currentKeyId: string
 }
@@ -30,13 +31,15 @@ const TAG_BYTES = 16
 export function createSealer(keys: readonly EncryptionKey[]): Sealer {
   const [current] = keys
   if (!current) throw new SealError('at least one encryption key is needed')
-  const byId = new Map(keys.map((key) => [key.id, key.secret]))
+  // Key objects, since a raw Buffer is examined anew at each use, which costs more than the sealing itself.
+  const byId = new Map(keys.map((key) => [key.id, createSecretKey(key.secret)]))
+  const sealingKey = createSecretKey(current.secret)
 
   return {
     currentKeyId: current.id,
     seal(plaintext, context) {
       const iv = randomBytes(IV_BYTES)
-      const cipher = createCipheriv('aes-256-gcm', current.secret, iv)
+      const cipher = createCipheriv('aes-256-gcm', sealingKey, iv)
       cipher.setAAD(Buffer.from(context))
       const body = Buffer.concat([iv, cipher.update(plaintext, 'utf8'), cipher.final(), cipher.getAuthTag()])
       return `v1.${current.id}.${body.toString('base64url')}`
@@ -57,7 +60,8 @@ export function createSealer(keys: readonly EncryptionKey[]): Sealer {
         throw new SealError(`a sealed value does not open under encryption key "${id}"`, id)
       }
     },
-    derive: (purpose) => keys.map((key) => Buffer.from(hkdfSync('sha256', key.secret, '', purpose, 32))),
+    derive: (purpose) =>
+      keys.map((key) => createSecretKey(Buffer.from(hkdfSync('sha256', key.secret, '', purpose, 32)))),
   }
 }
 

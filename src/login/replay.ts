@@ -1,5 +1,5 @@
 /** One exchange per login code, on however many replicas: the first one exchanges, the others wait for what it got. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { randomToken, uuidv7 } from '../crypto/random.ts'
 import type { Sealer } from '../crypto/seal.ts'
@@ -99,7 +99,7 @@ export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: S
   return {
     async exchangeOnce(app, code, permitted) {
       // The code is a bearer secret for its five minutes: only its hash is kept.
-      const digest = createHash('sha256').update(`${app.platform}\n${app.appid}\n${code}`).digest('base64url')
+      const digest = hash('sha256', `${app.platform}\n${app.appid}\n${code}`, 'base64url')
       const key = `exchange:${digest}`
       let entry = local.get(key)
       if (!entry || entry.at <= clock.now().getTime() - REPLAY_MS) {

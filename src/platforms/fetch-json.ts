@@ -1,4 +1,5 @@
 /** The one caller upstream: undici pools with time limits, no redirects, bounded replies; JSON whatever its Content-Type. */
+import { EventEmitter } from 'node:events'
 import { Pool } from 'undici'
 import { PlatformError } from './platform.ts'
 
@@ -28,7 +29,12 @@ export function createUndiciSender({ connections = 256 }: { connections?: number
   function poolOf(origin: string): Pool {
     const known = pools.get(origin)
     if (known) return known
-    const pool = new Pool(origin, { connections, connect: { timeout: CONNECT_TIMEOUT_MS }, keepAliveTimeout: 30_000 })
+    const pool = new Pool(origin, {
+      connections,
+      connect: { timeout: CONNECT_TIMEOUT_MS },
+      keepAliveTimeout: 30_000,
+      maxResponseSize: MAX_REPLY_BYTES,
+    })
     pools.set(origin, pool)
     return pool
   }
@@ -36,28 +42,27 @@ export function createUndiciSender({ connections = 256 }: { connections?: number
   return {
     async send({ operation, method, url, headers, body, timeoutMs }) {
       const { origin, pathname, search } = new URL(url)
-      const abort = new AbortController()
-      const timer = setTimeout(() => abort.abort(), timeoutMs)
+      // An emitter does what an AbortController would, for a fraction of its price; undici takes either.
+      const deadline = new EventEmitter()
+      let late = false
+      const timer = setTimeout(() => {
+        late = true
+        deadline.emit('abort')
+      }, timeoutMs)
       try {
         const reply = await poolOf(origin).request({
           path: pathname + search,
           method,
           headers: headers ?? null,
           body: body ?? null,
-          signal: abort.signal,
+          signal: deadline,
         })
-        const chunks: Buffer[] = []
-        let size = 0
-        for await (const chunk of reply.body as AsyncIterable<Buffer>) {
-          size += chunk.length
-          if (size > MAX_REPLY_BYTES) throw new PlatformError(operation, 'body', { note: 'reply too large' })
-          chunks.push(chunk)
-        }
-        return { status: reply.statusCode, text: Buffer.concat(chunks).toString('utf8') }
+        return { status: reply.statusCode, text: await reply.body.text() }
       } catch (error) {
-        if (error instanceof PlatformError) throw error
         // The cause is left out on purpose: undici's errors may carry the URL, and with it the AppSecret.
-        if (abort.signal.aborted || isTimeout(error)) throw new PlatformError(operation, 'timeout')
+        if (late || isTimeout(error)) throw new PlatformError(operation, 'timeout')
+        if (codeOf(error) === 'UND_ERR_RES_EXCEEDED_MAX_SIZE')
+          throw new PlatformError(operation, 'body', { note: 'reply too large' })
         throw new PlatformError(operation, 'unreachable', { note: codeOf(error) })
       } finally {
         clearTimeout(timer)

@@ -1,5 +1,5 @@
 /** Refresh tokens: session id, counter and a MAC. Nothing about them is stored, and a forged one costs no database call. */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
 import type { Sealer } from '../crypto/seal.ts'
 
 const PREFIX = 'r1.'
@@ -46,4 +46,4 @@ export function createRefreshTokens({ sealer }: { sealer: Sealer }): RefreshToke
   }
 }
 
-const mac = (key: Buffer, body: Buffer): Buffer => createHmac('sha256', key).update(body).digest()
+const mac = (key: KeyObject, body: Buffer): Buffer => createHmac('sha256', key).update(body).digest()
