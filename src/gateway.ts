@@ -26,7 +26,8 @@ import type { Log } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { metricsRoutes } from './observability/routes.ts'
 import type { Tracing } from './observability/tracing.ts'
-import type { Send } from './platforms/fetch-json.ts'
+import { observeUpstream } from './observability/upstream.ts'
+import { type Send, traceSend } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
 import { withResilience } from './platforms/resilience.ts'
 import { createWechat } from './platforms/wechat.ts'
@@ -71,6 +72,8 @@ export type Gateway = {
 }
 
 const START_RETRY_MS = 500
+const CACHE_WAIT_MS = 1000
+const CACHE_POLL_MS = 20
 
 export function createGateway(parts: GatewayParts): Gateway {
   const { config, database, cache, send, clock, log, metrics = createMetrics(), docsOnPublic = false, tracing } = parts
@@ -82,19 +85,9 @@ export function createGateway(parts: GatewayParts): Gateway {
   })
 
   const wechat = withResilience({
-    platform: createWechat({ send: tracedSend(send, tracing), apiBase: config.wechatApiBase }),
+    platform: createWechat({ send: traceSend(send, tracing?.span), apiBase: config.wechatApiBase }),
     maxConcurrency: config.upstreamMaxConcurrency,
-    onCall(platform, operation, outcome, seconds) {
-      metrics.upstream.inc({ platform, operation, outcome })
-      if (outcome !== 'busy') metrics.upstreamSeconds.observe({ platform, operation }, seconds)
-    },
-    onBreaker(platform, open) {
-      metrics.breakerOpen.set({ dependency: platform }, open ? 1 : 0)
-      log.warn(
-        { platform, open },
-        open ? 'ALERT: the platform keeps failing, calls are held back' : 'the platform is back',
-      )
-    },
+    ...observeUpstream({ metrics, log }),
   })
   metrics.breakerOpen.set({ dependency: wechat.name }, 0)
   const apps = createApps({ apps: config.apps, platforms: [wechat] })
@@ -282,6 +275,9 @@ export function createGateway(parts: GatewayParts): Gateway {
       }
       await ring.tick()
       await pollStatusLists()
+      // A moment for the cache to connect, so that the first codes are claimed like any other; without it logins work all the same.
+      for (let waitedMs = 0; !cache.available() && waitedMs < CACHE_WAIT_MS; waitedMs += CACHE_POLL_MS)
+        await new Promise((resolve) => setTimeout(resolve, CACHE_POLL_MS))
       running = startJobs({
         jobs,
         onSuccess: (job) => metrics.jobSuccess.set({ task: job }, clock.now().getTime() / 1000),
@@ -300,6 +296,3 @@ export function createGateway(parts: GatewayParts): Gateway {
     },
   }
 }
-
-const tracedSend = (send: Send, tracing: Tracing | undefined): Send =>
-  tracing ? (request) => tracing.span(`platform ${request.operation}`, () => send(request)) : send
