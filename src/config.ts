@@ -1,9 +1,12 @@
 /** The environment, read once: one schema for every variable, one report of all problems. The only reader of process.env. */
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { readRsaPrivateKey, readRsaPublicKey } from './crypto/rsa-keys.ts'
 import type { EncryptionKey } from './crypto/seal.ts'
 
-export const platformNames = ['wechat'] as const
+export const sisterNames = ['qq', 'douyin', 'alipay', 'baidu', 'kuaishou', 'xiaohongshu', 'wecom'] as const
+export type SisterName = (typeof sisterNames)[number]
+const platformNames = ['wechat', ...sisterNames] as const
 export type PlatformName = (typeof platformNames)[number]
 
 export const signingAlgorithms = ['ES256', 'RS256', 'EdDSA'] as const
@@ -20,7 +23,12 @@ export type AdminToken = { name: string; scopes: AdminScope[]; secret: string }
 export type AppConfig = {
   platform: PlatformName
   appid: string
+  /** The AppSecret; for Alipay the app's RSA private key, for WeCom the Secret of the linked app. */
   secret: string
+  /** Alipay only: the key that its replies are signed with. */
+  alipayPublicKey?: string | undefined
+  /** WeCom only: the company that the program is linked to. */
+  corpid?: string | undefined
   /** Apps of the same union share unionids, and so their users. */
   union?: string | undefined
   audience?: string[] | undefined
@@ -116,16 +124,48 @@ const apps = z.string().transform((text, context): AppConfig[] => {
   return z.NEVER
 })
 
-const appSchema = z.strictObject({
+const appFields = z.strictObject({
   platform: z.enum(platformNames).default('wechat'),
   appid,
   secret: z.string().min(1).max(8192),
+  alipayPublicKey: z.string().max(8192).optional(),
+  corpid: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, dashes or underscores')
+    .optional(),
   union: z.string().min(1).max(64).optional(),
   audience: z.array(z.string().min(1)).min(1).optional(),
   accessTokenTtlSeconds: seconds(1, 86_400).optional(),
   refreshTokenTtlSeconds: seconds(1).optional(),
   sessionTtlSeconds: seconds(1).optional(),
   claims: z.array(z.enum(optionalClaims)).optional(),
+})
+
+/** What one platform needs and the others refuse, so that a line pasted to the wrong place is noticed. */
+const appSchema = appFields.superRefine(({ platform, secret, alipayPublicKey, corpid }, context) => {
+  const problem = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message })
+  if (platform === 'alipay') {
+    if (!readRsaPrivateKey(secret)) problem('secret', "must be the app's RSA private key of at least 2048 bits")
+    if (!readRsaPublicKey(alipayPublicKey ?? '')) {
+      problem('alipayPublicKey', 'must be the RSA public key of Alipay (not of the app), of at least 2048 bits')
+    }
+  } else if (alipayPublicKey !== undefined) problem('alipayPublicKey', 'is for the platform alipay only')
+  if (platform === 'wecom' && corpid === undefined) problem('corpid', 'is required for the platform wecom')
+  if (platform !== 'wecom' && corpid !== undefined) problem('corpid', 'is for the platform wecom only')
+})
+
+const platformApiBases = z.string().transform((text, context): Partial<Record<SisterName, string>> => {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    context.addIssue('is not JSON')
+    return z.NEVER
+  }
+  const parsed = z.partialRecord(z.enum(sisterNames), baseUrl).safeParse(value)
+  if (parsed.success) return parsed.data
+  for (const issue of parsed.error.issues) context.addIssue(`${issue.path.join('.') || 'value'}: ${issue.message}`)
+  return z.NEVER
 })
 
 const claims = z.string().transform((text, context): OptionalClaim[] => {
@@ -184,6 +224,9 @@ export const environmentSchema = z.object({
     .max(10_000)
     .default(256)
     .describe('Connections to each platform; twice as many calls are admitted, the rest is shed.'),
+  PLATFORM_API_BASES: platformApiBases
+    .optional()
+    .describe('Server APIs of the sister platforms, where they are not the public ones: JSON, platform to URL.'),
   HOST: z.string().default('0.0.0.0').describe('Address of the public listener.'),
   PORT: port.default(8080).describe('Port of the public listener.'),
   ADMIN_HOST: z.string().default('0.0.0.0').describe('Address of the internal listener.'),
@@ -265,6 +308,7 @@ export type Config = {
   apps: AppConfig[]
   wechatApiBase: string
   upstreamMaxConcurrency: number
+  platformApiBases: Partial<Record<SisterName, string>>
   publicListener: { host: string; port: number }
   internalListener: { host: string; port: number }
   adminTokens: AdminToken[]
@@ -398,6 +442,7 @@ function toConfig(env: Environment): Config {
     apps: env.APPS ?? [single],
     wechatApiBase: env.WECHAT_API_BASE.replace(/\/+$/, ''),
     upstreamMaxConcurrency: env.UPSTREAM_MAX_CONCURRENCY,
+    platformApiBases: env.PLATFORM_API_BASES ?? {},
     publicListener: { host: env.HOST, port: env.PORT },
     internalListener: { host: env.ADMIN_HOST, port: env.ADMIN_PORT },
     adminTokens: env.ADMIN_TOKENS,

@@ -30,6 +30,7 @@ import { observeUpstream } from './observability/upstream.ts'
 import { type Send, traceSend } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
 import { withResilience } from './platforms/resilience.ts'
+import { createSisters } from './platforms/sisters.ts'
 import { createWechat } from './platforms/wechat.ts'
 import { createRateLimits } from './rate-limit/rate-limit.ts'
 import { createStatusLists } from './revocation/publisher.ts'
@@ -84,13 +85,18 @@ export function createGateway(parts: GatewayParts): Gateway {
     onError: (error, lost) => log.error({ error, lost }, 'audit events were lost'),
   })
 
-  const wechat = withResilience({
-    platform: createWechat({ send: traceSend(send, tracing?.span), apiBase: config.wechatApiBase }),
-    maxConcurrency: config.upstreamMaxConcurrency,
-    ...observeUpstream({ metrics, log }),
-  })
-  metrics.breakerOpen.set({ dependency: wechat.name }, 0)
-  const apps = createApps({ apps: config.apps, platforms: [wechat] })
+  const traced = traceSend(send, tracing?.span)
+  const wechat = createWechat({ send: traced, apiBase: config.wechatApiBase })
+  const upstream = { apps: config.apps, send: traced, cache, sealer, clock }
+  const sisters = createSisters({ ...upstream, apiBases: config.platformApiBases })
+  const platforms = [wechat, ...sisters].map((platform) =>
+    withResilience({
+      platform,
+      maxConcurrency: config.upstreamMaxConcurrency,
+      ...observeUpstream({ platform: platform.name, metrics, log }),
+    }),
+  )
+  const apps = createApps({ apps: config.apps, platforms })
 
   const limits = config.rateLimit
     ? createRateLimits({ cache, config, onRefused: (limit) => metrics.rateLimited.inc({ limit }) })

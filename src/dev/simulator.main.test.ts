@@ -2,6 +2,12 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
+import { systemClock } from '../clock.ts'
+import { loadConfig } from '../config.ts'
+import { createSealer } from '../crypto/seal.ts'
+import { createUndiciSender } from '../platforms/fetch-json.ts'
+import { createSisters } from '../platforms/sisters.ts'
+import { createMemoryCache } from '../storage/cache.memory.ts'
 
 const PROGRAM = fileURLToPath(new URL('./simulator.main.ts', import.meta.url))
 
@@ -49,4 +55,35 @@ test('--help tells how and exits with 0', async () => {
   const { output, exit } = run(['--help'])
   expect(await exit).toBe(0)
   expect(output.text).toContain('--app <appid:secret[:open platform]>')
+})
+
+test('a sister platform runs alone and prints the environment that a gateway logs in with', async () => {
+  const { output, child, exit } = run(['--port', '0', '--platform', 'alipay', '--app', '2021000000000001:unused'])
+  await expect.poll(() => output.text, { timeout: 10_000 }).toContain('login code')
+  const printed = (name: string) => new RegExp(`${name}='([^']+)'`).exec(output.text)?.[1] ?? ''
+  const config = loadConfig({
+    ISSUER: 'https://auth.example.com',
+    DATABASE_URL: 'postgres://unused',
+    REDIS_URL: 'redis://unused',
+    ENCRYPTION_KEYS: `k1:${Buffer.alloc(32, 1).toString('base64')}`,
+    APPS: printed('APPS'),
+    PLATFORM_API_BASES: printed('PLATFORM_API_BASES'),
+  })
+  const [app] = config.apps
+  if (!app) throw new Error('no app was printed')
+  const sender = createUndiciSender()
+  const clock = systemClock
+  const parts = {
+    clock,
+    send: sender.send,
+    cache: createMemoryCache({ clock }),
+    sealer: createSealer(config.encryptionKeys),
+  }
+  const [alipay] = createSisters({ ...parts, apps: config.apps, apiBases: config.platformApiBases })
+  const code = /login code: (\S+)/.exec(output.text)?.[1] ?? ''
+  expect(await alipay?.exchange(app, code)).toEqual({ openid: expect.any(String) })
+  await sender.close()
+  child.kill('SIGTERM')
+  expect(await exit).toBe(0)
+  expect(await run(['--platform', 'myspace']).exit).toBe(2)
 })

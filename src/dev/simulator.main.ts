@@ -1,8 +1,10 @@
-/** The WeChat simulator as a process of its own, for the integration tests of other teams: `npm run simulator`. */
+/** The simulator of WeChat, or of a sister platform, as a process of its own, for the integration tests of other teams: `npm run simulator`. */
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import { serve } from '@hono/node-server'
+import { type SisterName, sisterNames } from '../config.ts'
+import { simulateSister } from './sisters/simulate.ts'
 import { createWechatSimulator, type SimulatedApp } from './wechat-simulator.ts'
 
 const HELP = `A simulated WeChat: its server API, and under /simulator a mini-program client to drive it.
@@ -11,6 +13,8 @@ const HELP = `A simulated WeChat: its server API, and under /simulator a mini-pr
   --host <address>                     127.0.0.1
   --app <appid:secret[:open platform]> repeatable; apps of one Open Platform account share unionids
   --delay-ms <n>                       how long every answer takes; 0
+  --platform <name>                    a sister instead of WeChat: ${sisterNames.join(', ')};
+                                       its login codes are dev:alice:1, dev:alice:2, ...
   --help
 
 Login codes: POST /simulator/login {"person":"alice"}, or dev:alice:1, dev:alice:2, ... which need no request at all.
@@ -39,14 +43,20 @@ function start({
   port,
   apps,
   delayMs,
+  platform,
 }: {
   host: string
   port: number
   apps: SimulatedApp[]
   delayMs: number
+  platform: SisterName | undefined
 }): void {
-  const simulator = createWechatSimulator({ apps, delayMs })
-  const server = serve({ fetch: simulator.app.fetch, hostname: host, port }, (address) => announce(address, apps))
+  const sister = platform && simulateSister(platform, apps, delayMs)
+  const fetch = sister ? sister.simulator.fetch : createWechatSimulator({ apps, delayMs }).app.fetch
+  const server = serve({ fetch, hostname: host, port }, (address) => {
+    if (sister) announceSister(address, sister.simulator.platform, sister.apps)
+    else announce(address, apps)
+  })
   server.on('error', (error) => {
     process.stderr.write(`cannot listen on ${host}:${port}: ${error.message}\n`)
     process.exitCode = 1
@@ -67,6 +77,7 @@ function readOptions() {
         host: { type: 'string', default: '127.0.0.1' },
         app: { type: 'string', multiple: true, default: [] },
         'delay-ms': { type: 'string', default: '0' },
+        platform: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     })
@@ -77,6 +88,7 @@ function readOptions() {
       host: values.host,
       port: wholeNumber('--port', values.port, 65_535),
       delayMs: wholeNumber('--delay-ms', values['delay-ms'], 3_600_000),
+      platform: values.platform === undefined ? undefined : readPlatform(values.platform),
       apps: apps.length > 0 ? apps : [DEFAULT_APP],
     }
   } catch (error) {
@@ -92,14 +104,39 @@ function readApp(text: string): SimulatedApp {
   return { appid, secret, openPlatform }
 }
 
+function readPlatform(text: string): SisterName {
+  const platform = sisterNames.find((name) => name === text)
+  if (!platform) throw new Error(`--platform is one of ${sisterNames.join(', ')}`)
+  return platform
+}
+
 function wholeNumber(name: string, text: string, max: number): number {
   const value = Number(text)
   if (!/^\d+$/.test(text) || value > max) throw new Error(`${name} is a whole number up to ${max}`)
   return value
 }
 
-function announce({ address, port, family }: AddressInfo, apps: readonly SimulatedApp[]): void {
-  const base = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+const baseOf = ({ address, port, family }: AddressInfo): string =>
+  `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+
+/** What the gateway needs in its environment, and a code to begin with. */
+function announceSister(address: AddressInfo, platform: SisterName, apps: readonly Record<string, string>[]): void {
+  const base = baseOf(address)
+  process.stdout.write(
+    [
+      `simulated ${platform}   ${base}`,
+      '',
+      `PLATFORM_API_BASES='${JSON.stringify({ [platform]: base })}'`,
+      `APPS='${JSON.stringify(apps)}'`,
+      '',
+      `login code: dev:alice:${randomUUID().slice(0, 8)}`,
+      '',
+    ].join('\n'),
+  )
+}
+
+function announce(address: AddressInfo, apps: readonly SimulatedApp[]): void {
+  const base = baseOf(address)
   const [first] = apps
   const query = `appid=${first?.appid}&secret=${first?.secret}&grant_type=authorization_code`
   // A nonce nobody used before, so that the printed command works after every start.

@@ -9,6 +9,7 @@ import type { Tracing } from '../observability/tracing.ts'
 import type { Send } from '../platforms/fetch-json.ts'
 import { PlatformError } from '../platforms/platform.ts'
 import { openTestStores, type TestStores } from './real-stores.ts'
+import type { SisterSimulator } from './sister-simulator.ts'
 import { createWechatSimulator, type SimulatedApp, type WechatSimulator } from './wechat-simulator.ts'
 
 export const APPID = 'wx0000000000000001'
@@ -56,14 +57,20 @@ export type TestGatewayOptions = {
   /** Over a real network, instead of the simulator in process. */
   send?: Send
   tracing?: Tracing
+  /** Sister platforms, reached at https://<platform>.test. */
+  sisters?: SisterSimulator[]
 }
 
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const { environment = {}, clock = systemClock, apps = [{ appid: APPID, secret: APP_SECRET }] } = options
   const stores = options.stores ?? (await openTestStores({ clock }))
   const simulator = options.simulator ?? createWechatSimulator({ apps, clock })
-  const { send = simulatorSend(simulator), tracing } = options
-  return await build(stores, { environment, clock, simulator, send, tracing }, stores)
+  const sisters = new Map((options.sisters ?? []).map((sister) => [`https://${sister.platform}.test`, sister]))
+  const bases = Object.fromEntries([...sisters].map(([base, { platform }]) => [platform, base]))
+  const withBases = sisters.size > 0 ? { PLATFORM_API_BASES: JSON.stringify(bases), ...environment } : environment
+  const inProcess: Send = (request) => simulatorSend(sisters.get(new URL(request.url).origin) ?? simulator)(request)
+  const { send = inProcess, tracing } = options
+  return await build(stores, { environment: withBases, clock, simulator, send, tracing }, stores)
 }
 
 type Shared = {
@@ -122,16 +129,17 @@ async function build(
   }
 }
 
-/** Calls the simulator in process, with the time limit and the typed failures of the real sender. */
-function simulatorSend(simulator: WechatSimulator): Send {
+/** Calls a simulator in process, with the time limit and the typed failures of the real sender. */
+function simulatorSend(simulator: { fetch(request: Request): Promise<Response> }): Send {
   return async ({ operation, method, url, headers, body, timeoutMs }) => {
     try {
-      const reply = await simulator.fetch(url, {
+      const request = new Request(url, {
         method,
         signal: AbortSignal.timeout(timeoutMs),
         ...(headers ? { headers } : {}),
         ...(body === undefined ? {} : { body }),
       })
+      const reply = await simulator.fetch(request)
       return { status: reply.status, text: await reply.text() }
     } catch (error) {
       throw new PlatformError(

@@ -85,9 +85,9 @@ describe('what operators see', () => {
     await gateway.login('counted')
     const text = await page()
     const labels = (outcome: string) =>
-      `gateway_upstream_requests_total{platform="wechat",operation="code2Session",outcome="${outcome}"}`
+      `gateway_upstream_requests_total{platform="wechat",operation="exchange",outcome="${outcome}"}`
     for (const outcome of ['ok', '40029', 'unknown']) expect(text).toContain(labels(outcome))
-    expect(text).toContain('gateway_upstream_duration_seconds_count{platform="wechat",operation="code2Session"}')
+    expect(text).toContain('gateway_upstream_duration_seconds_count{platform="wechat",operation="exchange"}')
   })
 
   test('paths that nobody serves are counted under one route', async () => {

@@ -83,14 +83,19 @@ export const traceSend = (send: Send, span: Span | undefined): Send =>
 export async function fetchJson(send: Send, request: UpstreamRequest): Promise<Record<string, unknown>> {
   const { status, text } = await send(request)
   if (status !== 200) throw new PlatformError(request.operation, 'status', { errcode: String(status) })
+  return parseObject(request.operation, text)
+}
+
+/** The JSON object that a reply holds; anything else is PlatformError `body`. */
+export function parseObject(operation: string, text: string): Record<string, unknown> {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    throw new PlatformError(request.operation, 'body', { note: 'not JSON' })
+    throw new PlatformError(operation, 'body', { note: 'not JSON' })
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new PlatformError(request.operation, 'body', { note: 'not a JSON object' })
+    throw new PlatformError(operation, 'body', { note: 'not a JSON object' })
   }
   return value as Record<string, unknown>
 }

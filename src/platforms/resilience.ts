@@ -9,8 +9,8 @@ export type ResilienceParts = {
   platform: Platform
   /** Calls under way upstream at a time, for each app and operation. */
   maxConcurrency: number
-  onCall: (platform: string, operation: string, outcome: CallOutcome, seconds: number) => void
-  onBreaker: (platform: string, open: boolean) => void
+  onCall: (operation: string, outcome: CallOutcome, seconds: number) => void
+  onBreaker: (open: boolean) => void
 }
 
 /** Opens when more than half of the last 20 calls failed, and at least 10 were made; after a second one call tries again. */
@@ -35,11 +35,11 @@ export function withResilience({ platform, maxConcurrency, onCall, onBreaker }: 
       guard = createGuard({
         operation,
         admitted: maxConcurrency * ADMITTED_PER_CONNECTION,
-        onCall: (outcome, seconds) => onCall(platform.name, operation, outcome, seconds),
+        onCall: (outcome, seconds) => onCall(operation, outcome, seconds),
         onBreaker: (open) => {
           if (open) openBreakers.add(id)
           else openBreakers.delete(id)
-          onBreaker(platform.name, openBreakers.size > 0)
+          onBreaker(openBreakers.size > 0)
         },
       })
       guards.set(id, guard)
@@ -49,7 +49,7 @@ export function withResilience({ platform, maxConcurrency, onCall, onBreaker }: 
 
   return {
     ...platform,
-    exchange: (app, code) => guardOf(app.appid, 'code2Session')(() => platform.exchange(app, code)),
+    exchange: (app, code) => guardOf(app.appid, 'exchange')(() => platform.exchange(app, code)),
   }
 }
 
