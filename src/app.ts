@@ -1,5 +1,5 @@
 /** The order of middleware and the list of mounts, for the public and the internal listener. */
-import { Hono } from 'hono'
+import { Hono, type MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
 import { errorCodes, GatewayError } from './errors.ts'
 import type { Authenticate } from './http/auth.ts'
@@ -18,6 +18,10 @@ export type AppParts = {
   /** Sub-apps with replies of their own form: documents, probes, standard OAuth endpoints. */
   subApps: readonly (Hono | Hono<GatewayEnv>)[]
   authenticate: Authenticate
+  /** Sub-apps served from memory to whoever asks, as often as they ask: no request id, no log line, nothing but a count. */
+  documents: readonly Hono[]
+  /** Around every request but those for documents. */
+  tracing: MiddlewareHandler | undefined
   log: Log
   metrics: Metrics
   trustedProxyHops: number
@@ -29,6 +33,8 @@ export function createApp({
   routes,
   subApps,
   authenticate,
+  documents,
+  tracing,
   log,
   metrics,
   trustedProxyHops,
@@ -36,20 +42,37 @@ export function createApp({
 }: AppParts): HttpApp {
   const app = new Hono<GatewayEnv>()
 
+  for (const { method, path, handler } of documents.flatMap((document) => document.routes)) {
+    app.on(method, path, async (c, next) => {
+      try {
+        const reply: Response | undefined = await handler(c, next)
+        // A middleware of the sub-app that let the request pass.
+        if (reply === undefined) return
+        metrics.requests.inc({ listener, route: path, method: c.req.method, status: reply.status })
+        if (draining()) reply.headers.set('Connection', 'close')
+        return reply
+      } catch (error) {
+        c.set('scope', openScope(c, trustedProxyHops))
+        const reply = failure(c, error)
+        report(c, path, reply.status)
+        return reply
+      }
+    })
+  }
+
+  if (tracing) app.use(tracing)
   app.use(async (c, next) => {
     const scope = openScope(c, trustedProxyHops)
     c.set('scope', scope)
     if (draining()) scope.headers.Connection = 'close'
     await next()
-    report(c)
-  })
-
-  function report(c: GatewayContext): void {
-    const { requestId, startedAt, userId, ip, errorCode, error } = c.get('scope')
     // The pattern, not the path: paths hold ids, and patterns are few.
     const matched = routePath(c, -1)
-    const route = matched === '/*' || matched === '*' ? 'none' : matched
-    const { status } = c.res
+    report(c, matched === '/*' || matched === '*' ? 'none' : matched, c.res.status)
+  })
+
+  function report(c: GatewayContext, route: string, status: number): void {
+    const { requestId, startedAt, userId, ip, errorCode, error } = c.get('scope')
     const durationMs = performance.now() - startedAt
     metrics.requests.inc({ listener, route, method: c.req.method, status })
     metrics.requestSeconds.observe({ listener, route }, durationMs / 1000)

@@ -182,3 +182,19 @@ export const claims = z.string().transform((text, context): OptionalClaim[] => {
 })
 
 export const onOff = z.enum(['on', 'off']).transform((text) => text === 'on')
+
+/** So many acts within so many seconds. */
+export type RateLimitRule = { points: number; seconds: number }
+
+export const rateLimitRule = (fallback: `${number}/${number}`) =>
+  z
+    .string()
+    .transform((text, context): RateLimitRule => {
+      const [, points, period] = /^([1-9]\d{0,8})\/([1-9]\d{0,5})$/.exec(text) ?? []
+      if (points === undefined || period === undefined) {
+        context.addIssue('must be points/seconds, such as 600/60')
+        return z.NEVER
+      }
+      return { points: Number(points), seconds: Number(period) }
+    })
+    .prefault(fallback)

@@ -15,6 +15,8 @@ import {
   onOff,
   platformApiBases,
   port,
+  type RateLimitRule,
+  rateLimitRule,
   type SigningAlgorithm,
   type SisterName,
   seconds,
@@ -29,6 +31,7 @@ export type {
   AppConfig,
   OptionalClaim,
   PlatformName,
+  RateLimitRule,
   SigningAlgorithm,
   SisterName,
 } from './config-formats.ts'
@@ -58,6 +61,13 @@ export const environmentSchema = z.object({
     .url({ protocol: /^https?$/ })
     .default('https://api.weixin.qq.com')
     .describe("WeChat's server API."),
+  UPSTREAM_MAX_CONCURRENCY: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(256)
+    .describe('Connections to each platform; twice as many calls are admitted, the rest is shed.'),
   PLATFORM_API_BASES: platformApiBases
     .optional()
     .describe('Server APIs of the sister platforms, where they are not the public ones: JSON, platform to URL.'),
@@ -98,6 +108,16 @@ export const environmentSchema = z.object({
     .default(0)
     .describe('How many proxies may be believed about the client address.'),
   RATE_LIMIT: onOff.default(true).describe('`off` for tests and benchmarks.'),
+  RATE_LIMIT_LOGIN_PER_ADDRESS: rateLimitRule('1200/60').describe(
+    'Logins per client address, as points/seconds; generous, since mobile carriers put many people behind one address.',
+  ),
+  RATE_LIMIT_LOGIN_PER_OPENID: rateLimitRule('30/60').describe('Logins of one person.'),
+  RATE_LIMIT_REFRESH_PER_ADDRESS: rateLimitRule('2400/60').describe(
+    'Refreshes per client address; generous for the same reason.',
+  ),
+  RATE_LIMIT_PAID_PER_USER: rateLimitRule('10/3600').describe(
+    'Acts of one user that cost money, such as asking WeChat for the phone number.',
+  ),
   STATUS_LIST_TTL_SECONDS: seconds(1, 3600)
     .default(30)
     .describe('How often verifiers fetch the status lists: an ended session is refused after this and 5 seconds.'),
@@ -111,6 +131,14 @@ export const environmentSchema = z.object({
   SHUTDOWN_DELAY_SECONDS: seconds(0, 60)
     .default(2)
     .describe('How long, after SIGTERM, new requests are still served while proxies notice; then the listeners close.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      'Collector of OpenTelemetry traces (OTLP over HTTP); `/v1/traces` is added. Unset: tracing is not even loaded.',
+    ),
+  OTEL_SERVICE_NAME: z.string().min(1).default('auth-gateway').describe('`service.name` of the traces.'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1).describe('The share of traces that is kept.'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
@@ -130,6 +158,7 @@ export type Config = {
   encryptionKeys: EncryptionKey[]
   apps: AppConfig[]
   wechatApiBase: string
+  upstreamMaxConcurrency: number
   platformApiBases: Partial<Record<SisterName, string>>
   publicListener: { host: string; port: number }
   internalListener: { host: string; port: number }
@@ -148,9 +177,17 @@ export type Config = {
   accessTokenClaims: OptionalClaim[]
   trustedProxyHops: number
   rateLimit: boolean
+  rateLimits: {
+    loginPerAddress: RateLimitRule
+    loginPerOpenid: RateLimitRule
+    refreshPerAddress: RateLimitRule
+    paidPerUser: RateLimitRule
+  }
   statusListTtlSeconds: number
   auditRetentionMonths: number
   shutdownDelaySeconds: number
+  /** Undefined: tracing is off and not loaded. */
+  tracing: { endpoint: string; serviceName: string; ratio: number } | undefined
   logLevel: string
 }
 
@@ -262,6 +299,7 @@ function toConfig(env: Environment): Config {
     encryptionKeys: env.ENCRYPTION_KEYS,
     apps: env.APPS ?? [single],
     wechatApiBase: env.WECHAT_API_BASE.replace(/\/+$/, ''),
+    upstreamMaxConcurrency: env.UPSTREAM_MAX_CONCURRENCY,
     platformApiBases: env.PLATFORM_API_BASES ?? {},
     publicListener: { host: env.HOST, port: env.PORT },
     internalListener: { host: env.ADMIN_HOST, port: env.ADMIN_PORT },
@@ -280,9 +318,22 @@ function toConfig(env: Environment): Config {
     accessTokenClaims: env.ACCESS_TOKEN_CLAIMS,
     trustedProxyHops: env.TRUSTED_PROXY_HOPS,
     rateLimit: env.RATE_LIMIT,
+    rateLimits: {
+      loginPerAddress: env.RATE_LIMIT_LOGIN_PER_ADDRESS,
+      loginPerOpenid: env.RATE_LIMIT_LOGIN_PER_OPENID,
+      refreshPerAddress: env.RATE_LIMIT_REFRESH_PER_ADDRESS,
+      paidPerUser: env.RATE_LIMIT_PAID_PER_USER,
+    },
     statusListTtlSeconds: env.STATUS_LIST_TTL_SECONDS,
     auditRetentionMonths: env.AUDIT_RETENTION_MONTHS,
     shutdownDelaySeconds: env.SHUTDOWN_DELAY_SECONDS,
+    tracing: env.OTEL_EXPORTER_OTLP_ENDPOINT
+      ? {
+          endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
+          serviceName: env.OTEL_SERVICE_NAME,
+          ratio: env.OTEL_TRACES_SAMPLER_ARG,
+        }
+      : undefined,
     logLevel: env.LOG_LEVEL,
   }
 }

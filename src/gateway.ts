@@ -13,6 +13,7 @@ import { createHousekeepingStore } from './housekeeping/store.ts'
 import type { Authenticate } from './http/auth.ts'
 import { bearerToken } from './http/bearer.ts'
 import { docsRoutes } from './http/docs.ts'
+import { limitByAddress } from './http/limit.ts'
 import { describeApi } from './http/openapi.ts'
 import type { Route } from './http/route.ts'
 import { createIntrospection } from './introspection/introspection.ts'
@@ -27,11 +28,15 @@ import { loginRoutes } from './login/routes.ts'
 import { createLoginStore } from './login/store.ts'
 import type { Log } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
-import { type DependencyState, healthRoutes } from './observability/routes.ts'
-import type { Send } from './platforms/fetch-json.ts'
+import { healthRoutes, metricsRoutes } from './observability/routes.ts'
+import type { Tracing } from './observability/tracing.ts'
+import { observeUpstream } from './observability/upstream.ts'
+import { type Send, traceSend } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
+import { withResilience } from './platforms/resilience.ts'
 import { createSisters } from './platforms/sisters.ts'
 import { createWechat } from './platforms/wechat.ts'
+import { createRateLimits } from './rate-limit/rate-limit.ts'
 import { createStatusLists } from './revocation/publisher.ts'
 import { statusListRoutes } from './revocation/routes.ts'
 import { createSessionEvents } from './revocation/session-events.ts'
@@ -57,6 +62,7 @@ export type GatewayParts = {
   clock: Clock
   log: Log
   metrics?: Metrics
+  tracing?: Tracing | undefined
   /** In development the API description is served to the public too. */
   docsOnPublic?: boolean
 }
@@ -74,9 +80,11 @@ export type Gateway = {
 }
 
 const START_RETRY_MS = 500
+const CACHE_WAIT_MS = 1000
+const CACHE_POLL_MS = 20
 
 export function createGateway(parts: GatewayParts): Gateway {
-  const { config, database, cache, send, clock, log, metrics = createMetrics(), docsOnPublic = false } = parts
+  const { config, database, cache, send, clock, log, metrics = createMetrics(), docsOnPublic = false, tracing } = parts
   const now = () => clock.now()
   const sealer = createSealer(config.encryptionKeys)
   const audit = createAudit({
@@ -84,9 +92,22 @@ export function createGateway(parts: GatewayParts): Gateway {
     onError: (error, lost) => log.error({ error, lost }, 'audit events were lost'),
   })
 
-  const wechat = createWechat({ send, apiBase: config.wechatApiBase })
-  const sisters = createSisters({ apps: config.apps, apiBases: config.platformApiBases, send, cache, sealer, clock })
-  const apps = createApps({ apps: config.apps, platforms: [wechat, ...sisters] })
+  const traced = traceSend(send, tracing?.span)
+  const wechat = createWechat({ send: traced, apiBase: config.wechatApiBase })
+  const upstream = { apps: config.apps, send: traced, cache, sealer, clock }
+  const sisters = createSisters({ ...upstream, apiBases: config.platformApiBases })
+  const platforms = [wechat, ...sisters].map((platform) =>
+    withResilience({
+      platform,
+      maxConcurrency: config.upstreamMaxConcurrency,
+      ...observeUpstream({ platform: platform.name, metrics, log }),
+    }),
+  )
+  const apps = createApps({ apps: config.apps, platforms })
+
+  const limits = config.rateLimit
+    ? createRateLimits({ cache, config, onRefused: (limit) => metrics.rateLimited.inc({ limit }) })
+    : undefined
 
   /** The longest life of an access token of any app. */
   const tokenTtlSeconds = Math.max(
@@ -168,6 +189,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     sessions,
     audit,
     clock,
+    perOpenid: limits?.loginPerOpenid,
     onLogin: (platform, outcome) => metrics.logins.inc({ platform, outcome }),
     onVaultLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is away'),
   })
@@ -186,14 +208,24 @@ export function createGateway(parts: GatewayParts): Gateway {
   })
 
   let draining = false
-  let databaseState: DependencyState = 'unknown'
-  const withoutLimit = async () => undefined
-  const common = { authenticate, log, metrics, trustedProxyHops: config.trustedProxyHops, draining: () => draining }
+  const common = {
+    authenticate,
+    log,
+    metrics,
+    trustedProxyHops: config.trustedProxyHops,
+    draining: () => draining,
+    tracing: tracing?.middleware,
+  }
+  const dependencies = () =>
+    ({
+      postgres: database.available() ? 'up' : 'down',
+      redis: cache.available() ? 'up' : 'down',
+    }) as const
 
   const routes = {
     public: [
-      ...loginRoutes({ login, limit: withoutLimit }),
-      ...sessionRoutes({ sessions, accessTokens, limit: withoutLimit }),
+      ...loginRoutes({ login, limit: limitByAddress(limits?.loginPerAddress) }),
+      ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits?.refreshPerAddress) }),
     ],
     internal: adminRoutes({ store: createAdminStore(database), users, sessions, ring }),
   } satisfies Gateway['routes']
@@ -211,11 +243,11 @@ export function createGateway(parts: GatewayParts): Gateway {
     ...common,
     listener: 'public',
     routes: routes.public,
-    subApps: [
+    documents: [
       documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds }),
       statusListRoutes({ lists: statusLists, issuer: config.issuer, ttlSeconds: config.statusListTtlSeconds }),
-      ...(docsOnPublic ? [docs] : []),
     ],
+    subApps: docsOnPublic ? [docs] : [],
   })
   const internalApp = createApp({
     ...common,
@@ -224,25 +256,32 @@ export function createGateway(parts: GatewayParts): Gateway {
     subApps: [
       docs,
       introspectionRoutes({ introspection: createIntrospection({ sessions, issuer: config.issuer }), authenticate }),
+    ],
+    documents: [
+      metricsRoutes({
+        metrics,
+        sources: {
+          now,
+          pool: database.pool,
+          dependencies,
+          keys: ring.list,
+          rotationSeconds: config.signingKeyRotationSeconds,
+        },
+      }),
       healthRoutes({
         notReady() {
           if (draining) return 'draining'
           if (!ring.ready()) return 'signing keys are not loaded yet'
           return statusLists.ready() ? undefined : 'status lists are not loaded yet'
         },
-        dependencies: () => ({ postgres: databaseState, redis: cache.available() ? 'up' : 'down' }),
+        dependencies,
       }),
     ],
   })
 
-  async function watchDatabase(): Promise<void> {
-    try {
-      await database.run({ name: 'ping', text: 'select 1' }, [])
-      databaseState = 'up'
-    } catch (error) {
-      databaseState = 'down'
-      throw error
-    }
+  /** Asks, so that an outage is noticed while nobody else does. */
+  async function probeDependencies(): Promise<void> {
+    await Promise.all([database.run({ name: 'ping', text: 'select 1' }, []), cache.get('ping')])
   }
   async function pollStatusLists(): Promise<void> {
     try {
@@ -253,9 +292,9 @@ export function createGateway(parts: GatewayParts): Gateway {
   }
   const jobs: Job[] = [
     { name: 'signing-keys', everyMs: ring.tickEveryMs, run: () => ring.tick() },
+    { name: 'dependency-probe', everyMs: 5000, run: probeDependencies },
     { name: 'status-lists', everyMs: statusLists.pollEveryMs, run: pollStatusLists },
     { name: 'housekeeping', everyMs: housekeeping.everyMs, run: () => housekeeping.run() },
-    { name: 'database-probe', everyMs: 5000, run: watchDatabase },
   ]
   let running: ReturnType<typeof startJobs> | undefined
 
@@ -281,7 +320,9 @@ export function createGateway(parts: GatewayParts): Gateway {
       }
       // SIGTERM came while the database was away: there is nothing to start.
       if (draining) return
-      databaseState = 'up'
+      // A moment for the cache to connect, so that the first codes are claimed like any other; without it logins work all the same.
+      for (let waitedMs = 0; !cache.available() && waitedMs < CACHE_WAIT_MS; waitedMs += CACHE_POLL_MS)
+        await new Promise((resolve) => setTimeout(resolve, CACHE_POLL_MS))
       running = startJobs({
         jobs,
         onSuccess: (job) => metrics.jobSuccess.set({ task: job }, clock.now().getTime() / 1000),

@@ -5,6 +5,7 @@ import { createGateway } from './gateway.ts'
 import { listen } from './listeners.ts'
 import { createLog } from './observability/log.ts'
 import { createMetrics } from './observability/metrics.ts'
+import { startTracing } from './observability/tracing.ts'
 import { createUndiciSender } from './platforms/fetch-json.ts'
 import { createRedisCache } from './storage/cache.redis.ts'
 import { createPostgres } from './storage/database.ts'
@@ -25,14 +26,20 @@ function configOrExit(): Config {
 const config = configOrExit()
 const log = createLog({ level: config.logLevel })
 const metrics = createMetrics({ defaults: true })
-const sender = createUndiciSender()
+const tracing = config.tracing && (await startTracing(config.tracing))
+const sender = createUndiciSender({ connections: config.upstreamMaxConcurrency })
 const database = createPostgres({
   url: config.databaseUrl,
   poolMax: config.databasePoolMax,
   onError: (error) => log.warn({ error }, 'a PostgreSQL connection broke'),
+  span: tracing?.span,
 })
-const cache = createRedisCache({ url: config.redisUrl, onError: (error) => log.warn({ error }, 'Redis connection') })
-const gateway = createGateway({ config, database, cache, send: sender.send, clock: systemClock, log, metrics })
+const cache = createRedisCache({
+  url: config.redisUrl,
+  onError: (error) => log.warn({ error }, 'Redis connection'),
+  span: tracing?.span,
+})
+const gateway = createGateway({ config, database, cache, send: sender.send, clock: systemClock, log, metrics, tracing })
 
 const listeners = await Promise.all([
   listen(gateway.publicApp, config.publicListener),
@@ -49,6 +56,7 @@ async function stop(signal: string): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, config.shutdownDelaySeconds * 1000))
   await Promise.all(listeners.map((listener) => listener.close(DRAIN_DEADLINE_MS)))
   await Promise.all([gateway.close(), sender.close()])
+  await tracing?.close()
   log.info('stopped')
   log.flush(() => process.exit(0))
 }

@@ -16,7 +16,7 @@ This table is made from the code by \`npm run docs\`.
 type Definition = { type: string; defaultValue?: unknown; innerType?: { def: Definition } }
 
 function defaultOf(definition: Definition): string {
-  if (definition.type === 'default') return written(definition.defaultValue)
+  if (definition.type === 'default' || definition.type === 'prefault') return written(definition.defaultValue)
   return definition.type === 'optional' ? 'none' : 'required'
 }
 

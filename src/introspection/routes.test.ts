@@ -19,6 +19,8 @@ const app = createApp({
   subApps: [
     introspectionRoutes({ introspection: { introspect: away, revoke: away, verify: away }, authenticate: { service } }),
   ],
+  documents: [],
+  tracing: undefined,
   log: createLog({ level: 'silent' }),
   metrics: createMetrics(),
   trustedProxyHops: 0,

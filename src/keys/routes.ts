@@ -10,6 +10,7 @@ export function documentRoutes({ ring, issuer, jwksMaxAgeSeconds }: DocumentRout
     'Content-Type': 'application/json',
     'Cache-Control': `public, max-age=${jwksMaxAgeSeconds}, stale-while-revalidate=60, stale-if-error=86400`,
     'Access-Control-Allow-Origin': '*',
+    'X-Content-Type-Options': 'nosniff',
   }
 
   function answer(request: { header(name: string): string | undefined }, { body, etag }: PublishedDocument): Response {

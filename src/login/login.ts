@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import { GatewayError } from '../errors.ts'
 import { PlatformError } from '../platforms/platform.ts'
 import type { App, Apps } from '../platforms/registry.ts'
+import { type RateLimit, refuseUnlessAllowed } from '../rate-limit/rate-limit.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { TokenReply } from '../sessions/token-reply.ts'
 import { CacheUnavailable } from '../storage/cache.ts'
@@ -21,7 +22,8 @@ export type LoginRequest = UserInfoInput & {
 }
 
 export type Login = {
-  login(request: LoginRequest, origin: Origin): Promise<TokenReply>
+  /** `permitted` is awaited before anything is sent to the platform. */
+  login(request: LoginRequest, origin: Origin, permitted: Promise<void>): Promise<TokenReply>
 }
 
 export type LoginParts = {
@@ -33,6 +35,7 @@ export type LoginParts = {
   sessions: Sessions
   audit: Audit
   clock: Clock
+  perOpenid: RateLimit | undefined
   onLogin: (platform: string, outcome: string) => void
   onVaultLost: (error: unknown) => void
 }
@@ -41,7 +44,7 @@ export type LoginParts = {
 const MAX_ATTEMPTS = 6
 
 export function createLogin(parts: LoginParts): Login {
-  const { apps, replay, vault, store, users, sessions, audit, clock, onLogin, onVaultLost } = parts
+  const { apps, replay, vault, store, users, sessions, audit, clock, perOpenid, onLogin, onVaultLost } = parts
 
   /** Sends the sign-in until it has a user: joins by unionid where one appeared, looks again after a lost race. */
   async function signIn(request: SignIn, origin: Origin): Promise<SignedIn> {
@@ -81,6 +84,17 @@ export function createLogin(parts: LoginParts): Login {
     }
   }
 
+  /**
+   * Counts this person's login beside the sign-in, so that it costs no round trip. A refusal known beforehand throws before anything
+   * is done; one that comes later leaves at most a session that nobody has a token of.
+   */
+  function countPerson(person: string): Promise<void> | undefined {
+    const taken = perOpenid?.take(person)
+    if (perOpenid === undefined || taken === undefined) return undefined
+    if (taken instanceof Promise) return taken.then((late) => refuseUnlessAllowed(perOpenid, late))
+    refuseUnlessAllowed(perOpenid, taken)
+  }
+
   function toSignIn(
     app: App,
     exchanged: Exchanged,
@@ -106,13 +120,15 @@ export function createLogin(parts: LoginParts): Login {
     }
   }
 
-  async function login(app: App, request: LoginRequest, origin: Origin): Promise<TokenReply> {
-    const exchanged = await replay.exchangeOnce(app, request.code)
+  async function login(app: App, request: LoginRequest, origin: Origin, permitted: Promise<void>): Promise<TokenReply> {
+    const exchanged = await replay.exchangeOnce(app, request.code, permitted)
     const { openid, sessionKey, sid } = exchanged
     const profile = readUserInfo(request, { appid: app.appid, openid, sessionKey, now: clock.now() })
+    const counted = countPerson(`${app.platform}:${app.appid}:${openid}`)
     const [signed] = await Promise.all([
       signIn(toSignIn(app, exchanged, profile, request, origin), origin),
       keepSessionKey(app, exchanged),
+      counted,
     ])
     if (signed.ended_at) throw new GatewayError('A0223', { note: 'this code was used, and its session has ended' })
     await sessions.keepLimit({ sid, userId: signed.user_id, ...app }, signed.other_sessions, origin)
@@ -135,15 +151,15 @@ export function createLogin(parts: LoginParts): Login {
   }
 
   return {
-    async login(request, origin) {
+    async login(request, origin, permitted) {
       const app = apps.choose(request.appid, request.platform)
       try {
-        const tokens = await login(app, request, origin)
+        const tokens = await login(app, request, origin, permitted)
         onLogin(app.platform, 'ok')
         return tokens
       } catch (error) {
         const reason = refusalOf(error)
-        onLogin(app.platform, reason ?? 'failed')
+        onLogin(app.platform, reason ?? (isRateLimited(error) ? 'rate_limited' : 'failed'))
         if (reason)
           audit.record({ kind: 'login_refused', at: clock.now(), origin, appid: app.appid, detail: { reason } })
         throw error
@@ -158,3 +174,5 @@ function refusalOf(error: unknown): string | undefined {
   if (error instanceof GatewayError && ['A0202', 'A0203', 'A0223', 'A0340'].includes(error.code)) return error.code
   return undefined
 }
+
+const isRateLimited = (error: unknown): boolean => error instanceof GatewayError && error.code === 'A0501'

@@ -12,8 +12,11 @@ import { type Cache, CacheUnavailable } from '../storage/cache.ts'
 export type Exchanged = Exchange & { sid: string; newUserId: string }
 
 export type Replay = {
-  /** The result of this code's one exchange. Throws PlatformError as the exchange did, or A0506 when it does not come in time. */
-  exchangeOnce(app: App, code: string): Promise<Exchanged>
+  /**
+   * The result of this code's one exchange, made once it is `permitted`; the claim on the code and the counting behind that permit
+   * share a round trip. Throws as `permitted` does, PlatformError as the exchange did, or A0506 when it does not come in time.
+   */
+  exchangeOnce(app: App, code: string, permitted: Promise<void>): Promise<Exchanged>
 }
 
 /** How long a finished result answers the same code again. */
@@ -59,17 +62,19 @@ export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: S
     }
   }
 
-  async function claimAndExchange(key: string, app: App, code: string): Promise<Outcome> {
+  async function claimAndExchange(key: string, app: App, code: string, permitted: Promise<void>): Promise<Outcome> {
     const claim = CLAIM_PREFIX + randomToken()
     let claimed: boolean
     try {
       claimed = await cache.setIfAbsent(key, claim, CLAIM_MS)
     } catch (error) {
       if (!(error instanceof CacheUnavailable)) throw error
+      await permitted
       return await exchange(app, code)
     }
-    if (!claimed) return await waitForOther(key, app, code)
+    if (!claimed) return await waitForOther(key, app, code, permitted)
     try {
+      await permitted
       const outcome = await exchange(app, code)
       // Not awaited: it travels with the sign-in statement. If it is lost, a repeated code is refused by the platform.
       void cache.set(key, sealer.seal(JSON.stringify(outcome), key), REPLAY_MS).catch(() => undefined)
@@ -80,11 +85,11 @@ export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: S
     }
   }
 
-  async function waitForOther(key: string, app: App, code: string): Promise<Outcome> {
+  async function waitForOther(key: string, app: App, code: string, permitted: Promise<void>): Promise<Outcome> {
     for (let waitedMs = 0; waitedMs < WAIT_MS; waitedMs += POLL_MS) {
       const value = await cache.get(key).catch(stillWaiting)
       // The owner failed and let go: our turn.
-      if (value === undefined) return await claimAndExchange(key, app, code)
+      if (value === undefined) return await claimAndExchange(key, app, code, permitted)
       if (!value.startsWith(CLAIM_PREFIX)) return JSON.parse(sealer.open(value, key)) as Outcome
       await new Promise((resolve) => setTimeout(resolve, POLL_MS))
     }
@@ -92,7 +97,7 @@ export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: S
   }
 
   return {
-    async exchangeOnce(app, code) {
+    async exchangeOnce(app, code, permitted) {
       // The code is a bearer secret for its five minutes: only its hash is kept.
       const digest = hash('sha256', `${app.platform}\n${app.appid}\n${code}`, 'base64url')
       const key = `exchange:${digest}`
@@ -100,11 +105,12 @@ export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: S
       if (!entry || entry.at <= clock.now().getTime() - REPLAY_MS) {
         forgetOld()
         local.delete(key)
-        entry = { outcome: claimAndExchange(key, app, code), at: clock.now().getTime() }
+        entry = { outcome: claimAndExchange(key, app, code, permitted), at: clock.now().getTime() }
         local.set(key, entry)
         entry.outcome.catch(() => local.delete(key))
       }
       const outcome = await entry.outcome
+      await permitted
       if ('exchanged' in outcome) return outcome.exchanged
       const { operation, ...parts } = outcome.refused
       throw new PlatformError(operation, 'refused', parts)

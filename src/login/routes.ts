@@ -1,6 +1,7 @@
 /** POST /api/login. */
 import { z } from 'zod'
 import { originOf, replyHeader } from '../http/context.ts'
+import type { Limit } from '../http/limit.ts'
 import { type Route, route } from '../http/route.ts'
 import { tokenReplySchema } from '../sessions/token-reply.ts'
 import type { Login } from './login.ts'
@@ -34,13 +35,7 @@ const loginBody = z
     }
   })
 
-export function loginRoutes({
-  login,
-  limit,
-}: {
-  login: Login
-  limit: (c: Parameters<Route['handle']>[0]) => Promise<void>
-}): Route[] {
+export function loginRoutes({ login, limit }: { login: Login; limit: Limit }): Route[] {
   return [
     route(
       {
@@ -72,9 +67,8 @@ export function loginRoutes({
         message: { zh: '授权成功', en: 'Logged in' },
       },
       async ({ body }, c) => {
-        await limit(c)
         replyHeader(c, 'Cache-Control', 'no-store')
-        const reply = await login.login(body, originOf(c))
+        const reply = await login.login(body, originOf(c), limit(c))
         c.get('scope').userId = reply.user_id
         return reply
       },

@@ -53,6 +53,7 @@ export type SignedIn = {
  */
 const signInStatement: Statement = {
   name: 'sign_in',
+  shared: true,
   text: `
     with input as materialized (
       select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[], $9::text[],
@@ -128,6 +129,8 @@ export type LoginStore = ReturnType<typeof createLoginStore>
 
 export function createLoginStore({ database, now }: { database: Database; now: () => Date }) {
   const signIn = createBatch<SignIn, SignInResult>({
+    name: signInStatement.name,
+    span: database.span,
     keyOf: (item) => `${item.openid} ${item.platform} ${item.appid}`,
     async run(items) {
       const rows = await database.run<SignedIn & { ord: number; needs_join: boolean | null }>(signInStatement, [

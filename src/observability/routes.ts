@@ -1,5 +1,7 @@
-/** Liveness and readiness. An outage of a shared store is reported, but never takes every replica out of rotation at once. */
+/** Probes, and the page that Prometheus reads, on the internal listener. */
 import { Hono } from 'hono'
+import { type GaugeSources, sampleGauges } from './gauges.ts'
+import type { Metrics } from './metrics.ts'
 
 export type DependencyState = 'up' | 'down' | 'unknown'
 
@@ -22,6 +24,15 @@ export function healthRoutes({ notReady, dependencies }: Health): Hono {
       },
       reason === undefined ? 200 : 503,
     )
+  })
+  return app
+}
+
+export function metricsRoutes({ metrics, sources }: { metrics: Metrics; sources: GaugeSources }): Hono {
+  const app = new Hono()
+  app.get('/metrics', async (c) => {
+    sampleGauges(metrics, sources)
+    return c.body(await metrics.registry.metrics(), 200, { 'Content-Type': metrics.registry.contentType })
   })
   return app
 }

@@ -1,6 +1,7 @@
 /** The one caller upstream: undici pools with time limits, no redirects, bounded replies; JSON whatever its Content-Type. */
 import { EventEmitter } from 'node:events'
 import { Pool } from 'undici'
+import type { Span } from '../span.ts'
 import { PlatformError } from './platform.ts'
 
 export type UpstreamRequest = {
@@ -73,6 +74,10 @@ export function createUndiciSender({ connections = 256 }: { connections?: number
     },
   }
 }
+
+/** The same sender, each call inside a span named by its operation; the URL holds secrets and stays out. */
+export const traceSend = (send: Send, span: Span | undefined): Send =>
+  span === undefined ? send : (request) => span(`platform ${request.operation}`, () => send(request))
 
 /** Sends and reads a JSON object; the platform's Content-Type is ignored (WeChat says text/plain). */
 export async function fetchJson(send: Send, request: UpstreamRequest): Promise<Record<string, unknown>> {

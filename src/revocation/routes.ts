@@ -11,6 +11,7 @@ export function statusListRoutes({ lists, issuer, ttlSeconds }: StatusListRoutes
     'Cache-Control': `public, max-age=${ttlSeconds}`,
     'Access-Control-Allow-Origin': '*',
     'Access-Control-Expose-Headers': 'ETag',
+    'X-Content-Type-Options': 'nosniff',
   }
 
   app.use('/status-lists/*', async (c, next) => {

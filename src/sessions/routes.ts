@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import { bearerToken } from '../http/bearer.ts'
-import { type GatewayContext, originOf, replyHeader } from '../http/context.ts'
+import { originOf, replyHeader } from '../http/context.ts'
+import type { Limit } from '../http/limit.ts'
 import { type Route, route } from '../http/route.ts'
 import type { AccessTokens } from '../tokens/access-token.ts'
 import type { Sessions } from './sessions.ts'
@@ -24,7 +25,7 @@ const sessionItemSchema = z
 export type SessionRoutesParts = {
   sessions: Sessions
   accessTokens: AccessTokens
-  limit: (c: GatewayContext) => Promise<void>
+  limit: Limit
 }
 
 export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesParts): Route[] {

@@ -33,6 +33,7 @@ export type RefreshRow = {
  */
 const refreshStatement: Statement = {
   name: 'refresh_sessions',
+  shared: true,
   text: `
     with input as materialized (
       select * from unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) as i (sid, counter, ip, request_id)
@@ -87,6 +88,8 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
   const { kysely } = database
 
   const refresh = createBatch<RefreshItem, RefreshRow | undefined>({
+    name: refreshStatement.name,
+    span: database.span,
     keyOf: (item) => item.sid,
     async run(items) {
       const at = now()

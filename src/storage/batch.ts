@@ -1,5 +1,6 @@
 /** Lets concurrent requests share one statement, each with its own result or error; alone, a request waits for nobody. */
 import { GatewayError } from '../errors.ts'
+import type { Span } from '../span.ts'
 import { isDatabaseUnavailable } from './database.ts'
 
 export type BatchOptions<Item, Result> = {
@@ -11,12 +12,15 @@ export type BatchOptions<Item, Result> = {
   maxUnderWay?: number
   /** Beyond this many waiting, a request is shed early (B0210). */
   maxWaiting?: number
+  /** Around each request's own wait, since the statement itself belongs to several. */
+  span?: Span | undefined
+  name: string
 }
 
 type Waiting<Item, Result> = { item: Item; key: string; resolve(result: Result): void; reject(error: unknown): void }
 
 export function createBatch<Item, Result>(options: BatchOptions<Item, Result>): (item: Item) => Promise<Result> {
-  const { run, keyOf, maxItems = 64, maxUnderWay = 2, maxWaiting = 4096 } = options
+  const { run, keyOf, maxItems = 64, maxUnderWay = 2, maxWaiting = 4096, span, name } = options
   let waiting: Waiting<Item, Result>[] = []
   let underWay = 0
 
@@ -59,11 +63,12 @@ export function createBatch<Item, Result>(options: BatchOptions<Item, Result>): 
     }
   }
 
-  return (item) =>
-    new Promise((resolve, reject) => {
+  const enqueue = (item: Item) =>
+    new Promise<Result>((resolve, reject) => {
       if (waiting.length >= maxWaiting)
         return reject(new GatewayError('B0210', { note: 'statement queue is full', retryAfterSeconds: 1 }))
       waiting.push({ item, key: keyOf(item), resolve, reject })
       start()
     })
+  return span ? (item) => span(`postgres ${name}`, () => enqueue(item)) : enqueue
 }

@@ -1,6 +1,7 @@
 /** The cache inside the process: for development, and for tests that need no server. */
 import type { Clock } from '../clock.ts'
 import type { Cache } from './cache.ts'
+import { createMemoryLimiter } from './limiter.ts'
 
 export type MemoryCache = Cache & {
   /** Everything it holds, for tests that search for secrets. */
@@ -50,6 +51,7 @@ export function createMemoryCache({ clock }: { clock: Clock }): MemoryCache {
       const kept = (streams.get(stream) ?? []).filter((each) => each.at > now() - keepMs)
       streams.set(stream, [...kept, { at: now(), entry }])
     },
+    limiter: createMemoryLimiter,
     available: () => true,
     close: async () => entries.clear(),
     dump: () => JSON.stringify([[...entries], [...streams]]),

@@ -1,6 +1,8 @@
 /** The cache on Redis, shared by all replicas; a frozen server costs one time limit, then fails fast until it answers again. */
 import { Redis } from 'ioredis'
+import type { Span } from '../span.ts'
 import { type Cache, CacheUnavailable } from './cache.ts'
+import { createRedisLimiter } from './limiter.ts'
 
 const COMMAND_TIMEOUT_MS = 500
 const CONNECT_TIMEOUT_MS = 1000
@@ -10,9 +12,19 @@ const replaceScript = `if redis.call('get', KEYS[1]) == ARGV[1] then redis.call(
 const deleteIfScript = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`
 const incrementScript = `local n = redis.call('incr', KEYS[1]) if n == 1 then redis.call('pexpire', KEYS[1], ARGV[1]) end return n`
 
-export type RedisOptions = { url: string; keyPrefix?: string; onError?: (error: Error) => void }
+export type RedisOptions = {
+  url: string
+  keyPrefix?: string
+  onError?: (error: Error) => void
+  span?: Span | undefined
+}
 
-export function createRedisCache({ url, keyPrefix = 'gateway:', onError }: RedisOptions): Cache & { redis: Redis } {
+export function createRedisCache({
+  url,
+  keyPrefix = 'gateway:',
+  onError,
+  span,
+}: RedisOptions): Cache & { redis: Redis } {
   const redis = new Redis(url, {
     keyPrefix,
     enableAutoPipelining: true,
@@ -21,28 +33,27 @@ export function createRedisCache({ url, keyPrefix = 'gateway:', onError }: Redis
     maxRetriesPerRequest: 0,
     commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    // A frozen server never says goodbye: the socket is not kept open to wait for it.
+    disconnectTimeout: 1,
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), MAX_RECONNECT_DELAY_MS),
   })
   redis.on('error', (error) => onError?.(error))
-  let answering = false
-  redis.on('ready', () => {
-    answering = true
-  })
+  // Beside redis.status, which still says "ready" while a frozen server's connection is being closed.
+  let dropping = false
   redis.on('close', () => {
-    answering = false
+    dropping = false
   })
+  const ready = () => redis.status === 'ready' && !dropping
 
-  async function guarded<T>(command: () => Promise<T>): Promise<T> {
+  async function guarded<T>(name: string, command: () => Promise<T>): Promise<T> {
     try {
-      const answer = await command()
-      answering = true
-      return answer
+      return await (span ? span(`redis ${name}`, command) : command())
     } catch (error) {
-      // Not redis.status: while a frozen server's connection is being closed it still says "ready".
-      answering = false
       // A frozen server: drop the connection, so that what follows fails at once until the server answers a new one.
-      if (error instanceof Error && error.message === 'Command timed out' && redis.status === 'ready')
+      if (error instanceof Error && error.message === 'Command timed out' && ready()) {
+        dropping = true
         redis.disconnect(true)
+      }
       throw new CacheUnavailable(error)
     }
   }
@@ -50,21 +61,25 @@ export function createRedisCache({ url, keyPrefix = 'gateway:', onError }: Redis
 
   return {
     redis,
-    get: (key) => guarded(async () => (await redis.get(key)) ?? undefined),
-    set: (key, value, ttlMs) => guarded(async () => void (await redis.set(key, value, 'PX', wholeMs(ttlMs)))),
+    get: (key) => guarded('get', async () => (await redis.get(key)) ?? undefined),
+    set: (key, value, ttlMs) => guarded('set', async () => void (await redis.set(key, value, 'PX', wholeMs(ttlMs)))),
     setIfAbsent: (key, value, ttlMs) =>
-      guarded(async () => (await redis.set(key, value, 'PX', wholeMs(ttlMs), 'NX')) === 'OK'),
+      guarded('setIfAbsent', async () => (await redis.set(key, value, 'PX', wholeMs(ttlMs), 'NX')) === 'OK'),
     replace: (key, expected, value, ttlMs) =>
-      guarded(async () => (await redis.eval(replaceScript, 1, key, expected, value, wholeMs(ttlMs))) === 1),
-    delete: (key) => guarded(async () => void (await redis.del(key))),
-    deleteIf: (key, expected) => guarded(async () => (await redis.eval(deleteIfScript, 1, key, expected)) === 1),
-    increment: (key, ttlMs) => guarded(async () => Number(await redis.eval(incrementScript, 1, key, wholeMs(ttlMs)))),
+      guarded('replace', async () => (await redis.eval(replaceScript, 1, key, expected, value, wholeMs(ttlMs))) === 1),
+    delete: (key) => guarded('delete', async () => void (await redis.del(key))),
+    deleteIf: (key, expected) =>
+      guarded('deleteIf', async () => (await redis.eval(deleteIfScript, 1, key, expected)) === 1),
+    increment: (key, ttlMs) =>
+      guarded('increment', async () => Number(await redis.eval(incrementScript, 1, key, wholeMs(ttlMs)))),
     append: (stream, entry, keepMs) =>
       guarded(
+        'append',
         async () =>
           void (await redis.xadd(stream, 'MINID', '~', Date.now() - keepMs, '*', ...Object.entries(entry).flat())),
       ),
-    available: () => answering,
+    limiter: (options) => createRedisLimiter({ redis, guarded }, options),
+    available: ready,
     close: async () => redis.disconnect(),
   }
 }

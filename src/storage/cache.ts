@@ -14,10 +14,25 @@ export type Cache = {
   increment(key: string, ttlMs: number): Promise<number>
   /** Appends to a stream that forgets entries older than `keepMs`. */
   append(stream: string, entry: Record<string, string>, keepMs: number): Promise<void>
+  /** A counter of its own name, shared by all replicas. */
+  limiter(options: LimiterOptions): Limiter
   /** Whether the cache answered last time it was asked. */
   available(): boolean
   close(): Promise<void>
 }
+
+export type LimiterOptions = { name: string; points: number; seconds: number }
+
+export type Taken = { allowed: boolean; remaining: number; resetSeconds: number }
+
+export type Limiter = {
+  /**
+   * Takes one point of the key: the command leaves in this very tick, and an outage of the store is counted past in this process. A
+   * refusal that this process knows beforehand is answered at once, without a promise and without asking the store.
+   */
+  take(key: string): Promise<Taken> | Refused
+}
+export type Refused = Taken & { allowed: false }
 
 /** The cache did not answer: down, unreachable or too slow. */
 export class CacheUnavailable extends Error {
