@@ -31,6 +31,8 @@ import { type DependencyState, healthRoutes } from './observability/routes.ts'
 import type { Send } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
 import { createWechat } from './platforms/wechat.ts'
+import { createWechatApi } from './platforms/wechat-api.ts'
+import { createWechatCredentials } from './platforms/wechat-credential.ts'
 import { createStatusLists } from './revocation/publisher.ts'
 import { statusListRoutes } from './revocation/routes.ts'
 import { createSessionEvents } from './revocation/session-events.ts'
@@ -83,7 +85,9 @@ export function createGateway(parts: GatewayParts): Gateway {
     onError: (error, lost) => log.error({ error, lost }, 'audit events were lost'),
   })
 
-  const wechat = createWechat({ send, apiBase: config.wechatApiBase })
+  const apiBase = config.wechatApiBase
+  const credentials = createWechatCredentials({ send, apiBase, cache, sealer, clock })
+  const wechat = createWechat({ send, apiBase, userApi: createWechatApi({ send, apiBase, credentials }) })
   const apps = createApps({ apps: config.apps, platforms: [wechat] })
 
   /** The longest life of an access token of any app. */
