@@ -117,7 +117,7 @@ async function build(
 }
 
 /** Calls the simulator in process, with the time limit and the typed failures of the real sender. */
-function simulatorSend(simulator: WechatSimulator): Send {
+export function simulatorSend(simulator: WechatSimulator): Send {
   return async ({ operation, method, url, headers, body, timeoutMs }) => {
     try {
       const reply = await simulator.fetch(url, {
