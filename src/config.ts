@@ -90,6 +90,19 @@ export const environmentSchema = z.object({
     .max(10)
     .default(0)
     .describe('How many proxies may be believed about the client address.'),
+  TEXT_CHECK: onOff.default(false).describe("Whether texts of a profile go through the platform's text check."),
+  TEXT_CHECK_UNAVAILABLE: z
+    .enum(['allow', 'refuse'])
+    .default('allow')
+    .describe('What becomes of a text while the text check does not answer.'),
+  PHONE_SHARED: onOff.default(false).describe('Whether one phone number may belong to several users.'),
+  PHONE_DAILY_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(5)
+    .describe('How often a day a user may redeem a phone code: each costs money.'),
   RATE_LIMIT: onOff.default(true).describe('`off` for tests and benchmarks.'),
   STATUS_LIST_TTL_SECONDS: seconds(1, 3600)
     .default(30)
@@ -139,6 +152,10 @@ export type Config = {
   jwksMaxAgeSeconds: number
   accessTokenClaims: OptionalClaim[]
   trustedProxyHops: number
+  textCheck: boolean
+  textCheckUnavailable: 'allow' | 'refuse'
+  phoneShared: boolean
+  phoneDailyLimit: number
   rateLimit: boolean
   statusListTtlSeconds: number
   auditRetentionMonths: number
@@ -269,6 +286,10 @@ function toConfig(env: Environment): Config {
     jwksMaxAgeSeconds: env.JWKS_MAX_AGE_SECONDS,
     accessTokenClaims: env.ACCESS_TOKEN_CLAIMS,
     trustedProxyHops: env.TRUSTED_PROXY_HOPS,
+    textCheck: env.TEXT_CHECK,
+    textCheckUnavailable: env.TEXT_CHECK_UNAVAILABLE,
+    phoneShared: env.PHONE_SHARED,
+    phoneDailyLimit: env.PHONE_DAILY_LIMIT,
     rateLimit: env.RATE_LIMIT,
     statusListTtlSeconds: env.STATUS_LIST_TTL_SECONDS,
     auditRetentionMonths: env.AUDIT_RETENTION_MONTHS,

@@ -1,6 +1,8 @@
 /** The composition root: every part of the gateway is made here and handed what it needs. */
 import packageJson from '../package.json' with { type: 'json' }
 import { adminRoutes } from './admin/admin-routes.ts'
+import { createOpenData } from './admin/open-data.ts'
+import { openDataRoutes } from './admin/open-data-routes.ts'
 import { createServiceTokens } from './admin/service-tokens.ts'
 import { createAdminStore } from './admin/store.ts'
 import { createApp, type HttpApp } from './app.ts'
@@ -33,6 +35,13 @@ import { createApps } from './platforms/registry.ts'
 import { createWechat } from './platforms/wechat.ts'
 import { createWechatApi } from './platforms/wechat-api.ts'
 import { createWechatCredentials } from './platforms/wechat-credential.ts'
+import { createDailyLimit } from './profile/daily-limit.ts'
+import { createOpenWithKeptKey } from './profile/open-data.ts'
+import { createPhoneNumbers } from './profile/phone-number.ts'
+import { createProfiles } from './profile/profile.ts'
+import { profileRoutes } from './profile/routes.ts'
+import { createProfileStore } from './profile/store.ts'
+import { createTextCheck } from './profile/text-check.ts'
 import { createStatusLists } from './revocation/publisher.ts'
 import { statusListRoutes } from './revocation/routes.ts'
 import { createSessionEvents } from './revocation/session-events.ts'
@@ -174,6 +183,38 @@ export function createGateway(parts: GatewayParts): Gateway {
     onVaultLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is away'),
   })
 
+  const profileStore = createProfileStore(database)
+  const textCheck = createTextCheck({
+    enabled: config.textCheck,
+    whenUnavailable: config.textCheckUnavailable,
+    onUnchecked: (error) => log.warn({ error }, 'a text was taken unchecked: the text check did not answer'),
+  })
+  const openWithKeptKey = createOpenWithKeptKey({ vault, clock })
+  const openData = createOpenData({
+    findIdentity: profileStore.identityIn,
+    openWithKeptKey,
+    apps,
+    vault,
+    audit,
+    clock,
+  })
+  const phoneNumbers = createPhoneNumbers({
+    store: profileStore,
+    apps,
+    openData: openWithKeptKey,
+    limit: createDailyLimit({
+      name: 'phone',
+      perDay: config.phoneDailyLimit,
+      cache,
+      clock,
+      onRefused: () => metrics.rateLimited.inc({ limit: 'phone' }),
+    }),
+    shared: config.phoneShared,
+    clock,
+    onPaidCall: () => metrics.paidCalls.inc({ operation: 'getPhoneNumber' }),
+  })
+  const profiles = createProfiles({ store: profileStore, apps, textCheck, clock })
+
   const serviceTokens = createServiceTokens({ tokens: config.adminTokens })
   const authenticate: Authenticate = {
     user: (c) => sessions.authenticate(bearerToken(c)),
@@ -195,9 +236,13 @@ export function createGateway(parts: GatewayParts): Gateway {
   const routes = {
     public: [
       ...loginRoutes({ login, limit: withoutLimit }),
+      ...profileRoutes({ profiles, phoneNumbers }),
       ...sessionRoutes({ sessions, accessTokens, limit: withoutLimit }),
     ],
-    internal: adminRoutes({ store: createAdminStore(database), users, sessions, ring }),
+    internal: [
+      ...adminRoutes({ store: createAdminStore(database), users, sessions, ring }),
+      ...openDataRoutes({ openData }),
+    ],
   } satisfies Gateway['routes']
   const docs = docsRoutes({
     describe: () =>

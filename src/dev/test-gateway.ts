@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../clock.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
 import { createLog } from '../observability/log.ts'
+import { createMetrics, type Metrics } from '../observability/metrics.ts'
 import type { Send } from '../platforms/fetch-json.ts'
 import { PlatformError } from '../platforms/platform.ts'
 import { openTestStores, type TestStores } from './real-stores.ts'
@@ -32,6 +33,7 @@ export type TestGateway = Gateway & {
   environment: Record<string, string | undefined>
   stores: TestStores
   simulator: WechatSimulator
+  metrics: Metrics
   /** Every log line so far. */
   logs(): string
   /** JSON in, envelope out. */
@@ -74,7 +76,8 @@ async function build(
   const config = loadConfig({ ...testEnvironment, ...environment })
   const lines: string[] = []
   const log = createLog({ level: 'trace', destination: { write: (line: string) => void lines.push(line) } })
-  const gateway = createGateway({ config, ...view, send: simulatorSend(simulator), clock, log })
+  const metrics = createMetrics()
+  const gateway = createGateway({ config, ...view, send: simulatorSend(simulator), clock, log, metrics })
   await gateway.start()
 
   const callOn =
@@ -100,6 +103,7 @@ async function build(
     environment: { ...testEnvironment, ...environment },
     stores,
     simulator,
+    metrics,
     logs: () => lines.join(''),
     call,
     internal: callOn(gateway.internalApp),
