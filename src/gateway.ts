@@ -37,6 +37,8 @@ import { createWechatApi } from './platforms/wechat-api.ts'
 import { createWechatCredentials } from './platforms/wechat-credential.ts'
 import { createDailyLimit } from './profile/daily-limit.ts'
 import { createOpenWithKeptKey } from './profile/open-data.ts'
+import { createOwnData } from './profile/own-data.ts'
+import { ownDataRoutes } from './profile/own-data-routes.ts'
 import { createPhoneNumbers } from './profile/phone-number.ts'
 import { createProfiles } from './profile/profile.ts'
 import { profileRoutes } from './profile/routes.ts'
@@ -237,6 +239,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     public: [
       ...loginRoutes({ login, limit: withoutLimit }),
       ...profileRoutes({ profiles, phoneNumbers }),
+      ...ownDataRoutes({ ownData: createOwnData({ store: profileStore, apps, users }) }),
       ...sessionRoutes({ sessions, accessTokens, limit: withoutLimit }),
     ],
     internal: [

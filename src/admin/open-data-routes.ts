@@ -1,10 +1,11 @@
 /** The session_key's uses on the internal listener: services open data, operators check and reset. */
 import { z } from 'zod'
 import type { ErrorCode } from '../errors.ts'
-import { originOf, replyHeader } from '../http/context.ts'
+import { replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import { encryptedSchema } from '../profile/open-data.ts'
 import type { OpenData } from './open-data.ts'
+import { operatorOrigin } from './user-routes.ts'
 
 const appid = z.string().min(1).max(64)
 const params = z.object({ id: z.guid() })
@@ -60,7 +61,7 @@ export function openDataRoutes({ openData }: { openData: OpenData }): Route[] {
         errors: withPlatform,
       },
       async ({ params: { id: userId }, body, auth }, c) => {
-        await openData.resetSessionKey({ userId, appid: body.appid }, originOf(c, `operator:${auth.name}`))
+        await openData.resetSessionKey({ userId, appid: body.appid }, operatorOrigin(c, auth))
         return null
       },
     ),

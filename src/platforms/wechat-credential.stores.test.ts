@@ -4,11 +4,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Clock, systemClock, testClock } from '../clock.ts'
 import type { AppConfig } from '../config.ts'
 import { createSealer } from '../crypto/seal.ts'
+import { createAwayCache } from '../dev/away-cache.ts'
 import { openTestStores, type TestStores } from '../dev/real-stores.ts'
 import { simulatorSend } from '../dev/test-gateway.ts'
 import { createWechatSimulator, type WechatSimulator } from '../dev/wechat-simulator.ts'
 import { createMemoryCache } from '../storage/cache.memory.ts'
-import { type Cache, CacheUnavailable } from '../storage/cache.ts'
+import type { Cache } from '../storage/cache.ts'
 import type { Send } from './fetch-json.ts'
 import { PlatformError } from './platform.ts'
 import { createWechatApi } from './wechat-api.ts'
@@ -169,7 +170,7 @@ describe('the platform credential', () => {
   })
 
   test('without the cache each process gets its own, by one call', async () => {
-    const credentials = replica(awayCache())
+    const credentials = replica(createAwayCache())
     const all = await Promise.all(Array.from({ length: 20 }, () => credentials.use(app, same)))
     expect(new Set(all).size).toBe(1)
     expect(simulator.calls(STABLE)).toBe(1)
@@ -227,19 +228,5 @@ function stableRequest() {
     url: `${apiBase}${STABLE}`,
     body: JSON.stringify(body),
     timeoutMs: 1000,
-  }
-}
-
-function awayCache(): Cache {
-  const away = async () => {
-    throw new CacheUnavailable('down')
-  }
-  return {
-    ...createMemoryCache({ clock: systemClock }),
-    get: away,
-    set: away,
-    setIfAbsent: away,
-    replace: away,
-    deleteIf: away,
   }
 }
