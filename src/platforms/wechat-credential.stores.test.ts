@@ -86,6 +86,18 @@ describe('the platform credential', () => {
     expect(simulator.calls(STABLE)).toBe(1)
   })
 
+  test('a replica that claims the renewal just after another has finished takes what that one got', async () => {
+    const { cache } = stores
+    const other = replica(cache)
+    const setIfAbsent: Cache['setIfAbsent'] = async (key, value, ttlMs) => {
+      if (key.endsWith(':renewal')) await other.use(app, same)
+      return await cache.setIfAbsent(key, value, ttlMs)
+    }
+    const late = await replica({ ...cache, setIfAbsent }).use(app, same)
+    expect(late).toBe(await other.use(app, same))
+    expect(simulator.calls(STABLE)).toBe(1)
+  })
+
   test('it is kept sealed, under the appid', async () => {
     const credential = await replica(stores.cache).use(app, same)
     const sealed = await stores.cache.get(keyOf())
@@ -150,6 +162,24 @@ describe('the platform credential', () => {
     letGo()
     expect(await slow).toBe(newer)
     expect(await stored(stores.cache)).toBe(newer)
+  })
+
+  test('a call that fails late with the old one does not drop the newer one that its own process has by then', async () => {
+    const credentials = replica(createAwayCache())
+    let renewed = ''
+    const slow = await credentials.use(app, async (credential) => {
+      if (renewed === '') {
+        simulator.revokeCredential(credential)
+        renewed = await credentials.use(app, async (inner) => {
+          if (inner === credential) throw refused('40001')
+          return inner
+        })
+        throw refused('40001')
+      }
+      return credential
+    })
+    expect(slow).toBe(renewed)
+    expect(simulator.calls(STABLE)).toBe(2)
   })
 
   test('another kind of failure is passed on, and the credential stays', async () => {

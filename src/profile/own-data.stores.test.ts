@@ -2,6 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { APP_SECRET, APPID, startTestGateway, type TestGateway } from '../dev/test-gateway.ts'
 
+import { createProfileStore } from './store.ts'
+
 const SISTER = 'wx0000000000000002'
 const EXCHANGE = '/sns/jscode2session'
 
@@ -208,5 +210,18 @@ describe('an erasure', () => {
       ...Array.from({ length: 10 }, (_, index) => change(index + 10)),
     ])
     expect(await rowsOf(user_id)).not.toContain('trace')
+  })
+
+  test('shuts out a request that was let in before it', async () => {
+    const { token, user_id: userId } = await login('overtaken')
+    const store = createProfileStore(gateway.stores.database)
+    await erase(token, freshCode('overtaken'))
+    const origin = { ip: undefined, requestId: undefined, actor: 'user' }
+    const set = { nickname: 'trace', exclusive_phone: '+8613800138000', phone: '+8613800138000' }
+    const late = { userId, sid: crypto.randomUUID(), set, chosen: [], versions: undefined, origin, at: new Date() }
+    expect(await store.change(late)).toBeUndefined()
+    expect(await store.find(userId)).toBeUndefined()
+    expect(await store.everythingOf(userId)).toBeUndefined()
+    expect(await rowsOf(userId)).not.toContain('trace')
   })
 })
