@@ -1,7 +1,13 @@
 /** The phone number's guarantees, through HTTP, on the embedded stores and on the real ones. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { systemClock } from '../clock.ts'
 import { APP_SECRET, APPID, startTestGateway, type TestGateway } from '../dev/test-gateway.ts'
 import { encryptOpenData } from '../dev/wechat-simulator-crypto.ts'
+import type { Platform } from '../platforms/platform.ts'
+import { createApps } from '../platforms/registry.ts'
+import { createPhoneNumbers } from './phone-number.ts'
+import { createProfileStore } from './store.ts'
+import { createTextCheck } from './text-check.ts'
 
 const PHONE = '/wxa/business/getuserphonenumber'
 const OTHER = 'wx0000000000000002'
@@ -114,6 +120,21 @@ describe('a phone code', () => {
     expect((await give(token, { code: gateway.simulator.phoneCode(APPID, 'renewer') })).status).toBe(200)
     expect(gateway.simulator.calls('/cgi-bin/stable_token')).toBe(calls + 1)
   })
+})
+
+test('a platform without phone codes and text checks answers that there is no such thing, and takes texts unchecked', async () => {
+  const { user_id: userId, token } = (await gateway.login('sister', { appid: APPID })).body.data
+  const { sid } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString())
+  const bare: Platform = { name: 'wechat', exchange: () => Promise.reject(new Error('not asked')) }
+  const apps = createApps({ apps: gateway.config.apps, platforms: [bare] })
+  const store = createProfileStore(gateway.stores.database)
+  const notAsked = () => Promise.reject(new Error('not asked'))
+  const parts = { store, apps, openData: notAsked, limit: notAsked, shared: false, clock: systemClock }
+  const phoneNumbers = createPhoneNumbers({ ...parts, onPaidCall: () => undefined })
+  const origin = { ip: undefined, requestId: undefined, actor: 'user' }
+  await expect(phoneNumbers.set({ userId, sid }, { code: 'any' }, origin)).rejects.toMatchObject({ code: 'A0404' })
+  const textCheck = createTextCheck({ enabled: true, whenUnavailable: 'refuse', onUnchecked: () => undefined })
+  await expect(textCheck(apps.all[0], 'openid', ['[risky]'])).resolves.toBeUndefined()
 })
 
 describe('one number', () => {

@@ -24,7 +24,7 @@ const text = (maximum: number) =>
 export const profilePatchSchema = z
   .strictObject({
     nickname: text(50),
-    email: z.string().trim().pipe(z.email().max(254)).nullable().optional(),
+    email: z.string().trim().meta({ format: 'email', maxLength: 254 }).pipe(z.email().max(254)).nullable().optional(),
     birthday: z.iso.date().nullable().optional().describe('ISO date.'),
     sex: z.enum(['male', 'female']).nullable().optional(),
     address: text(550),
