@@ -1,10 +1,7 @@
 /** The composition root: every part of the gateway is made here and handed what it needs. */
 import packageJson from '../package.json' with { type: 'json' }
 import { adminRoutes } from './admin/admin-routes.ts'
-import { createOpenData } from './admin/open-data.ts'
-import { openDataRoutes } from './admin/open-data-routes.ts'
 import { createServiceTokens } from './admin/service-tokens.ts'
-import { createAdminStore } from './admin/store.ts'
 import { createApp, type HttpApp } from './app.ts'
 import { createAudit, insertAuditRows } from './audit/audit.ts'
 import type { Clock } from './clock.ts'
@@ -31,19 +28,8 @@ import type { Log } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { type DependencyState, healthRoutes } from './observability/routes.ts'
 import type { Send } from './platforms/fetch-json.ts'
-import { createApps } from './platforms/registry.ts'
-import { createWechat } from './platforms/wechat.ts'
-import { createWechatApi } from './platforms/wechat-api.ts'
-import { createWechatCredentials } from './platforms/wechat-credential.ts'
-import { createDailyLimit } from './profile/daily-limit.ts'
-import { createOpenWithKeptKey } from './profile/open-data.ts'
-import { createOwnData } from './profile/own-data.ts'
-import { ownDataRoutes } from './profile/own-data-routes.ts'
-import { createPhoneNumbers } from './profile/phone-number.ts'
-import { createProfiles } from './profile/profile.ts'
-import { profileRoutes } from './profile/routes.ts'
-import { createProfileStore } from './profile/store.ts'
-import { createTextCheck } from './profile/text-check.ts'
+import { createKnownApps } from './platforms/known-apps.ts'
+import { accountRoutes } from './profile/account.ts'
 import { createStatusLists } from './revocation/publisher.ts'
 import { statusListRoutes } from './revocation/routes.ts'
 import { createSessionEvents } from './revocation/session-events.ts'
@@ -96,10 +82,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     onError: (error, lost) => log.error({ error, lost }, 'audit events were lost'),
   })
 
-  const apiBase = config.wechatApiBase
-  const credentials = createWechatCredentials({ send, apiBase, cache, sealer, clock })
-  const wechat = createWechat({ send, apiBase, userApi: createWechatApi({ send, apiBase, credentials }) })
-  const apps = createApps({ apps: config.apps, platforms: [wechat] })
+  const apps = createKnownApps({ config, send, cache, sealer, clock })
 
   /** The longest life of an access token of any app. */
   const tokenTtlSeconds = Math.max(
@@ -185,38 +168,6 @@ export function createGateway(parts: GatewayParts): Gateway {
     onVaultLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is away'),
   })
 
-  const profileStore = createProfileStore(database)
-  const textCheck = createTextCheck({
-    enabled: config.textCheck,
-    whenUnavailable: config.textCheckUnavailable,
-    onUnchecked: (error) => log.warn({ error }, 'a text was taken unchecked: the text check did not answer'),
-  })
-  const openWithKeptKey = createOpenWithKeptKey({ vault, clock })
-  const openData = createOpenData({
-    findIdentity: profileStore.identityIn,
-    openWithKeptKey,
-    apps,
-    vault,
-    audit,
-    clock,
-  })
-  const phoneNumbers = createPhoneNumbers({
-    store: profileStore,
-    apps,
-    openData: openWithKeptKey,
-    limit: createDailyLimit({
-      name: 'phone',
-      perDay: config.phoneDailyLimit,
-      cache,
-      clock,
-      onRefused: () => metrics.rateLimited.inc({ limit: 'phone' }),
-    }),
-    shared: config.phoneShared,
-    clock,
-    onPaidCall: () => metrics.paidCalls.inc({ operation: 'getPhoneNumber' }),
-  })
-  const profiles = createProfiles({ store: profileStore, apps, textCheck, clock })
-
   const serviceTokens = createServiceTokens({ tokens: config.adminTokens })
   const authenticate: Authenticate = {
     user: (c) => sessions.authenticate(bearerToken(c)),
@@ -238,14 +189,10 @@ export function createGateway(parts: GatewayParts): Gateway {
   const routes = {
     public: [
       ...loginRoutes({ login, limit: withoutLimit }),
-      ...profileRoutes({ profiles, phoneNumbers }),
-      ...ownDataRoutes({ ownData: createOwnData({ store: profileStore, apps, users }) }),
+      ...accountRoutes({ database, cache, apps, vault, users, clock, config, log, metrics }),
       ...sessionRoutes({ sessions, accessTokens, limit: withoutLimit }),
     ],
-    internal: [
-      ...adminRoutes({ store: createAdminStore(database), users, sessions, ring }),
-      ...openDataRoutes({ openData }),
-    ],
+    internal: adminRoutes({ database, users, sessions, ring, apps, vault, audit, clock }),
   } satisfies Gateway['routes']
   const docs = docsRoutes({
     describe: () =>

@@ -6,8 +6,8 @@ import type { Encrypted } from '../platforms/open-data.ts'
 import type { PlatformIdentity } from '../platforms/platform.ts'
 import type { App, Apps } from '../platforms/registry.ts'
 import type { OpenWithKeptKey } from '../profile/open-data.ts'
-import type { UserStatus } from '../storage/schema.ts'
 import type { Vault } from '../vault/vault.ts'
+import type { AdminStore } from './store.ts'
 
 /** A user in an app. */
 export type UserInApp = { userId: string; appid: string }
@@ -22,7 +22,7 @@ export type OpenData = {
 }
 
 export type OpenDataParts = {
-  findIdentity: (userId: string, appid: string) => Promise<(PlatformIdentity & { status: UserStatus }) | undefined>
+  store: Pick<AdminStore, 'identityIn'>
   openWithKeptKey: OpenWithKeptKey
   apps: Apps
   vault: Vault
@@ -30,9 +30,9 @@ export type OpenDataParts = {
   clock: Clock
 }
 
-export function createOpenData({ findIdentity, openWithKeptKey, apps, vault, audit, clock }: OpenDataParts): OpenData {
+export function createOpenData({ store, openWithKeptKey, apps, vault, audit, clock }: OpenDataParts): OpenData {
   async function identityOf({ userId, appid }: UserInApp): Promise<PlatformIdentity> {
-    const identity = await findIdentity(userId, appid)
+    const identity = await store.identityIn(userId, appid)
     if (!identity) throw new GatewayError('A0404', { note: 'no such user in this app' })
     if (identity.status !== 'active') throw new GatewayError('A0202')
     return identity

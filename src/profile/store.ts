@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import type { Origin } from '../audit/audit.ts'
 import type { PlatformIdentity } from '../platforms/platform.ts'
 import type { Database } from '../storage/database.ts'
-import type { Sex, UserStatus, UsersTable } from '../storage/schema.ts'
+import type { Sex, UsersTable } from '../storage/schema.ts'
 
 export type ProfileRow = {
   id: string
@@ -126,18 +126,6 @@ export function createProfileStore({ kysely }: Pick<Database, 'kysely'>) {
         .selectFrom('sessions')
         .select(['platform', 'appid', 'openid'])
         .where('id', '=', sid)
-        .executeTakeFirst()
-    },
-
-    /** The user's identity in an app, with the user's status; the newest where the appid exists on several platforms. */
-    async identityIn(userId: string, appid: string): Promise<(PlatformIdentity & { status: UserStatus }) | undefined> {
-      return await kysely
-        .selectFrom('platform_identities')
-        .innerJoin('users', 'users.id', 'platform_identities.user_id')
-        .select(['platform', 'appid', 'openid', 'users.status'])
-        .where('user_id', '=', userId)
-        .where('appid', '=', appid)
-        .orderBy('platform_identities.created_at', 'desc')
         .executeTakeFirst()
     },
 
