@@ -2,6 +2,12 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import {
+  type AvatarStoreConfig,
+  avatarStoreOf,
+  avatarStoreProblems,
+  avatarStoreVariables,
+} from './config-avatar-store.ts'
+import {
   type AdminToken,
   type AppConfig,
   adminTokens,
@@ -103,6 +109,7 @@ export const environmentSchema = z.object({
     .max(10_000)
     .default(5)
     .describe('How often a day a user may redeem a phone code: each costs money.'),
+  ...avatarStoreVariables,
   RATE_LIMIT: onOff.default(true).describe('`off` for tests and benchmarks.'),
   STATUS_LIST_TTL_SECONDS: seconds(1, 3600)
     .default(30)
@@ -156,6 +163,7 @@ export type Config = {
   textCheckUnavailable: 'allow' | 'refuse'
   phoneShared: boolean
   phoneDailyLimit: number
+  avatarStore: AvatarStoreConfig | undefined
   rateLimit: boolean
   statusListTtlSeconds: number
   auditRetentionMonths: number
@@ -240,6 +248,7 @@ function crossChecks(
     if (values.APPS === undefined && values[name] === undefined)
       problems.push(`${name}: is required (or APPS, the form for several apps)`)
   }
+  problems.push(...avatarStoreProblems(env))
   const identities = (env.APPS ?? []).map((app) => `${app.platform}/${app.appid}`)
   const twice = identities.find((identity, index) => identities.indexOf(identity) !== index)
   if (twice) problems.push(`APPS: ${twice} is there twice`)
@@ -290,6 +299,7 @@ function toConfig(env: Environment): Config {
     textCheckUnavailable: env.TEXT_CHECK_UNAVAILABLE,
     phoneShared: env.PHONE_SHARED,
     phoneDailyLimit: env.PHONE_DAILY_LIMIT,
+    avatarStore: avatarStoreOf(env),
     rateLimit: env.RATE_LIMIT,
     statusListTtlSeconds: env.STATUS_LIST_TTL_SECONDS,
     auditRetentionMonths: env.AUDIT_RETENTION_MONTHS,
