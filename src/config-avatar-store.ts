@@ -80,10 +80,10 @@ export const avatarStoreVariables = {
 
 type Variables = { [Name in keyof typeof avatarStoreVariables]?: z.output<(typeof avatarStoreVariables)[Name]> }
 
-export function avatarStoreProblems(env: Variables): string[] {
+export function avatarStoreProblems(env: Variables, isMissing: (name: string) => boolean): string[] {
   if (env.AVATAR_STORE?.kind !== 's3') return []
-  return (['AVATAR_STORE_ACCESS_KEY_ID', 'AVATAR_STORE_SECRET_ACCESS_KEY'] as const)
-    .filter((name) => env[name] === undefined)
+  return ['AVATAR_STORE_ACCESS_KEY_ID', 'AVATAR_STORE_SECRET_ACCESS_KEY']
+    .filter(isMissing)
     .map((name) => `${name}: is required with s3://`)
 }
 

@@ -1,5 +1,4 @@
 /** The environment, read once: one schema for every variable, one report of all problems. The only reader of process.env. */
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import {
   type AvatarStoreConfig,
@@ -25,6 +24,7 @@ import {
   signingAlgorithms,
   storeUrl,
 } from './config-formats.ts'
+import { readVariables } from './config-values.ts'
 import type { EncryptionKey } from './crypto/seal.ts'
 
 export type {
@@ -130,6 +130,7 @@ export const environmentSchema = z.object({
     .describe('JSON lines on standard output.'),
 })
 
+const variableNames = Object.keys(environmentSchema.shape)
 type Environment = z.output<typeof environmentSchema>
 
 /** What the process runs on; durations carry their unit in the name. */
@@ -184,7 +185,7 @@ export class ConfigError extends Error {
 /** Reads and checks the environment; throws ConfigError with every problem at once. */
 export function loadConfig(environment: Record<string, string | undefined> = process.env): Config {
   const problems: string[] = []
-  const values = readVariables(environment, problems)
+  const values = readVariables(variableNames, environment, problems)
   const unread = new Set(problems.map((line) => line.split(':')[0]))
   const good: Record<string, unknown> = {}
   // One by one, so that a bad variable does not hide the rules between the good ones.
@@ -203,7 +204,7 @@ export function loadConfig(environment: Record<string, string | undefined> = pro
 /** The direct database URL, for `npm run migrate`, which is given nothing else. Throws ConfigError. */
 export function loadMigrationUrl(environment: Record<string, string | undefined> = process.env): string {
   const problems: string[] = []
-  const values = readVariables(environment, problems)
+  const values = readVariables(variableNames, environment, problems)
   const { DATABASE_URL, MIGRATION_DATABASE_URL } = environmentSchema.shape
   const url = values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL
   const parsed = (values.MIGRATION_DATABASE_URL ? MIGRATION_DATABASE_URL : DATABASE_URL).safeParse(url)
@@ -212,26 +213,6 @@ export function loadMigrationUrl(environment: Record<string, string | undefined>
     own.push(`DATABASE_URL: ${url === undefined ? 'is required' : 'must start with postgres://'}`)
   if (own.length > 0) throw new ConfigError(own)
   return parsed.data ?? ''
-}
-
-/** Takes each variable, or the content of the file named by its `_FILE` form; an empty one counts as unset. */
-function readVariables(environment: Record<string, string | undefined>, problems: string[]): Record<string, string> {
-  const values: Record<string, string> = {}
-  for (const name of Object.keys(environmentSchema.shape)) {
-    const value = environment[name]
-    const path = environment[`${name}_FILE`]
-    if (value && path) problems.push(`${name}: is given both directly and by ${name}_FILE`)
-    else if (path) {
-      try {
-        const content = readFileSync(path, 'utf8').replace(/\r?\n$/, '')
-        if (content === '') problems.push(`${name}: the file of ${name}_FILE is empty`)
-        else values[name] = content
-      } catch {
-        problems.push(`${name}: the file of ${name}_FILE cannot be read`)
-      }
-    } else if (value) values[name] = value
-  }
-  return values
 }
 
 /** Rules between variables. A variable that failed on its own is skipped here. */
@@ -248,7 +229,7 @@ function crossChecks(
     if (values.APPS === undefined && values[name] === undefined)
       problems.push(`${name}: is required (or APPS, the form for several apps)`)
   }
-  problems.push(...avatarStoreProblems(env))
+  problems.push(...avatarStoreProblems(env, (name) => values[name] === undefined && !unread.has(name)))
   const identities = (env.APPS ?? []).map((app) => `${app.platform}/${app.appid}`)
   const twice = identities.find((identity, index) => identities.indexOf(identity) !== index)
   if (twice) problems.push(`APPS: ${twice} is there twice`)

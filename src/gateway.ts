@@ -4,6 +4,8 @@ import { adminRoutes } from './admin/admin-routes.ts'
 import { createServiceTokens } from './admin/service-tokens.ts'
 import { createApp, type HttpApp } from './app.ts'
 import { createAudit, insertAuditRows } from './audit/audit.ts'
+import { createAvatars } from './avatars/avatars.ts'
+import { avatarRoutes } from './avatars/routes.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createSealer } from './crypto/seal.ts'
@@ -30,6 +32,7 @@ import { type DependencyState, healthRoutes } from './observability/routes.ts'
 import type { Send } from './platforms/fetch-json.ts'
 import { createKnownApps } from './platforms/known-apps.ts'
 import { accountRoutes } from './profile/account.ts'
+import { createAfterErase } from './profile/after-erase.ts'
 import { createStatusLists } from './revocation/publisher.ts'
 import { statusListRoutes } from './revocation/routes.ts'
 import { createSessionEvents } from './revocation/session-events.ts'
@@ -141,6 +144,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     onEnded: sessionsEnded,
   })
   const vault = createVault({ cache, sealer, ttlSeconds: config.sessionKeyTtlSeconds })
+  const avatars = createAvatars({ config: config.avatarStore, issuer: config.issuer, send, clock, log })
   const users = createUsers({
     store: createUserStore({
       database,
@@ -149,11 +153,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     }),
     clock,
     onEnded: sessionsEnded,
-    async afterErase({ identities }) {
-      const dropped = await Promise.allSettled(identities.map((identity) => vault.drop(identity)))
-      for (const { reason: error } of dropped.filter((one) => one.status === 'rejected'))
-        log.warn({ error }, 'a session_key of an erased user stays until its time is over: the cache is away')
-    },
+    afterErase: createAfterErase({ vault, avatars, log }),
   })
   const login = createLogin({
     apps,
@@ -189,7 +189,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const routes = {
     public: [
       ...loginRoutes({ login, limit: withoutLimit }),
-      ...accountRoutes({ database, cache, apps, vault, users, clock, config, log, metrics }),
+      ...accountRoutes({ database, cache, apps, vault, users, avatars, clock, config, log, metrics }),
       ...sessionRoutes({ sessions, accessTokens, limit: withoutLimit }),
     ],
     internal: adminRoutes({ database, users, sessions, ring, apps, vault, audit, clock }),
@@ -211,6 +211,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     subApps: [
       documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds }),
       statusListRoutes({ lists: statusLists, issuer: config.issuer, ttlSeconds: config.statusListTtlSeconds }),
+      avatarRoutes({ avatars }),
       ...(docsOnPublic ? [docs] : []),
     ],
   })

@@ -1,7 +1,7 @@
 /** GET /avatars/…: pictures that are kept in a folder. On S3-compatible storage nobody asks the gateway for them. */
 import { Hono } from 'hono'
-import type { FolderAvatarStore } from './avatar-store.folder.ts'
 import { AVATAR_HEADERS } from './avatar-store.ts'
+import type { Avatars } from './avatars.ts'
 
 const headers = {
   ...AVATAR_HEADERS,
@@ -10,11 +10,11 @@ const headers = {
   'Cross-Origin-Resource-Policy': 'cross-origin',
 }
 
-export function avatarRoutes({ store }: { store: FolderAvatarStore }): Hono {
+export function avatarRoutes({ avatars }: { avatars: Pick<Avatars, 'read'> }): Hono {
   const app = new Hono()
   app.get('/avatars/:year/:month/:name', async (c) => {
     const { year, month, name } = c.req.param()
-    const webp = await store.read(`avatars/${year}/${month}/${name}`)
+    const webp = await avatars.read(`avatars/${year}/${month}/${name}`)
     return webp ? new Response(new Uint8Array(webp), { headers }) : c.notFound()
   })
   return app

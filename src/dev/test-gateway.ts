@@ -13,6 +13,8 @@ import { createWechatSimulator, type SimulatedApp, type WechatSimulator } from '
 export const APPID = 'wx0000000000000001'
 export const APP_SECRET = 'secret-of-the-first-test-app-0001'
 
+const WECHAT_URL = 'https://api.weixin.qq.com/'
+
 export const testEnvironment = {
   ISSUER: 'https://auth.example.com',
   DATABASE_URL: 'postgres://unused',
@@ -56,28 +58,33 @@ export type TestGatewayOptions = {
   apps?: SimulatedApp[]
   stores?: TestStores
   simulator?: WechatSimulator
+  /** Takes the calls to everything but WeChat. */
+  sendElsewhere?: Send
 }
 
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const { environment = {}, clock = systemClock, apps = [{ appid: APPID, secret: APP_SECRET }] } = options
   const stores = options.stores ?? (await openTestStores({ clock }))
   const simulator = options.simulator ?? createWechatSimulator({ apps, clock })
-  return await build(stores, { environment, clock, simulator }, stores)
+  const wechat = simulatorSend(simulator)
+  const { sendElsewhere = wechat } = options
+  const send: Send = (request) => (request.url.startsWith(WECHAT_URL) ? wechat : sendElsewhere)(request)
+  return await build(stores, { environment, clock, simulator, send }, stores)
 }
 
-type Shared = { environment: Record<string, string | undefined>; clock: Clock; simulator: WechatSimulator }
+type Shared = { environment: Record<string, string | undefined>; clock: Clock; simulator: WechatSimulator; send: Send }
 
 async function build(
   stores: TestStores,
   shared: Shared,
   view: Pick<TestStores, 'database' | 'cache'>,
 ): Promise<TestGateway> {
-  const { environment, clock, simulator } = shared
+  const { environment, clock, simulator, send } = shared
   const config = loadConfig({ ...testEnvironment, ...environment })
   const lines: string[] = []
   const log = createLog({ level: 'trace', destination: { write: (line: string) => void lines.push(line) } })
   const metrics = createMetrics()
-  const gateway = createGateway({ config, ...view, send: simulatorSend(simulator), clock, log, metrics })
+  const gateway = createGateway({ config, ...view, send, clock, log, metrics })
   await gateway.start()
 
   const callOn =

@@ -1,4 +1,5 @@
-/** All that users may do with their own account, put together: profile, phone number, copy and erasure. */
+/** All that users may do with their own account, put together: profile, phone number, picture, copy and erasure. */
+import type { Avatars } from '../avatars/avatars.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import type { Route } from '../http/route.ts'
@@ -9,6 +10,8 @@ import type { Cache } from '../storage/cache.ts'
 import type { Database } from '../storage/database.ts'
 import type { Users } from '../users/users.ts'
 import type { Vault } from '../vault/vault.ts'
+import { createAvatarChanges } from './avatar.ts'
+import { avatarChangeRoutes } from './avatar-routes.ts'
 import { createDailyLimit } from './daily-limit.ts'
 import { createOpenWithKeptKey } from './open-data.ts'
 import { createOwnData } from './own-data.ts'
@@ -25,6 +28,7 @@ export type AccountParts = {
   apps: Apps
   vault: Vault
   users: Users
+  avatars: Avatars
   clock: Clock
   config: Pick<Config, 'textCheck' | 'textCheckUnavailable' | 'phoneShared' | 'phoneDailyLimit'>
   log: Log
@@ -32,7 +36,7 @@ export type AccountParts = {
 }
 
 export function accountRoutes(parts: AccountParts): Route[] {
-  const { database, cache, apps, vault, users, clock, config, log, metrics } = parts
+  const { database, cache, apps, vault, users, avatars, clock, config, log, metrics } = parts
   const store = createProfileStore(database)
   const textCheck = createTextCheck({
     enabled: config.textCheck,
@@ -55,8 +59,16 @@ export function accountRoutes(parts: AccountParts): Route[] {
     clock,
     onPaidCall: () => metrics.paidCalls.inc({ operation: 'getPhoneNumber' }),
   })
+  const changes = createAvatarChanges({
+    store,
+    avatars,
+    clock,
+    onDoubt: (error, url) =>
+      log.error({ error, url }, 'a picture was kept, and the database did not say whether it is shown'),
+  })
   return [
     ...profileRoutes({ profiles: createProfiles({ store, apps, textCheck, clock }), phoneNumbers }),
+    ...avatarChangeRoutes({ changes }),
     ...ownDataRoutes({ ownData: createOwnData({ store, apps, users }) }),
   ]
 }

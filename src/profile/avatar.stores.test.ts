@@ -1,0 +1,448 @@
+/** PUT /api/user/avatar through HTTP: with pictures in a folder, and on S3-compatible storage over real sockets. */
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { bomb, picture, polyglots, svg } from '../dev/pictures.ts'
+import { type S3Simulator, startS3Simulator } from '../dev/s3-simulator.ts'
+import { type Reply, startTestGateway, type TestGateway } from '../dev/test-gateway.ts'
+import { createUndiciSender, type UndiciSender } from '../platforms/fetch-json.ts'
+
+const credentials = {
+  bucket: 'pictures-1250000000',
+  region: 'ap-guangzhou',
+  accessKeyId: 'AKID',
+  secretAccessKey: 'SK',
+}
+
+type Form = { name?: string; filename?: string; type?: string; before?: string; after?: string }
+
+/** A form with one file, as browsers and mini programs write it. */
+function form(
+  file: Buffer,
+  { name = 'file', filename = 'a.png', type = 'image/png', before = '', after = '' }: Form = {},
+) {
+  const disposition = `Content-Disposition: form-data; name="${name}"; filename="${filename}"`
+  return {
+    headers: { 'content-type': 'multipart/form-data; boundary=----x' },
+    body: Buffer.concat([
+      Buffer.from(`${before}------x\r\n${disposition}\r\nContent-Type: ${type}\r\n\r\n`),
+      file,
+      Buffer.from(`${after}\r\n------x--\r\n`),
+    ]),
+  }
+}
+
+const part = (name: string) => `------x\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n1\r\n`
+const png = (width = 700, height = 300) => picture({ width, height }).png().toBuffer()
+const upload = (gateway: TestGateway, token: string, file: Buffer, how?: Form): Promise<Reply> =>
+  gateway.call('PUT', '/api/user/avatar', { token, ...form(file, how) })
+
+async function signIn(gateway: TestGateway, person: string): Promise<{ token: string; userId: string }> {
+  const { data } = (await gateway.login(person)).body
+  return { token: data.token, userId: data.user_id }
+}
+
+type Kept = {
+  environment: Record<string, string>
+  /** What the URLs of pictures start with. */
+  base: string
+  /** The keys of what is kept. */
+  keys(): Promise<string[]>
+  get(url: string): Promise<{ bytes: Buffer; headers: Record<string, string | null | undefined> } | undefined>
+}
+
+let folder: string
+let s3: S3Simulator
+let sender: UndiciSender
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'avatars-'))
+  s3 = await startS3Simulator(credentials)
+  sender = createUndiciSender()
+})
+afterAll(async () => {
+  await sender.close()
+  await s3.close()
+  await rm(folder, { recursive: true })
+})
+
+function inFolder(gateway: () => TestGateway): Kept {
+  return {
+    environment: { AVATAR_STORE: pathToFileURL(folder).href },
+    base: 'https://auth.example.com',
+    keys: async () => (await readdir(folder, { recursive: true })).filter((name) => /\.\w+$/.test(name)).sort(),
+    async get(url) {
+      const reply = await gateway().publicApp.request(new URL(url).pathname)
+      const bytes = Buffer.from(await reply.arrayBuffer())
+      return reply.status === 200 ? { bytes, headers: Object.fromEntries(reply.headers) } : undefined
+    },
+  }
+}
+
+function onS3(): Kept {
+  const query = new URLSearchParams({ endpoint: s3.endpoint, region: credentials.region, pathStyle: 'true' })
+  query.append('publicBase', 'https://cdn.example.com/p')
+  query.append('publicBase', 'https://old-cdn.example.com')
+  return {
+    environment: {
+      AVATAR_STORE: `s3://${credentials.bucket}?${query}`,
+      AVATAR_STORE_ACCESS_KEY_ID: credentials.accessKeyId,
+      AVATAR_STORE_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    },
+    base: 'https://cdn.example.com/p',
+    keys: async () => [...s3.objects.keys()].sort(),
+    async get(url) {
+      const found = s3.objects.get(url.slice('https://cdn.example.com/p/'.length))
+      return found && { bytes: found.body, headers: found.headers }
+    },
+  }
+}
+
+describe.each(['folder', 's3'] as const)('pictures in %s', (kind) => {
+  let gateway: TestGateway
+  let kept: Kept
+  beforeAll(async () => {
+    kept = kind === 's3' ? onS3() : inFolder(() => gateway)
+    gateway = await startTestGateway({ environment: kept.environment, sendElsewhere: sender.send })
+  })
+  afterAll(() => gateway.close())
+
+  const setAvatar = async (userId: string, url: string) => {
+    await gateway.stores.database.kysely.updateTable('users').set({ avatar: url }).where('id', '=', userId).execute()
+  }
+
+  test('an upload is kept as WebP under an immutable URL that says nothing of the user, and shown in the profile', async () => {
+    const { token, userId } = await signIn(gateway, 'uploads')
+    const { status, body, headers } = await upload(gateway, token, await png())
+    expect(status).toBe(200)
+    expect(body.data.user_id).toBe(userId)
+    const url: string = body.data.avatar
+    expect(url.slice(0, kept.base.length)).toBe(kept.base)
+    expect(url.slice(kept.base.length)).toMatch(/^\/avatars\/\d{4}\/\d{2}\/[\w-]{22}\.webp$/)
+    expect(url).not.toContain(userId)
+    const found = await kept.get(url)
+    expect(await sharp(found?.bytes).metadata()).toMatchObject({ format: 'webp', width: 512, height: 219 })
+    expect(found?.headers).toMatchObject({
+      'content-type': 'image/webp',
+      'cache-control': 'public, max-age=31536000, immutable',
+    })
+    const profile = await gateway.call('GET', '/api/user', { token })
+    expect(profile.body.data).toEqual(body.data)
+    expect(profile.headers.get('etag')).toBe(headers.get('etag'))
+  })
+
+  test('the old picture is removed after the change, and the change is audited', async () => {
+    const { token, userId } = await signIn(gateway, 'changes')
+    const first = (await upload(gateway, token, await png())).body.data.avatar
+    const second = (await upload(gateway, token, await png(80, 80))).body.data.avatar
+    expect(second).not.toBe(first)
+    expect(await kept.get(first)).toBeUndefined()
+    expect(await kept.get(second)).toBeDefined()
+    const events = await gateway.stores.database.kysely
+      .selectFrom('audit_events')
+      .select('detail')
+      .where('user_id', '=', userId)
+      .where('kind', '=', 'profile_changed')
+      .execute()
+    expect(events).toEqual([{ detail: { fields: ['avatar'] } }, { detail: { fields: ['avatar'] } }])
+  })
+
+  test('a later login does not overwrite an uploaded picture', async () => {
+    const { token } = await signIn(gateway, 'keeps')
+    const { avatar } = (await upload(gateway, token, await png())).body.data
+    await gateway.login('keeps', { userinfo: { nickName: 'K', avatarUrl: 'https://wx.qlogo.cn/mmopen/x/132' } })
+    expect((await gateway.call('GET', '/api/user', { token })).body.data.avatar).toBe(avatar)
+  })
+
+  test.each([
+    ["WeChat's", 'https://thirdwx.qlogo.cn/mmopen/vi_32/abc/132'],
+    ["somebody else's of the same name", 'https://elsewhere.example.com/avatars/2026/01/AAAAAAAAAAAAAAAAAAAAAA.webp'],
+    ['a path out of the folder', 'https://auth.example.com/avatars/2026/01/../../../../etc/passwd'],
+  ])('a picture that is not ours (%s) is left alone', async (_name, url) => {
+    const { token, userId } = await signIn(gateway, `foreign ${url}`)
+    await setAvatar(userId, url)
+    const before = await kept.keys()
+    expect((await upload(gateway, token, await png())).status).toBe(200)
+    expect(await kept.keys()).toHaveLength(before.length + 1)
+    expect(gateway.logs()).not.toContain('was not removed')
+  })
+
+  test('erasing a user removes the picture', async () => {
+    const { token, userId } = await signIn(gateway, 'leaves')
+    const { avatar } = (await upload(gateway, token, await png())).body.data
+    const operator = await gateway.replica({ ADMIN_TOKENS: `ops:admin:${'x'.repeat(32)}` })
+    const erased = await operator.internal('DELETE', `/admin/users/${userId}`, { token: 'x'.repeat(32) })
+    expect(erased.status).toBe(200)
+    expect(await kept.get(avatar)).toBeUndefined()
+  })
+
+  test('a user who is erased while uploading leaves no picture behind', async () => {
+    const { token, userId } = await signIn(gateway, 'raced')
+    const before = await kept.keys()
+    const { kysely } = gateway.stores.database
+    const late = form(await png())
+    const body = new ReadableStream({
+      async pull(controller) {
+        // The access token is checked by now, and the picture not yet there.
+        await kysely.updateTable('users').set({ status: 'erased' }).where('id', '=', userId).execute()
+        controller.enqueue(late.body)
+        controller.close()
+      },
+    })
+    const reply = await gateway.publicApp.request('/api/user/avatar', {
+      method: 'PUT',
+      headers: { ...late.headers, authorization: `Bearer ${token}` },
+      body,
+      duplex: 'half',
+    } as RequestInit)
+    expect(((await reply.json()) as { code: string }).code).toBe('A0203')
+    expect(await kept.keys()).toEqual(before)
+  })
+
+  test('parallel uploads of one user, on two replicas, leave exactly the picture that is shown', async () => {
+    const { token } = await signIn(gateway, 'parallel')
+    const other = await gateway.replica()
+    const before = await kept.keys()
+    const files = await Promise.all([1, 2, 3, 4, 5, 6].map((n) => png(n * 10, 10)))
+    const replies = await Promise.all(files.map((file, n) => upload(n % 2 ? other : gateway, token, file)))
+    expect(replies.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(2)
+    for (const { body } of replies) expect(['00000', 'A0501']).toContain(body.code)
+    const { avatar } = (await gateway.call('GET', '/api/user', { token })).body.data
+    const added = (await kept.keys()).filter((key) => !before.includes(key))
+    expect(added.map((key) => `${kept.base}/${key}`)).toEqual([avatar])
+  })
+
+  test('what is refused is not kept', async () => {
+    const { token } = await signIn(gateway, 'refused')
+    const before = await kept.keys()
+    expect((await upload(gateway, token, svg)).body).toMatchObject({
+      code: 'A0400',
+      fields: { file: expect.any(String) },
+    })
+    expect(await kept.keys()).toEqual(before)
+    expect((await gateway.call('GET', '/api/user', { token })).body.data.avatar).toBeNull()
+  })
+})
+
+describe('an upload', () => {
+  let gateway: TestGateway
+  let token: string
+  beforeAll(async () => {
+    gateway = await startTestGateway({ environment: { AVATAR_STORE: pathToFileURL(folder).href } })
+    token = (await signIn(gateway, 'uploader')).token
+  })
+  afterAll(() => gateway.close())
+
+  test.each(['png', 'jpeg', 'webp', 'gif'] as const)(
+    'of a %s is taken, whatever its name and declared type say',
+    async (type) => {
+      const file = await picture({ width: 30, height: 30 }).toFormat(type).toBuffer()
+      const { status } = await upload(gateway, token, file, { filename: 'page.svg', type: 'text/html' })
+      expect(status).toBe(200)
+    },
+  )
+
+  test('of a polyglot becomes a picture and nothing else', async () => {
+    for (const polyglot of Object.values(await polyglots())) {
+      const { body } = await upload(gateway, token, polyglot, { filename: 'x.html' })
+      const served = await gateway.publicApp.request(new URL(body.data.avatar).pathname)
+      expect(served.headers.get('content-type')).toBe('image/webp')
+      expect(served.headers.get('x-content-type-options')).toBe('nosniff')
+      expect(Buffer.from(await served.arrayBuffer()).includes('<script>')).toBe(false)
+    }
+  })
+
+  test.each<[string, Buffer]>([
+    ['a bomb', bomb({ width: 30_000, height: 30_000 })],
+    ['an SVG named .png', svg],
+    ['a page named .png', Buffer.from('<html><script>1</script></html>')],
+    ['nothing', Buffer.alloc(0)],
+  ])('of %s is refused on the field', async (_name, file) => {
+    const { status, body } = await upload(gateway, token, file)
+    expect({ status, code: body.code, fields: body.fields }).toEqual({
+      status: 400,
+      code: 'A0400',
+      fields: { file: expect.any(String) },
+    })
+  })
+
+  test('of 2 MiB is read, and of 2.1 MiB is A0413, announced or streamed', async () => {
+    const padded = async (size: number) => Buffer.concat([await png(), Buffer.alloc(size)]).subarray(0, size)
+    const limit = 2 * 1024 * 1024
+    expect((await upload(gateway, token, await padded(limit))).status).toBe(200)
+    expect((await upload(gateway, token, await padded(limit + 1))).body.code).toBe('A0413')
+    const large = form(await padded(Math.round(2.1 * 1024 * 1024)))
+    const options = { headers: { ...large.headers, authorization: `Bearer ${token}` }, method: 'PUT' }
+    let read = 0
+    const streamed = await gateway.publicApp.request('/api/user/avatar', {
+      ...options,
+      duplex: 'half',
+      body: new ReadableStream({
+        pull(controller) {
+          // Never ends: what counts is that reading stops at the limit.
+          read += 65_536
+          controller.enqueue(large.body.subarray(0, 65_536))
+        },
+      }),
+    } as RequestInit)
+    expect(streamed.status).toBe(413)
+    expect(read).toBeLessThan(limit + 4 * 65_536)
+    const announced = await gateway.publicApp.request('/api/user/avatar', {
+      ...options,
+      headers: { ...options.headers, 'content-length': String(large.body.length) },
+      body: new Uint8Array(large.body),
+    })
+    expect(announced.status).toBe(413)
+  })
+
+  test.each<[string, Form]>([
+    ['another field first', { before: part('other') }],
+    ['another field after it', { after: `\r\n${part('other').slice(0, -2)}` }],
+    ['another name', { name: 'avatar' }],
+    ['no name of its own but in the filename', { name: '', filename: 'name=file' }],
+  ])('with %s is refused on the field', async (_name, how) => {
+    const { body } = await upload(gateway, token, await png(), how)
+    expect(body).toMatchObject({ code: 'A0400', fields: { file: expect.any(String) } })
+  })
+
+  test('of thousands of parts is refused without reading them', async () => {
+    const many = Buffer.from(part('file').repeat(20_000))
+    const { body } = await upload(gateway, token, many.subarray(0, 1_500_000))
+    expect(body.code).toBe('A0400')
+  })
+
+  test.each(['application/json', 'image/png', 'multipart/form-data', 'multipart/mixed; boundary=----x'])(
+    'as %s is A0415',
+    async (type) => {
+      const { body } = form(await png())
+      const reply = await gateway.call('PUT', '/api/user/avatar', { token, body, headers: { 'content-type': type } })
+      expect(reply.body.code).toBe('A0415')
+    },
+  )
+
+  test('without a token is A0230', async () => {
+    expect((await gateway.call('PUT', '/api/user/avatar', form(await png()))).body.code).toBe('A0230')
+  })
+
+  test('may be a POST with X-HTTP-Method-Override, since wx.uploadFile knows nothing else', async () => {
+    const { headers, body } = form(await png())
+    const reply = await gateway.call('POST', '/api/user/avatar', {
+      token,
+      body,
+      headers: { ...headers, 'x-http-method-override': 'PUT' },
+    })
+    expect(reply.status).toBe(200)
+  })
+
+  test('as FormData of the platform is understood', async () => {
+    const data = new FormData()
+    data.set('file', new Blob([new Uint8Array(await png())]), 'ein Bild "1".png')
+    const reply = await gateway.publicApp.request('/api/user/avatar', {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${token}` },
+      body: data,
+    })
+    expect(reply.status).toBe(200)
+  })
+
+  test('beside another of the same user is A0501, and beyond eight users B0210, before a byte is read', async () => {
+    const blocked: (() => void)[] = []
+    const stuck = await Promise.all(
+      Array.from({ length: 8 }, async (_, n) => {
+        const { token: own } = await signIn(gateway, `stuck ${n}`)
+        const body = new ReadableStream({ pull: () => new Promise<void>((resolve) => blocked.push(resolve)) })
+        const { headers } = form(Buffer.alloc(0))
+        const options = { method: 'PUT', headers: { ...headers, authorization: `Bearer ${own}` }, body, duplex: 'half' }
+        return { own, body, reply: gateway.publicApp.request('/api/user/avatar', options as RequestInit) }
+      }),
+    )
+    await expect.poll(() => blocked.length).toBe(8)
+    const again = await upload(gateway, stuck[0]?.own ?? '', await png())
+    expect(again.body.code).toBe('A0501')
+    const ninth = await upload(gateway, token, await png())
+    expect({ code: ninth.body.code, wait: ninth.headers.get('retry-after') }).toEqual({ code: 'B0210', wait: '2' })
+  })
+})
+
+describe('a picture in a folder', () => {
+  test.each([
+    '/avatars/2026/01/AAAAAAAAAAAAAAAAAAAAAA.webp',
+    '/avatars/2026/01/..%2f..%2f..%2fsecret',
+    '/avatars/2026/01/x.webp',
+  ])('that is not one (%s) is 404', async (path) => {
+    const gateway = await startTestGateway({ environment: { AVATAR_STORE: pathToFileURL(folder).href } })
+    expect((await gateway.publicApp.request(path)).status).toBe(404)
+    await gateway.close()
+  })
+})
+
+describe('storage that fails', () => {
+  test.each(['hang', 503] as const)(
+    '(%s) is B0320 in time, and the profile keeps its picture',
+    { timeout: 20_000 },
+    async (how) => {
+      const gateway = await startTestGateway({ environment: onS3().environment, sendElsewhere: sender.send })
+      const { token } = await signIn(gateway, 'unlucky')
+      const { avatar } = (await upload(gateway, token, await png())).body.data
+      s3.fail(how)
+      const { status, body } = await upload(gateway, token, await png())
+      s3.fail(undefined)
+      expect({ status, code: body.code }).toEqual({ status: 503, code: 'B0320' })
+      expect((await gateway.call('GET', '/api/user', { token })).body.data.avatar).toBe(avatar)
+      await gateway.close()
+    },
+  )
+
+  test('and refuses our credentials is B0320, with its code and no secret in the log', async () => {
+    const environment = { ...onS3().environment, AVATAR_STORE_SECRET_ACCESS_KEY: 'wrong-secret-access-key' }
+    const gateway = await startTestGateway({ environment, sendElsewhere: sender.send })
+    const { token } = await signIn(gateway, 'misconfigured')
+    const { body } = await upload(gateway, token, await png())
+    expect(body.code).toBe('B0320')
+    expect(gateway.logs()).toContain('403 SignatureDoesNotMatch')
+    expect(gateway.logs()).not.toContain('wrong-secret-access-key')
+    await gateway.close()
+  })
+
+  test('to remove an old picture changes nothing for the user, and is logged', { timeout: 20_000 }, async () => {
+    const gateway = await startTestGateway({
+      environment: onS3().environment,
+      sendElsewhere: async (request) =>
+        request.method === 'DELETE' ? { status: 403, text: '<Code>AccessDenied</Code>' } : sender.send(request),
+    })
+    const { token } = await signIn(gateway, 'stays')
+    await upload(gateway, token, await png())
+    expect((await upload(gateway, token, await png())).status).toBe(200)
+    expect(gateway.logs()).toContain('was not removed')
+    await gateway.close()
+  })
+})
+
+test('a picture under a former public address of ours is removed too', async () => {
+  const gateway = await startTestGateway({ environment: onS3().environment, sendElsewhere: sender.send })
+  const { token, userId } = await signIn(gateway, 'moved')
+  const { avatar } = (await upload(gateway, token, await png())).body.data
+  const key = avatar.slice('https://cdn.example.com/p/'.length)
+  const formerly = `https://old-cdn.example.com/${key}`
+  const { kysely } = gateway.stores.database
+  await kysely.updateTable('users').set({ avatar: formerly }).where('id', '=', userId).execute()
+  await upload(gateway, token, await png())
+  expect(s3.objects.has(key)).toBe(false)
+  await gateway.close()
+})
+
+test('without AVATAR_STORE the endpoint is 404 and everything else is as it was', async () => {
+  const gateway = await startTestGateway()
+  const { token, userId } = await signIn(gateway, 'none')
+  const { status, body } = await upload(gateway, token, await png())
+  expect({ status, code: body.code }).toEqual({ status: 404, code: 'A0404' })
+  expect(gateway.logs()).toContain('AVATAR_STORE is not set')
+  const url = 'https://auth.example.com/avatars/2026/01/AAAAAAAAAAAAAAAAAAAAAA.webp'
+  await gateway.stores.database.kysely.updateTable('users').set({ avatar: url }).where('id', '=', userId).execute()
+  expect((await gateway.call('GET', '/api/user', { token })).body.data.avatar).toBe(url)
+  expect((await gateway.publicApp.request(new URL(url).pathname)).status).toBe(404)
+  await gateway.close()
+})
