@@ -323,6 +323,13 @@ describe('an upload', () => {
     },
   )
 
+  test.each(['AAAAAAAAAAAAAAAAAAAAAA.webp', '..%2f..%2f..%2fsecret', 'x.webp'])(
+    'is not found under a name that is none (%s)',
+    async (name) => {
+      expect((await gateway.publicApp.request(`/avatars/2026/01/${name}`)).status).toBe(404)
+    },
+  )
+
   test('without a token is A0230', async () => {
     expect((await gateway.call('PUT', '/api/user/avatar', form(await png()))).body.code).toBe('A0230')
   })
@@ -349,17 +356,17 @@ describe('an upload', () => {
   })
 
   test('beside another of the same user is A0501, and beyond eight users B0210, before a byte is read', async () => {
-    const blocked: (() => void)[] = []
+    let reading = 0
     const stuck = await Promise.all(
       Array.from({ length: 8 }, async (_, n) => {
         const { token: own } = await signIn(gateway, `stuck ${n}`)
-        const body = new ReadableStream({ pull: () => new Promise<void>((resolve) => blocked.push(resolve)) })
+        const body = new ReadableStream({ pull: () => new Promise<void>(() => (reading += 1)) }, { highWaterMark: 0 })
         const { headers } = form(Buffer.alloc(0))
         const options = { method: 'PUT', headers: { ...headers, authorization: `Bearer ${own}` }, body, duplex: 'half' }
         return { own, body, reply: gateway.publicApp.request('/api/user/avatar', options as RequestInit) }
       }),
     )
-    await expect.poll(() => blocked.length).toBe(8)
+    await expect.poll(() => reading).toBe(8)
     const again = await upload(gateway, stuck[0]?.own ?? '', await png())
     expect(again.body.code).toBe('A0501')
     const ninth = await upload(gateway, token, await png())
@@ -367,71 +374,62 @@ describe('an upload', () => {
   })
 })
 
-describe('a picture in a folder', () => {
-  test.each([
-    '/avatars/2026/01/AAAAAAAAAAAAAAAAAAAAAA.webp',
-    '/avatars/2026/01/..%2f..%2f..%2fsecret',
-    '/avatars/2026/01/x.webp',
-  ])('that is not one (%s) is 404', async (path) => {
-    const gateway = await startTestGateway({ environment: { AVATAR_STORE: pathToFileURL(folder).href } })
-    expect((await gateway.publicApp.request(path)).status).toBe(404)
-    await gateway.close()
+describe('storage', () => {
+  let gateway: TestGateway
+  let deletes: 'answered' | 'refused' = 'answered'
+  beforeAll(async () => {
+    gateway = await startTestGateway({
+      environment: onS3().environment,
+      sendElsewhere: async (request) =>
+        request.method === 'DELETE' && deletes === 'refused'
+          ? { status: 403, text: '<Code>AccessDenied</Code>' }
+          : sender.send(request),
+    })
   })
-})
+  afterAll(() => gateway.close())
 
-describe('storage that fails', () => {
   test.each(['hang', 503] as const)(
-    '(%s) is B0320 in time, and the profile keeps its picture',
-    { timeout: 20_000 },
+    'that fails (%s) is B0320 in time, and the profile keeps its picture',
     async (how) => {
-      const gateway = await startTestGateway({ environment: onS3().environment, sendElsewhere: sender.send })
-      const { token } = await signIn(gateway, 'unlucky')
+      const { token } = await signIn(gateway, `unlucky ${how}`)
       const { avatar } = (await upload(gateway, token, await png())).body.data
       s3.fail(how)
       const { status, body } = await upload(gateway, token, await png())
       s3.fail(undefined)
       expect({ status, code: body.code }).toEqual({ status: 503, code: 'B0320' })
       expect((await gateway.call('GET', '/api/user', { token })).body.data.avatar).toBe(avatar)
-      await gateway.close()
     },
   )
 
-  test('and refuses our credentials is B0320, with its code and no secret in the log', async () => {
-    const environment = { ...onS3().environment, AVATAR_STORE_SECRET_ACCESS_KEY: 'wrong-secret-access-key' }
-    const gateway = await startTestGateway({ environment, sendElsewhere: sender.send })
+  test('that refuses our credentials is B0320, with its code and no secret in the log', async () => {
     const { token } = await signIn(gateway, 'misconfigured')
-    const { body } = await upload(gateway, token, await png())
+    const replica = await gateway.replica({ AVATAR_STORE_SECRET_ACCESS_KEY: 'wrong-secret-access-key' })
+    const { body } = await upload(replica, token, await png())
     expect(body.code).toBe('B0320')
-    expect(gateway.logs()).toContain('403 SignatureDoesNotMatch')
-    expect(gateway.logs()).not.toContain('wrong-secret-access-key')
-    await gateway.close()
+    expect(replica.logs()).toContain('403 SignatureDoesNotMatch')
+    expect(replica.logs()).not.toContain('wrong-secret-access-key')
   })
 
-  test('to remove an old picture changes nothing for the user, and is logged', { timeout: 20_000 }, async () => {
-    const gateway = await startTestGateway({
-      environment: onS3().environment,
-      sendElsewhere: async (request) =>
-        request.method === 'DELETE' ? { status: 403, text: '<Code>AccessDenied</Code>' } : sender.send(request),
-    })
+  test('that does not remove an old picture changes nothing for the user, and is logged', async () => {
     const { token } = await signIn(gateway, 'stays')
     await upload(gateway, token, await png())
-    expect((await upload(gateway, token, await png())).status).toBe(200)
+    deletes = 'refused'
+    const { status } = await upload(gateway, token, await png())
+    deletes = 'answered'
+    expect(status).toBe(200)
     expect(gateway.logs()).toContain('was not removed')
-    await gateway.close()
   })
-})
 
-test('a picture under a former public address of ours is removed too', async () => {
-  const gateway = await startTestGateway({ environment: onS3().environment, sendElsewhere: sender.send })
-  const { token, userId } = await signIn(gateway, 'moved')
-  const { avatar } = (await upload(gateway, token, await png())).body.data
-  const key = avatar.slice('https://cdn.example.com/p/'.length)
-  const formerly = `https://old-cdn.example.com/${key}`
-  const { kysely } = gateway.stores.database
-  await kysely.updateTable('users').set({ avatar: formerly }).where('id', '=', userId).execute()
-  await upload(gateway, token, await png())
-  expect(s3.objects.has(key)).toBe(false)
-  await gateway.close()
+  test('under a former public address of ours is cleared too', async () => {
+    const { token, userId } = await signIn(gateway, 'moved')
+    const { avatar } = (await upload(gateway, token, await png())).body.data
+    const key = avatar.slice('https://cdn.example.com/p/'.length)
+    const { kysely } = gateway.stores.database
+    const formerly = `https://old-cdn.example.com/${key}`
+    await kysely.updateTable('users').set({ avatar: formerly }).where('id', '=', userId).execute()
+    await upload(gateway, token, await png())
+    expect(s3.objects.has(key)).toBe(false)
+  })
 })
 
 test('without AVATAR_STORE the endpoint is 404 and everything else is as it was', async () => {
