@@ -50,7 +50,13 @@ const avatarStore = z.string().transform((text, context): AvatarStoreLocation =>
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url?.protocol === 'file:' && url.host === '' && url.search === '')
     return { kind: 'folder', path: fileURLToPath(url) }
-  if (url?.protocol !== 's3:' || !/^[a-z0-9][a-z0-9.-]{1,62}$/.test(url.host) || !/^\/?$/.test(url.pathname)) {
+  if (
+    url?.protocol !== 's3:' ||
+    url.username !== '' ||
+    url.password !== '' ||
+    !/^[a-z0-9][a-z0-9.-]{1,62}$/.test(url.host) ||
+    !/^\/?$/.test(url.pathname)
+  ) {
     context.addIssue('must be s3://bucket?endpoint=…&region=… or file:///folder')
     return z.NEVER
   }
