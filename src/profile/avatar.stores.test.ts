@@ -35,6 +35,8 @@ function form(
   }
 }
 
+type Described = { paths: { '/api/user/avatar': { put: { requestBody: { content: Record<string, unknown> } } } } }
+
 const part = (name: string) => `------x\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n1\r\n`
 const png = (width = 700, height = 300) => picture({ width, height }).png().toBuffer()
 const upload = (gateway: TestGateway, token: string, file: Buffer, how?: Form): Promise<Reply> =>
@@ -329,6 +331,16 @@ describe('an upload', () => {
       expect((await gateway.publicApp.request(`/avatars/2026/01/${name}`)).status).toBe(404)
     },
   )
+
+  test('is described with its one file, its size and its types', async () => {
+    const description = (await (await gateway.internalApp.request('/openapi.json')).json()) as Described
+    const { content } = description.paths['/api/user/avatar'].put.requestBody
+    expect(Object.keys(content)).toEqual(['multipart/form-data'])
+    expect(content['multipart/form-data']).toMatchObject({
+      schema: { required: ['file'], properties: { file: { type: 'string', format: 'binary' } } },
+      encoding: { file: { contentType: 'image/png, image/jpeg, image/webp, image/gif' } },
+    })
+  })
 
   test('without a token is A0230', async () => {
     expect((await gateway.call('PUT', '/api/user/avatar', form(await png()))).body.code).toBe('A0230')
