@@ -231,6 +231,7 @@ describe('X_FILE', () => {
     TEXT_CHECK: 'on',
     TEXT_CHECK_UNAVAILABLE: 'refuse',
     PHONE_SHARED: 'on',
+    AVATAR_STORE: 'file:///var/lib/avatars',
     RATE_LIMIT: 'off',
     LOG_LEVEL: 'warn',
     WECHAT_API_BASE: 'http://127.0.0.1:1',
