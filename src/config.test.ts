@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
-import { type Config, ConfigError, environmentSchema, loadConfig, loadMigrationUrl } from './config.ts'
+import { type Config, ConfigError, loadConfig, loadMigrationUrl } from './config.ts'
+import { environmentSchema } from './config-environment.ts'
 
 type Environment = Record<string, string | undefined>
 
@@ -88,6 +89,10 @@ describe('a good value is taken', () => {
     ['JWKS_MAX_AGE_SECONDS', '86400', { jwksMaxAgeSeconds: 86_400 }],
     ['ACCESS_TOKEN_CLAIMS', 'openid,platform', { accessTokenClaims: ['openid', 'platform'] }],
     ['TRUSTED_PROXY_HOPS', '2', { trustedProxyHops: 2 }],
+    ['TEXT_CHECK', 'on', { textCheck: true }],
+    ['TEXT_CHECK_UNAVAILABLE', 'refuse', { textCheckUnavailable: 'refuse' }],
+    ['PHONE_SHARED', 'on', { phoneShared: true }],
+    ['PHONE_DAILY_LIMIT', '2', { phoneDailyLimit: 2 }],
     ['RATE_LIMIT', 'off', { rateLimit: false }],
     ['SHUTDOWN_DELAY_SECONDS', '0', { shutdownDelaySeconds: 0 }],
     ['LOG_LEVEL', 'debug', { logLevel: 'debug' }],
@@ -147,6 +152,8 @@ describe('a bad value is one problem under its name', () => {
     ['SIGNING_ALG', 'none'],
     ['ACCESS_TOKEN_TYP', 'jwt'],
     ['TRUSTED_PROXY_HOPS', '11'],
+    ['PHONE_DAILY_LIMIT', '0'],
+    ['TEXT_CHECK_UNAVAILABLE', 'on'],
     ['RATE_LIMIT', 'false'],
     ['LOG_LEVEL', 'loud'],
     ['WECHAT_APPID', 'wx 1'],
@@ -192,11 +199,20 @@ describe('all problems come at once', () => {
       { ...least, SIGNING_KEY_ROTATION_SECONDS: '86400' },
       ['SIGNING_KEY_ROTATION_SECONDS'],
     ],
-    ['both forms of apps', { ...least, APPS: '[{"appid":"a","secret":"b"}]' }, ['WECHAT_APPID', 'WECHAT_SECRET']],
     ['half of the short form', { ...least, WECHAT_SECRET: undefined }, ['WECHAT_SECRET']],
   ])('when %s', (_what, environment, expected) => {
     expect(names(environment)).toEqual(expected)
   })
+})
+
+test('the app of the short form joins those of APPS, which go first and win', () => {
+  const apps = (text: string) => loadConfig({ ...least, APPS: text }).apps.map(({ appid, secret }) => [appid, secret])
+  const { WECHAT_APPID = '', WECHAT_SECRET = '' } = least
+  expect(apps('[{"appid":"a","secret":"b"}]')).toEqual([
+    ['a', 'b'],
+    [WECHAT_APPID, WECHAT_SECRET],
+  ])
+  expect(apps(`[{"appid":"${WECHAT_APPID}","secret":"c"}]`)).toEqual([[WECHAT_APPID, 'c']])
 })
 
 describe('X_FILE', () => {
@@ -222,12 +238,23 @@ describe('X_FILE', () => {
     ACCESS_TOKEN_TYP: 'at+jwt',
     ACCESS_TOKEN_CLAIMS: 'openid',
     TRUSTED_PROXY_HOPS: '1',
+    TEXT_CHECK: 'on',
+    TEXT_CHECK_UNAVAILABLE: 'refuse',
+    PHONE_SHARED: 'on',
+    AVATAR_STORE: 'file:///var/lib/avatars',
     RATE_LIMIT: 'off',
     LOG_LEVEL: 'warn',
     WECHAT_API_BASE: 'http://127.0.0.1:1',
     SIGNING_KEY_ROTATION_SECONDS: '90000',
     SHUTDOWN_DELAY_SECONDS: '1',
     AUDIT_RETENTION_MONTHS: '6',
+    PLATFORM_API_BASES: '{"qq":"http://127.0.0.1:1"}',
+    RATE_LIMIT_LOGIN_PER_ADDRESS: '6/60',
+    RATE_LIMIT_LOGIN_PER_OPENID: '6/60',
+    RATE_LIMIT_REFRESH_PER_ADDRESS: '6/60',
+    RATE_LIMIT_PAID_PER_USER: '6/60',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+    OTEL_TRACES_SAMPLER_ARG: '0.5',
   }
 
   test.each(Object.keys(environmentSchema.shape))('%s_FILE gives what the variable would', (name) => {
@@ -285,7 +312,7 @@ test('a process with a bad environment names every problem on standard error, ex
       'REDIS_URL',
       'ENCRYPTION_KEYS',
       'APPS',
-      'WECHAT_SECRET',
+      'WECHAT_APPID',
       'WECHAT_API_BASE',
       'ADMIN_TOKENS',
       'SIGNING_ALG',

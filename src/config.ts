@@ -1,28 +1,15 @@
 /** The environment, read once: one schema for every variable, one report of all problems. The only reader of process.env. */
-import { readFileSync } from 'node:fs'
-import { z } from 'zod'
-import {
-  type AdminToken,
-  type AppConfig,
-  adminTokens,
-  appid,
-  apps,
-  baseUrl,
-  claims,
-  encryptionKeys,
-  list,
-  type OptionalClaim,
-  onOff,
-  platformApiBases,
-  port,
-  type RateLimitRule,
-  rateLimitRule,
-  type SigningAlgorithm,
-  type SisterName,
-  seconds,
-  signingAlgorithms,
-  storeUrl,
+import { type AvatarStoreConfig, avatarStoreOf, avatarStoreProblems } from './config-avatar-store.ts'
+import { type Environment, environmentSchema, variableNames } from './config-environment.ts'
+import type {
+  AdminToken,
+  AppConfig,
+  OptionalClaim,
+  RateLimitRule,
+  SigningAlgorithm,
+  SisterName,
 } from './config-formats.ts'
+import { readVariables } from './config-values.ts'
 import type { EncryptionKey } from './crypto/seal.ts'
 
 export type {
@@ -36,116 +23,6 @@ export type {
   SisterName,
 } from './config-formats.ts'
 export { sisterNames } from './config-formats.ts'
-
-/** Every variable, in the order of the documentation. A description is what docs/configuration.md prints. */
-export const environmentSchema = z.object({
-  ISSUER: baseUrl.describe(
-    'The `iss` of every token and the base of all published URLs; https, or http on a loopback host.',
-  ),
-  AUDIENCE: z
-    .string()
-    .transform(list)
-    .optional()
-    .describe('`aud` of access tokens; a comma list is several. Default: the issuer.'),
-  DATABASE_URL: storeUrl('postgres', 'postgresql').describe('PostgreSQL.'),
-  MIGRATION_DATABASE_URL: storeUrl('postgres', 'postgresql')
-    .optional()
-    .describe('A direct connection for migrations, where `DATABASE_URL` goes through a transaction pooler.'),
-  DATABASE_POOL_MAX: z.coerce.number().int().min(1).max(200).default(10).describe('Connections to PostgreSQL.'),
-  REDIS_URL: storeUrl('redis', 'rediss').describe('Redis.'),
-  ENCRYPTION_KEYS: encryptionKeys.describe('`id:base64(32 bytes)`, comma separated; the first seals, all open.'),
-  WECHAT_APPID: appid.optional().describe('The one-app short form: the appid.'),
-  WECHAT_SECRET: z.string().min(1).optional().describe('The one-app short form: the AppSecret.'),
-  APPS: apps.optional().describe('Several apps, as a JSON array.'),
-  WECHAT_API_BASE: z
-    .url({ protocol: /^https?$/ })
-    .default('https://api.weixin.qq.com')
-    .describe("WeChat's server API."),
-  UPSTREAM_MAX_CONCURRENCY: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(10_000)
-    .default(256)
-    .describe('Connections to each platform; twice as many calls are admitted, the rest is shed.'),
-  PLATFORM_API_BASES: platformApiBases
-    .optional()
-    .describe('Server APIs of the sister platforms, where they are not the public ones: JSON, platform to URL.'),
-  HOST: z.string().default('0.0.0.0').describe('Address of the public listener.'),
-  PORT: port.default(8080).describe('Port of the public listener.'),
-  ADMIN_HOST: z.string().default('0.0.0.0').describe('Address of the internal listener.'),
-  ADMIN_PORT: port.default(9090).describe('Port of the internal listener; never expose it to the internet.'),
-  ADMIN_TOKENS: adminTokens.default([]).describe('`name:scope+scope:secret`, comma separated. Unset: the API is off.'),
-  ACCESS_TOKEN_TTL_SECONDS: seconds(1, 86_400).default(900).describe('Lifetime of an access token.'),
-  REFRESH_TOKEN_TTL_SECONDS: seconds(1).default(2_592_000).describe('A session not refreshed for this long ends.'),
-  SESSION_TTL_SECONDS: seconds(1)
-    .default(15_552_000)
-    .describe('A session ends after this long, however often refreshed.'),
-  SESSION_LIMIT: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(1000)
-    .default(20)
-    .describe('Live sessions per user and app; one more login ends the least recently used.'),
-  REFRESH_REUSE_INTERVAL_SECONDS: seconds(0, 3600)
-    .default(30)
-    .describe('How long the last used refresh token gets the same successor.'),
-  SESSION_KEY_TTL_SECONDS: seconds(1).default(259_200).describe('How long a session_key is kept.'),
-  SIGNING_ALG: z.enum(signingAlgorithms).default('ES256').describe('Algorithm of new signing keys.'),
-  ACCESS_TOKEN_TYP: z.enum(['JWT', 'at+jwt']).default('JWT').describe('Header `typ` of access tokens.'),
-  SIGNING_KEY_ROTATION_SECONDS: seconds(1).default(2_592_000).describe('How long a key signs.'),
-  SIGNING_KEY_PUBLISH_AHEAD_SECONDS: seconds(1)
-    .default(86_400)
-    .describe('How long a key is published before it signs.'),
-  JWKS_MAX_AGE_SECONDS: seconds(1).default(300).describe('How long verifiers may cache the JWKS.'),
-  ACCESS_TOKEN_CLAIMS: claims.default([]).describe('Extra claims, from `openid`, `unionid`, `platform`.'),
-  TRUSTED_PROXY_HOPS: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(10)
-    .default(0)
-    .describe('How many proxies may be believed about the client address.'),
-  RATE_LIMIT: onOff.default(true).describe('`off` for tests and benchmarks.'),
-  RATE_LIMIT_LOGIN_PER_ADDRESS: rateLimitRule('1200/60').describe(
-    'Logins per client address, as points/seconds; generous, since mobile carriers put many people behind one address.',
-  ),
-  RATE_LIMIT_LOGIN_PER_OPENID: rateLimitRule('30/60').describe('Logins of one person.'),
-  RATE_LIMIT_REFRESH_PER_ADDRESS: rateLimitRule('2400/60').describe(
-    'Refreshes per client address; generous for the same reason.',
-  ),
-  RATE_LIMIT_PAID_PER_USER: rateLimitRule('10/3600').describe(
-    'Acts of one user that cost money, such as asking WeChat for the phone number.',
-  ),
-  STATUS_LIST_TTL_SECONDS: seconds(1, 3600)
-    .default(30)
-    .describe('How often verifiers fetch the status lists: an ended session is refused after this and 5 seconds.'),
-  AUDIT_RETENTION_MONTHS: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(120)
-    .default(12)
-    .describe('How long audit events are kept.'),
-  SHUTDOWN_DELAY_SECONDS: seconds(0, 60)
-    .default(2)
-    .describe('How long, after SIGTERM, new requests are still served while proxies notice; then the listeners close.'),
-  OTEL_EXPORTER_OTLP_ENDPOINT: z
-    .url({ protocol: /^https?$/ })
-    .optional()
-    .describe(
-      'Collector of OpenTelemetry traces (OTLP over HTTP); `/v1/traces` is added. Unset: tracing is not even loaded.',
-    ),
-  OTEL_SERVICE_NAME: z.string().min(1).default('auth-gateway').describe('`service.name` of the traces.'),
-  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1).describe('The share of traces that is kept.'),
-  LOG_LEVEL: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
-    .default('info')
-    .describe('JSON lines on standard output.'),
-})
-
-type Environment = z.output<typeof environmentSchema>
 
 /** What the process runs on; durations carry their unit in the name. */
 export type Config = {
@@ -176,6 +53,11 @@ export type Config = {
   jwksMaxAgeSeconds: number
   accessTokenClaims: OptionalClaim[]
   trustedProxyHops: number
+  textCheck: boolean
+  textCheckUnavailable: 'allow' | 'refuse'
+  phoneShared: boolean
+  phoneDailyLimit: number
+  avatarStore: AvatarStoreConfig | undefined
   rateLimit: boolean
   rateLimits: {
     loginPerAddress: RateLimitRule
@@ -204,7 +86,7 @@ export class ConfigError extends Error {
 /** Reads and checks the environment; throws ConfigError with every problem at once. */
 export function loadConfig(environment: Record<string, string | undefined> = process.env): Config {
   const problems: string[] = []
-  const values = readVariables(environment, problems)
+  const values = readVariables(variableNames, environment, problems)
   const unread = new Set(problems.map((line) => line.split(':')[0]))
   const good: Record<string, unknown> = {}
   // One by one, so that a bad variable does not hide the rules between the good ones.
@@ -223,7 +105,7 @@ export function loadConfig(environment: Record<string, string | undefined> = pro
 /** The direct database URL, for `npm run migrate`, which is given nothing else. Throws ConfigError. */
 export function loadMigrationUrl(environment: Record<string, string | undefined> = process.env): string {
   const problems: string[] = []
-  const values = readVariables(environment, problems)
+  const values = readVariables(variableNames, environment, problems)
   const { DATABASE_URL, MIGRATION_DATABASE_URL } = environmentSchema.shape
   const url = values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL
   const parsed = (values.MIGRATION_DATABASE_URL ? MIGRATION_DATABASE_URL : DATABASE_URL).safeParse(url)
@@ -232,26 +114,6 @@ export function loadMigrationUrl(environment: Record<string, string | undefined>
     own.push(`DATABASE_URL: ${url === undefined ? 'is required' : 'must start with postgres://'}`)
   if (own.length > 0) throw new ConfigError(own)
   return parsed.data ?? ''
-}
-
-/** Takes each variable, or the content of the file named by its `_FILE` form; an empty one counts as unset. */
-function readVariables(environment: Record<string, string | undefined>, problems: string[]): Record<string, string> {
-  const values: Record<string, string> = {}
-  for (const name of Object.keys(environmentSchema.shape)) {
-    const value = environment[name]
-    const path = environment[`${name}_FILE`]
-    if (value && path) problems.push(`${name}: is given both directly and by ${name}_FILE`)
-    else if (path) {
-      try {
-        const content = readFileSync(path, 'utf8').replace(/\r?\n$/, '')
-        if (content === '') problems.push(`${name}: the file of ${name}_FILE is empty`)
-        else values[name] = content
-      } catch {
-        problems.push(`${name}: the file of ${name}_FILE cannot be read`)
-      }
-    } else if (value) values[name] = value
-  }
-  return values
 }
 
 /** Rules between variables. A variable that failed on its own is skipped here. */
@@ -269,6 +131,7 @@ function crossChecks(
     if (values[other] !== undefined) problems.push(`${name}: is required beside ${other}`)
     else if (values.APPS === undefined) problems.push(`${name}: is required (or APPS, the form for several apps)`)
   }
+  problems.push(...avatarStoreProblems(env, (name) => values[name] === undefined && !unread.has(name)))
   const identities = (env.APPS ?? []).map((app) => `${app.platform}/${app.appid}`)
   const twice = identities.find((identity, index) => identities.indexOf(identity) !== index)
   if (twice) problems.push(`APPS: ${twice} is there twice`)
@@ -288,7 +151,6 @@ function crossChecks(
 
 function toConfig(env: Environment): Config {
   const issuer = env.ISSUER.replace(/\/+$/, '')
-  const single = { platform: 'wechat', appid: env.WECHAT_APPID ?? '', secret: env.WECHAT_SECRET ?? '' } as const
   return {
     issuer,
     audience: env.AUDIENCE && env.AUDIENCE.length > 0 ? env.AUDIENCE : [issuer],
@@ -297,7 +159,7 @@ function toConfig(env: Environment): Config {
     databasePoolMax: env.DATABASE_POOL_MAX,
     redisUrl: env.REDIS_URL,
     encryptionKeys: env.ENCRYPTION_KEYS,
-    apps: env.APPS ?? [single],
+    apps: appsOf(env),
     wechatApiBase: env.WECHAT_API_BASE.replace(/\/+$/, ''),
     upstreamMaxConcurrency: env.UPSTREAM_MAX_CONCURRENCY,
     platformApiBases: env.PLATFORM_API_BASES ?? {},
@@ -317,6 +179,11 @@ function toConfig(env: Environment): Config {
     jwksMaxAgeSeconds: env.JWKS_MAX_AGE_SECONDS,
     accessTokenClaims: env.ACCESS_TOKEN_CLAIMS,
     trustedProxyHops: env.TRUSTED_PROXY_HOPS,
+    textCheck: env.TEXT_CHECK,
+    textCheckUnavailable: env.TEXT_CHECK_UNAVAILABLE,
+    phoneShared: env.PHONE_SHARED,
+    phoneDailyLimit: env.PHONE_DAILY_LIMIT,
+    avatarStore: avatarStoreOf(env),
     rateLimit: env.RATE_LIMIT,
     rateLimits: {
       loginPerAddress: env.RATE_LIMIT_LOGIN_PER_ADDRESS,
@@ -336,4 +203,11 @@ function toConfig(env: Environment): Config {
       : undefined,
     logLevel: env.LOG_LEVEL,
   }
+}
+
+/** The apps of APPS, and that of the short form unless APPS has it too. */
+function appsOf({ APPS = [], WECHAT_APPID: appid, WECHAT_SECRET: secret }: Environment): AppConfig[] {
+  if (appid === undefined || secret === undefined) return APPS
+  const known = APPS.some((app) => app.platform === 'wechat' && app.appid === appid)
+  return known ? APPS : [...APPS, { platform: 'wechat', appid, secret }]
 }

@@ -2,9 +2,10 @@
 import packageJson from '../package.json' with { type: 'json' }
 import { adminRoutes } from './admin/admin-routes.ts'
 import { createServiceTokens } from './admin/service-tokens.ts'
-import { createAdminStore } from './admin/store.ts'
 import { createApp, type HttpApp } from './app.ts'
 import { createAudit, insertAuditRows } from './audit/audit.ts'
+import { createAvatars } from './avatars/avatars.ts'
+import { avatarRoutes } from './avatars/routes.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createSealer } from './crypto/seal.ts'
@@ -18,10 +19,10 @@ import { describeApi } from './http/openapi.ts'
 import type { Route } from './http/route.ts'
 import { createIntrospection } from './introspection/introspection.ts'
 import { introspectionDocuments, introspectionRoutes } from './introspection/routes.ts'
-import { type Job, startJobs } from './jobs.ts'
 import { createKeyRing } from './keys/ring.ts'
 import { documentRoutes } from './keys/routes.ts'
 import { createKeyStore } from './keys/store.ts'
+import { createLifecycle } from './lifecycle.ts'
 import { createLogin } from './login/login.ts'
 import { createReplay } from './login/replay.ts'
 import { loginRoutes } from './login/routes.ts'
@@ -32,10 +33,9 @@ import { healthRoutes, metricsRoutes } from './observability/routes.ts'
 import type { Tracing } from './observability/tracing.ts'
 import { observeUpstream } from './observability/upstream.ts'
 import { type Send, traceSend } from './platforms/fetch-json.ts'
-import { createApps } from './platforms/registry.ts'
-import { withResilience } from './platforms/resilience.ts'
-import { createSisters } from './platforms/sisters.ts'
-import { createWechat } from './platforms/wechat.ts'
+import { createKnownApps } from './platforms/known-apps.ts'
+import { accountRoutes } from './profile/account.ts'
+import { createAfterErase } from './profile/after-erase.ts'
 import { createRateLimits } from './rate-limit/rate-limit.ts'
 import { createStatusLists } from './revocation/publisher.ts'
 import { statusListRoutes } from './revocation/routes.ts'
@@ -47,8 +47,7 @@ import { sessionRoutes } from './sessions/routes.ts'
 import { createSessions, type SessionEnds } from './sessions/sessions.ts'
 import { createSessionStore, endSessions } from './sessions/store.ts'
 import type { Cache } from './storage/cache.ts'
-import { type Database, isDatabaseUnavailable } from './storage/database.ts'
-import { pendingMigrations } from './storage/migrate.ts'
+import type { Database } from './storage/database.ts'
 import { createAccessTokens } from './tokens/access-token.ts'
 import { createUserStore } from './users/store.ts'
 import { createUsers } from './users/users.ts'
@@ -79,10 +78,6 @@ export type Gateway = {
   close(): Promise<void>
 }
 
-const START_RETRY_MS = 500
-const CACHE_WAIT_MS = 1000
-const CACHE_POLL_MS = 20
-
 export function createGateway(parts: GatewayParts): Gateway {
   const { config, database, cache, send, clock, log, metrics = createMetrics(), docsOnPublic = false, tracing } = parts
   const now = () => clock.now()
@@ -93,17 +88,14 @@ export function createGateway(parts: GatewayParts): Gateway {
   })
 
   const traced = traceSend(send, tracing?.span)
-  const wechat = createWechat({ send: traced, apiBase: config.wechatApiBase })
-  const upstream = { apps: config.apps, send: traced, cache, sealer, clock }
-  const sisters = createSisters({ ...upstream, apiBases: config.platformApiBases })
-  const platforms = [wechat, ...sisters].map((platform) =>
-    withResilience({
-      platform,
-      maxConcurrency: config.upstreamMaxConcurrency,
-      ...observeUpstream({ platform: platform.name, metrics, log }),
-    }),
-  )
-  const apps = createApps({ apps: config.apps, platforms })
+  const apps = createKnownApps({
+    config,
+    send: traced,
+    cache,
+    sealer,
+    clock,
+    observe: (platform) => observeUpstream({ platform, metrics, log }),
+  })
 
   const limits = config.rateLimit
     ? createRateLimits({ cache, config, onRefused: (limit) => metrics.rateLimited.inc({ limit }) })
@@ -166,6 +158,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     onEnded: sessionsEnded,
   })
   const vault = createVault({ cache, sealer, ttlSeconds: config.sessionKeyTtlSeconds })
+  const avatars = createAvatars({ config: config.avatarStore, issuer: config.issuer, send, clock, log })
   const users = createUsers({
     store: createUserStore({
       database,
@@ -174,11 +167,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     }),
     clock,
     onEnded: sessionsEnded,
-    async afterErase({ identities }) {
-      const dropped = await Promise.allSettled(identities.map((identity) => vault.drop(identity)))
-      for (const { reason: error } of dropped.filter((one) => one.status === 'rejected'))
-        log.warn({ error }, 'a session_key of an erased user stays until its time is over: the cache is away')
-    },
+    afterErase: createAfterErase({ vault, avatars, log }),
   })
   const login = createLogin({
     apps,
@@ -207,13 +196,24 @@ export function createGateway(parts: GatewayParts): Gateway {
     auditRetentionMonths: config.auditRetentionMonths,
   })
 
-  let draining = false
+  const lifecycle = createLifecycle({
+    database,
+    cache,
+    clock,
+    log,
+    metrics,
+    ring,
+    statusLists,
+    housekeeping,
+    audit,
+    sessionEvents,
+  })
   const common = {
     authenticate,
     log,
     metrics,
     trustedProxyHops: config.trustedProxyHops,
-    draining: () => draining,
+    draining: lifecycle.draining,
     tracing: tracing?.middleware,
   }
   const dependencies = () =>
@@ -225,9 +225,10 @@ export function createGateway(parts: GatewayParts): Gateway {
   const routes = {
     public: [
       ...loginRoutes({ login, limit: limitByAddress(limits?.loginPerAddress) }),
+      ...accountRoutes({ database, cache, apps, vault, users, avatars, clock, config, log, metrics }),
       ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits?.refreshPerAddress) }),
     ],
-    internal: adminRoutes({ store: createAdminStore(database), users, sessions, ring }),
+    internal: adminRoutes({ database, users, sessions, ring, apps, vault, audit, clock }),
   } satisfies Gateway['routes']
   const docs = docsRoutes({
     describe: () =>
@@ -246,6 +247,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     documents: [
       documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds }),
       statusListRoutes({ lists: statusLists, issuer: config.issuer, ttlSeconds: config.statusListTtlSeconds }),
+      avatarRoutes({ avatars }),
     ],
     subApps: docsOnPublic ? [docs] : [],
   })
@@ -269,75 +271,11 @@ export function createGateway(parts: GatewayParts): Gateway {
         },
       }),
       healthRoutes({
-        notReady() {
-          if (draining) return 'draining'
-          if (!ring.ready()) return 'signing keys are not loaded yet'
-          return statusLists.ready() ? undefined : 'status lists are not loaded yet'
-        },
+        notReady: lifecycle.notReady,
         dependencies,
       }),
     ],
   })
 
-  /** Asks, so that an outage is noticed while nobody else does. */
-  async function probeDependencies(): Promise<void> {
-    await Promise.all([database.run({ name: 'ping', text: 'select 1' }, []), cache.get('ping')])
-  }
-  async function pollStatusLists(): Promise<void> {
-    try {
-      await statusLists.poll()
-    } finally {
-      metrics.statusListAge.set(statusLists.ageSeconds())
-    }
-  }
-  const jobs: Job[] = [
-    { name: 'signing-keys', everyMs: ring.tickEveryMs, run: () => ring.tick() },
-    { name: 'dependency-probe', everyMs: 5000, run: probeDependencies },
-    { name: 'status-lists', everyMs: statusLists.pollEveryMs, run: pollStatusLists },
-    { name: 'housekeeping', everyMs: housekeeping.everyMs, run: () => housekeeping.run() },
-  ]
-  let running: ReturnType<typeof startJobs> | undefined
-
-  return {
-    publicApp,
-    internalApp,
-    routes,
-    async start() {
-      while (!draining) {
-        try {
-          const pending = await pendingMigrations(database.kysely)
-          if (pending.length === 0) {
-            await ring.tick()
-            await pollStatusLists()
-            break
-          }
-          log.warn({ pending }, 'waiting for the database schema: run `npm run migrate`')
-        } catch (error) {
-          if (!isDatabaseUnavailable(error)) throw error
-          log.warn({ error }, 'waiting for PostgreSQL')
-        }
-        await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS))
-      }
-      // SIGTERM came while the database was away: there is nothing to start.
-      if (draining) return
-      // A moment for the cache to connect, so that the first codes are claimed like any other; without it logins work all the same.
-      for (let waitedMs = 0; !cache.available() && waitedMs < CACHE_WAIT_MS; waitedMs += CACHE_POLL_MS)
-        await new Promise((resolve) => setTimeout(resolve, CACHE_POLL_MS))
-      running = startJobs({
-        jobs,
-        onSuccess: (job) => metrics.jobSuccess.set({ task: job }, clock.now().getTime() / 1000),
-        onError: (job, error) => log.error({ job, error }, 'job failed'),
-      })
-    },
-    drain() {
-      draining = true
-    },
-    async close() {
-      statusLists.stop()
-      housekeeping.stop()
-      await running?.stop()
-      await Promise.all([audit.flush(), sessionEvents.stop()])
-      await Promise.all([database.close(), cache.close()])
-    },
-  }
+  return { publicApp, internalApp, routes, start: lifecycle.start, drain: lifecycle.drain, close: lifecycle.close }
 }

@@ -1,7 +1,7 @@
 /** The configuration page against the schema it is made from. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { environmentSchema } from '../config.ts'
+import { environmentSchema } from '../config-environment.ts'
 import { configurationPage } from './configuration-docs.ts'
 
 test('docs/configuration.md says what the schema says; `npm run docs` mends it', () => {

@@ -1,6 +1,6 @@
 /** Writes docs/configuration.md from the schema that reads the environment: `npm run docs`. A test holds the two equal. */
 import { writeFileSync } from 'node:fs'
-import { environmentSchema } from '../config.ts'
+import { environmentSchema } from '../config-environment.ts'
 
 const head = `# Configuration
 

@@ -1,7 +1,8 @@
 /** `npm run dev`: the whole gateway with everything embedded: PGlite, a cache in the process and a simulated WeChat. */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../clock.ts'
 import { loadConfig } from '../config.ts'
@@ -75,6 +76,7 @@ const config = loadConfig({
   WECHAT_APPID: APPID,
   WECHAT_SECRET: SECRET,
   ISSUER: issuer,
+  AVATAR_STORE: pathToFileURL(resolve(values.data, 'pictures')).href,
   ...process.env,
   HOST: host,
   PORT: values.port,

@@ -15,6 +15,8 @@ import { createWechatSimulator, type SimulatedApp, type WechatSimulator } from '
 export const APPID = 'wx0000000000000001'
 export const APP_SECRET = 'secret-of-the-first-test-app-0001'
 
+const WECHAT_URL = 'https://api.weixin.qq.com/'
+
 export const testEnvironment = {
   ISSUER: 'https://auth.example.com',
   DATABASE_URL: 'postgres://unused',
@@ -63,6 +65,8 @@ export type TestGatewayOptions = {
   tracing?: Tracing
   /** Sister platforms, reached at https://<platform>.test. */
   sisters?: SisterSimulator[]
+  /** Takes the calls to everything but WeChat. */
+  sendElsewhere?: Send
 }
 
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
@@ -72,7 +76,13 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const sisters = new Map((options.sisters ?? []).map((sister) => [`https://${sister.platform}.test`, sister]))
   const bases = Object.fromEntries([...sisters].map(([base, { platform }]) => [platform, base]))
   const withBases = sisters.size > 0 ? { PLATFORM_API_BASES: JSON.stringify(bases), ...environment } : environment
-  const inProcess: Send = (request) => simulatorSend(sisters.get(new URL(request.url).origin) ?? simulator)(request)
+  const { sendElsewhere } = options
+  const inProcess: Send = (request) => {
+    const sister = sisters.get(new URL(request.url).origin)
+    if (sister) return simulatorSend(sister)(request)
+    if (sendElsewhere && !request.url.startsWith(WECHAT_URL)) return sendElsewhere(request)
+    return simulatorSend(simulator)(request)
+  }
   const { send = inProcess, tracing } = options
   return await build(stores, { environment: withBases, clock, simulator, send, tracing }, stores)
 }
@@ -139,7 +149,7 @@ async function build(
 }
 
 /** Calls a simulator in process, with the time limit and the typed failures of the real sender. */
-function simulatorSend(simulator: { fetch(request: Request): Promise<Response> }): Send {
+export function simulatorSend(simulator: { fetch(request: Request): Promise<Response> }): Send {
   return async ({ operation, method, url, headers, body, timeoutMs }) => {
     try {
       const request = new Request(url, {

@@ -10,12 +10,16 @@ const floors: Readonly<Record<string, number>> = {
   'clock.ts': 0,
   'span.ts': 0,
   'crypto/': 0,
+  'config-environment.ts': 1,
   'config-formats.ts': 1,
+  'config-avatar-store.ts': 1,
+  'config-values.ts': 1,
   'config.ts': 1,
   'storage/': 1,
   'sdk/': 1,
   // Below the capabilities that write events in their own transactions.
   'audit/': 1.5,
+  'avatars/': 2,
   'keys/': 2,
   'platforms/': 2,
   'rate-limit/': 2,
@@ -33,13 +37,20 @@ const floors: Readonly<Record<string, number>> = {
   'admin/': 5,
   'introspection/': 5,
   'app.ts': 6,
+  'lifecycle.ts': 6,
   'gateway.ts': 7,
   'listeners.ts': 7,
   'serve.ts': 8,
   'main.ts': 9,
   'dev/': 9,
 }
-const ROOM_WITH_SEVERAL_FILES = ['config.ts', 'config-formats.ts']
+const ROOM_WITH_SEVERAL_FILES = [
+  'config.ts',
+  'config-environment.ts',
+  'config-avatar-store.ts',
+  'config-formats.ts',
+  'config-values.ts',
+]
 
 const isTest = (path: string) => /\.(test|test-support|fixture)\.ts$/.test(path)
 const isProgram = (path: string) => path.endsWith('main.ts')
@@ -70,6 +81,8 @@ const words: { what: RegExp; name: string; only: RegExp }[] = [
 ]
 
 const MAX_LINES = 300
+/** A test is a table of guarantees; it may be longer. */
+const MAX_TEST_LINES = 450
 /** Longer than they should be; they may only shrink. */
 const longer: Readonly<Record<string, number>> = { 'src/sdk/miniprogram.ts': 307, 'src/sdk/miniprogram.test.ts': 726 }
 
@@ -104,7 +117,7 @@ function textViolations(path: string, text: string): string[] {
   const found: string[] = []
   const inside = path.replace(/^src\//, '')
   if (!/^\/\*\*\s+(\*\s+)?\S/.test(text)) found.push(`${path} does not open with a sentence on what it is`)
-  const mayHave = longer[path] ?? MAX_LINES
+  const mayHave = longer[path] ?? (isTest(path) ? MAX_TEST_LINES : MAX_LINES)
   if (text.trimEnd().split('\n').length > mayHave) found.push(`${path} has more than ${mayHave} lines`)
   if (/(^|\/)(index|utils?|helpers?|common)(\/|\.ts$)/.test(path)) found.push(`${path} has a name that says nothing`)
   if (path.startsWith('src/') && floorOf(inside) === undefined) found.push(`${path} is on no floor`)

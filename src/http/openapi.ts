@@ -1,5 +1,10 @@
 /** The API description (OpenAPI 3.1), made from the routes that run: the schemas that validate are the ones it shows. */
-import { OpenAPIRegistry, OpenApiGeneratorV31, type ResponseConfig } from '@asteasolutions/zod-to-openapi'
+import {
+  OpenAPIRegistry,
+  OpenApiGeneratorV31,
+  type ResponseConfig,
+  type ZodRequestBody,
+} from '@asteasolutions/zod-to-openapi'
 import { z } from 'zod'
 import { type ErrorCode, errorCodes } from '../errors.ts'
 import type { RouteDescription } from './route.ts'
@@ -54,14 +59,7 @@ export function describeApi({ routes, documents, issuer, version }: ApiDescripti
       request: {
         ...(route.params ? { params: route.params as z.ZodObject } : {}),
         ...(route.query ? { query: route.query as z.ZodObject } : {}),
-        ...(route.body
-          ? {
-              body: {
-                required: !route.body.safeParse(undefined).success,
-                content: { 'application/json': { schema: route.body } },
-              },
-            }
-          : {}),
+        ...requestBody(route),
       },
       responses: {
         200: { description: 'Success', content: { 'application/json': { schema: envelope(route.reply) } } },
@@ -106,6 +104,20 @@ function operation({
     security,
   }
 }
+
+function requestBody({ body, upload }: RouteDescription): { body?: ZodRequestBody } {
+  if (upload) {
+    const { field, maxBytes, accept } = upload
+    const file: SchemaObject = { type: 'string', format: 'binary', description: `At most ${maxBytes} bytes.` }
+    const schema: SchemaObject = { type: 'object', required: [field], properties: { [field]: file } }
+    const encoding = { [field]: { contentType: accept.join(', ') } }
+    return { body: { required: true, content: { 'multipart/form-data': { schema, encoding } } } }
+  }
+  if (!body) return {}
+  return { body: { required: !body.safeParse(undefined).success, content: { 'application/json': { schema: body } } } }
+}
+
+type SchemaObject = { type: 'string' | 'object'; [keyword: string]: unknown }
 
 const operationId = (method: string, path: string): string =>
   method + path.replaceAll(/[^A-Za-z0-9]+(.)?/g, (_, next: string | undefined) => next?.toUpperCase() ?? '')

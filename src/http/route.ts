@@ -6,6 +6,7 @@ import { type Access, type Authenticate, type CallerOf, callerOf } from './auth.
 import type { GatewayContext, GatewayEnv } from './context.ts'
 import { success } from './envelope.ts'
 import { readJson } from './json-body.ts'
+import type { UploadDescription } from './upload.ts'
 
 export type RouteDescription = {
   method: 'get' | 'post' | 'put' | 'patch' | 'delete'
@@ -17,6 +18,8 @@ export type RouteDescription = {
   params?: z.ZodType
   query?: z.ZodType
   body?: z.ZodType
+  /** One file as multipart/form-data instead of a body; the handler reads it, with readUpload. */
+  upload?: UploadDescription
   reply: z.ZodType
   errors: readonly ErrorCode[]
   /** What a success says; the default is plain. */
@@ -73,7 +76,7 @@ function parse(c: GatewayContext, schema: z.ZodType, value: unknown): unknown {
   throw new GatewayError('A0400', { fields })
 }
 
-/** wx.request knows no PATCH, and a DELETE of it may lose its body: a POST with this header stands for either. */
+/** wx.request knows no PATCH, a DELETE of it may lose its body, and wx.uploadFile only POSTs: a POST with this header stands for each. */
 const METHOD_OVERRIDE = 'x-http-method-override'
 
 export function mount(app: Hono<GatewayEnv>, routes: readonly Route[], authenticate: Authenticate): void {
@@ -81,7 +84,7 @@ export function mount(app: Hono<GatewayEnv>, routes: readonly Route[], authentic
     const verb = method.toUpperCase()
     const handle = (c: GatewayContext) => each.handle(c, authenticate)
     app.on(verb, path, handle)
-    if (verb !== 'PATCH' && verb !== 'DELETE') continue
+    if (!['PUT', 'PATCH', 'DELETE'].includes(verb)) continue
     app.post(path, (c, next) => (c.req.header(METHOD_OVERRIDE)?.toUpperCase() === verb ? handle(c) : next()))
   }
 }

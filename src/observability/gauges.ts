@@ -1,7 +1,8 @@
 /** Gauges that are read off the parts when Prometheus asks. */
 
 import type { Metrics } from './metrics.ts'
-import type { DependencyState } from './routes.ts'
+
+export type DependencyState = 'up' | 'down' | 'unknown'
 
 export type GaugeSources = {
   now(): Date

@@ -1,9 +1,7 @@
 /** Probes, and the page that Prometheus reads, on the internal listener. */
 import { Hono } from 'hono'
-import { type GaugeSources, sampleGauges } from './gauges.ts'
+import { type DependencyState, type GaugeSources, sampleGauges } from './gauges.ts'
 import type { Metrics } from './metrics.ts'
-
-export type DependencyState = 'up' | 'down' | 'unknown'
 
 export type Health = {
   /** Why this replica takes no traffic, or undefined when it does. */

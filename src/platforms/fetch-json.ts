@@ -7,10 +7,10 @@ import { PlatformError } from './platform.ts'
 export type UpstreamRequest = {
   /** Names the call in errors and metrics, since the URL holds secrets. */
   operation: string
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   url: string
   headers?: Record<string, string>
-  body?: string
+  body?: string | Uint8Array
   /** What is left of the caller's time. */
   timeoutMs: number
 }

@@ -201,7 +201,7 @@ function simulate({ platform, page, path, secret = SECRET }: Case) {
 }
 
 function create({ platform }: Case, app: AppConfig, apiBase: string, send: Send): Platform {
-  if (platform === 'wechat') return createWechat({ send, apiBase })
+  if (platform === 'wechat') return createWechat({ send, apiBase, userApi: () => ({}) })
   const clock = { now: () => new Date() }
   const parts = { send, clock, cache: createMemoryCache({ clock }), sealer: testSealer() }
   const [page] = createSisters({ ...parts, apps: [app], apiBases: { [platform]: apiBase } })
@@ -383,7 +383,7 @@ test('Douyin is never sent an anonymous code, and a device without a person is n
   const sent: string[] = []
   const data = { openid: '', session_key: 'a2V5a2V5a2V5a2V5a2V5MA==', anonymous_openid: 'device-1', unionid: '' }
   const send: Send = async ({ body }) => {
-    sent.push(body ?? '')
+    sent.push(String(body ?? ''))
     return { status: 200, text: JSON.stringify({ err_no: 0, err_tips: 'success', data }) }
   }
   const app: AppConfig = { platform: 'douyin', appid: APPID, secret: SECRET }

@@ -9,6 +9,20 @@ export type Platform = {
   name: PlatformName
   /** Exchanges a login code; throws PlatformError. */
   exchange(app: AppConfig, code: string): Promise<Exchange>
+  /** What it does for the users of an app beyond login, where it does any of it. */
+  userApi?: (app: AppConfig) => UserApi
+}
+
+/** What a platform does for a user it knows; each may lack some or all of it. Every one throws PlatformError. */
+export type UserApi = {
+  /** The number behind the phone button's code, E.164; costs money. The openid binds the code to its person. */
+  phoneNumber?: (code: string, openid: string) => Promise<string>
+  /** What the platform thinks of texts of a profile. */
+  checkText?: (openid: string, texts: readonly string[]) => Promise<'pass' | 'review' | 'risky'>
+  /** Whether this is still the person's one valid session_key. */
+  checkSessionKey?: (openid: string, sessionKey: string) => Promise<boolean>
+  /** Ends the session_key at once and answers its successor. */
+  resetSessionKey?: (openid: string, sessionKey: string) => Promise<string>
 }
 
 /**
@@ -27,6 +41,10 @@ export type Refusal =
   | 'credential_invalid'
   | 'session_key_invalid'
   | 'content_risky'
+  /** The code or openid belongs to somebody else, or to another app. */
+  | 'identity_mismatch'
+  /** The platform acts only for people who were there in the last hours. */
+  | 'user_inactive'
   | 'system_busy'
   | 'unknown'
 
@@ -66,6 +84,9 @@ const refusalCodes: Record<Refusal, ErrorCode> = {
   credential_invalid: 'C0001',
   session_key_invalid: 'A0240',
   content_risky: 'A0430',
+  identity_mismatch: 'A0312',
+  // Its remedy is the same: wx.login makes the person active, then they try again.
+  user_inactive: 'A0240',
   system_busy: 'C0001',
   unknown: 'C0001',
 }

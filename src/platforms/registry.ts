@@ -1,11 +1,13 @@
 /** The apps this gateway serves, each with its platform: chosen by appid, never by what a client claims alone. */
 import type { AppConfig } from '../config.ts'
 import { invalidField } from '../errors.ts'
-import type { Exchange, Platform } from './platform.ts'
+import type { Exchange, Platform, UserApi } from './platform.ts'
 
 export type App = AppConfig & {
   /** Exchanges a login code; throws PlatformError. */
   exchange(code: string): Promise<Exchange>
+  /** What the platform does for this app's users beyond login. */
+  userApi: UserApi
 }
 
 export type Apps = {
@@ -19,7 +21,7 @@ export function createApps({ apps, platforms }: { apps: readonly AppConfig[]; pl
   const all = apps.map((app): App => {
     const platform = platforms.find((one) => one.name === app.platform)
     if (!platform) throw new Error(`no platform "${app.platform}"`)
-    return { ...app, exchange: (code) => platform.exchange(app, code) }
+    return { ...app, exchange: (code) => platform.exchange(app, code), userApi: platform.userApi?.(app) ?? {} }
   })
   const [only] = all
 

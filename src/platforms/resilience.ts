@@ -1,6 +1,7 @@
 /** Holds calls to a platform within bounds: so many at a time, and none for a moment while it keeps failing. */
 import { BulkheadRejectedError, bulkhead, CircuitState, CountBreaker, circuitBreaker, handleAll } from 'cockatiel'
-import { type Platform, PlatformError } from './platform.ts'
+import type { AppConfig } from '../config.ts'
+import { type Platform, PlatformError, type UserApi } from './platform.ts'
 
 /** `ok`, the way it failed, or the platform's error code where it is one we know: a bounded set, fit for a metric's label. */
 export type CallOutcome = string
@@ -47,9 +48,24 @@ export function withResilience({ platform, maxConcurrency, onCall, onBreaker }: 
     return guard
   }
 
+  function userApiOf(app: AppConfig): UserApi {
+    const { phoneNumber, checkText, checkSessionKey, resetSessionKey } = platform.userApi?.(app) ?? {}
+    const guarded =
+      <Args extends unknown[], Result>(operation: string, call: (...args: Args) => Promise<Result>) =>
+      (...args: Args) =>
+        guardOf(app.appid, operation)(() => call(...args))
+    return {
+      ...(phoneNumber && { phoneNumber: guarded('phoneNumber', phoneNumber) }),
+      ...(checkText && { checkText: guarded('checkText', checkText) }),
+      ...(checkSessionKey && { checkSessionKey: guarded('checkSessionKey', checkSessionKey) }),
+      ...(resetSessionKey && { resetSessionKey: guarded('resetSessionKey', resetSessionKey) }),
+    }
+  }
+
   return {
-    ...platform,
+    name: platform.name,
     exchange: (app, code) => guardOf(app.appid, 'exchange')(() => platform.exchange(app, code)),
+    userApi: userApiOf,
   }
 }
 

@@ -1,7 +1,7 @@
 /** WeChat mini programs: code2Session. Needs appid and AppSecret only, never a platform credential. */
 import type { AppConfig } from '../config.ts'
 import { fetchJson, type Send } from './fetch-json.ts'
-import { type Exchange, type Platform, PlatformError, type Refusal } from './platform.ts'
+import { type Exchange, type Platform, PlatformError, type Refusal, type UserApi } from './platform.ts'
 
 const WHOLE_TIMEOUT_MS = 3000
 /** A retry on "system busy" is made only while it can still end in time. */
@@ -21,6 +21,9 @@ const refusals: Record<string, Refusal> = {
   42001: 'credential_invalid',
   87009: 'session_key_invalid',
   87014: 'content_risky',
+  40003: 'identity_mismatch',
+  43104: 'identity_mismatch',
+  61010: 'user_inactive',
   40002: 'misconfigured',
   40013: 'misconfigured',
   40125: 'misconfigured',
@@ -40,10 +43,12 @@ export const MOCK_CODE = 'the code is a mock one'
 export function createWechat({
   send,
   apiBase,
+  userApi,
   now = Date.now,
 }: {
   send: Send
   apiBase: string
+  userApi: (app: AppConfig) => UserApi
   now?: () => number
 }): Platform {
   async function code2Session(app: AppConfig, code: string, timeoutMs: number): Promise<Exchange> {
@@ -66,6 +71,7 @@ export function createWechat({
 
   return {
     name: 'wechat',
+    userApi,
     async exchange(app, code) {
       if (code === MOCK_CODE)
         throw new PlatformError('code2Session', 'refused', { refusal: 'code_invalid', errcode: 'mock' })

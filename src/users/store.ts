@@ -35,6 +35,8 @@ export type EndUserSessions = (
 export type Erased = {
   userId: string
   at: Date
+  /** By which the erasure is found in the audit trail; all that its user may still hold against us. */
+  receiptId: string
   identities: { platform: string; appid: string; openid: string }[]
   /** Where the picture was, if there was one. */
   avatar: string | null
@@ -91,7 +93,7 @@ export function createUserStore({ database, endUserSessions }: UserStoreParts) {
     },
 
     /** The row stays, without anything personal, so that ids in other systems still mean somebody who is gone. */
-    async erase(userId: string, origin: Origin, at: Date): Promise<Erased | undefined> {
+    async erase(userId: string, receiptId: string, origin: Origin, at: Date): Promise<Erased | undefined> {
       return await transact(database, async (tx) => {
         const user = await lockUser(tx, userId)
         if (!user) return undefined
@@ -122,8 +124,9 @@ export function createUserStore({ database, endUserSessions }: UserStoreParts) {
           .where('user_id', '=', userId)
           .execute()
         // The erasure is kept on record without an address of the person who asked for it.
-        await writeAudit(tx, { kind: 'user_erased', at, origin: { ...origin, ip: undefined }, user_id: userId })
-        return { userId, at, identities, avatar: user.avatar, ended }
+        const detail = { receipt_id: receiptId }
+        await writeAudit(tx, { kind: 'user_erased', at, origin: { ...origin, ip: undefined }, user_id: userId, detail })
+        return { userId, at, receiptId, identities, avatar: user.avatar, ended }
       })
     },
 

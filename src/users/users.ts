@@ -1,6 +1,7 @@
 /** Users as other capabilities see them: joined by unionid, suspended, reinstated, given roles, erased; each one transaction. */
 import type { Origin } from '../audit/audit.ts'
 import type { Clock } from '../clock.ts'
+import { uuidv7 } from '../crypto/random.ts'
 import type { SessionEndReason } from '../storage/schema.ts'
 import type { EndedUserSession, Erased, JoinRequest, UserStore } from './store.ts'
 
@@ -51,7 +52,8 @@ export function createUsers({ store, clock, onEnded, afterErase }: UsersParts): 
     reinstate: (userId, origin) => store.reinstate(userId, origin, clock.now()),
     setRoles: (userId, roles, origin) => store.setRoles(userId, [...new Set(roles)].sort(), origin, clock.now()),
     async erase(userId, origin) {
-      const erased = await store.erase(userId, origin, clock.now())
+      const at = clock.now()
+      const erased = await store.erase(userId, uuidv7(at), origin, at)
       if (!erased) return undefined
       if (erased.ended.length > 0) onEnded(erased.ended, 'erased')
       await afterErase(erased)

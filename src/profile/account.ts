@@ -1,0 +1,74 @@
+/** All that users may do with their own account, put together: profile, phone number, picture, copy and erasure. */
+import type { Avatars } from '../avatars/avatars.ts'
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config.ts'
+import type { Route } from '../http/route.ts'
+import type { Log } from '../observability/log.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import type { Apps } from '../platforms/registry.ts'
+import type { Cache } from '../storage/cache.ts'
+import type { Database } from '../storage/database.ts'
+import type { Users } from '../users/users.ts'
+import type { Vault } from '../vault/vault.ts'
+import { createAvatarChanges } from './avatar.ts'
+import { avatarChangeRoutes } from './avatar-routes.ts'
+import { createDailyLimit } from './daily-limit.ts'
+import { createOpenWithKeptKey } from './open-data.ts'
+import { createOwnData } from './own-data.ts'
+import { ownDataRoutes } from './own-data-routes.ts'
+import { createPhoneNumbers } from './phone-number.ts'
+import { createProfiles } from './profile.ts'
+import { profileRoutes } from './routes.ts'
+import { createProfileStore } from './store.ts'
+import { createTextCheck } from './text-check.ts'
+
+export type AccountParts = {
+  database: Database
+  cache: Cache
+  apps: Apps
+  vault: Vault
+  users: Users
+  avatars: Avatars
+  clock: Clock
+  config: Pick<Config, 'textCheck' | 'textCheckUnavailable' | 'phoneShared' | 'phoneDailyLimit'>
+  log: Log
+  metrics: Metrics
+}
+
+export function accountRoutes(parts: AccountParts): Route[] {
+  const { database, cache, apps, vault, users, avatars, clock, config, log, metrics } = parts
+  const store = createProfileStore(database)
+  const textCheck = createTextCheck({
+    enabled: config.textCheck,
+    whenUnavailable: config.textCheckUnavailable,
+    onUnchecked: (error) => log.warn({ error }, 'a text was taken unchecked: the text check did not answer'),
+  })
+  const limit = createDailyLimit({
+    name: 'phone',
+    perDay: config.phoneDailyLimit,
+    cache,
+    clock,
+    onRefused: () => metrics.rateLimited.inc({ limit: 'phone' }),
+  })
+  const phoneNumbers = createPhoneNumbers({
+    store,
+    apps,
+    openData: createOpenWithKeptKey({ vault, clock }),
+    limit,
+    shared: config.phoneShared,
+    clock,
+    onPaidCall: () => metrics.paidCalls.inc({ operation: 'getPhoneNumber' }),
+  })
+  const changes = createAvatarChanges({
+    store,
+    avatars,
+    clock,
+    onDoubt: (error, url) =>
+      log.error({ error, url }, 'a picture was kept, and the database did not say whether it is shown'),
+  })
+  return [
+    ...profileRoutes({ profiles: createProfiles({ store, apps, textCheck, clock }), phoneNumbers }),
+    ...avatarChangeRoutes({ changes }),
+    ...ownDataRoutes({ ownData: createOwnData({ store, apps, users }) }),
+  ]
+}

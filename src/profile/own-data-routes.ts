@@ -1,0 +1,149 @@
+/** GET /api/user/export and DELETE /api/user. */
+import { z } from 'zod'
+import { originOf, replyHeader } from '../http/context.ts'
+import { type Route, route } from '../http/route.ts'
+import type { Everything, OwnData } from './own-data.ts'
+
+const instant = z.iso.datetime()
+const identity = { platform: z.string(), appid: z.string(), openid: z.string(), unionid: z.string().nullable() }
+
+const exportSchema = z
+  .object({
+    profile: z.object({
+      user_id: z.string(),
+      status: z.enum(['active', 'suspended', 'erased']),
+      nickname: z.string().nullable(),
+      avatar: z.string().nullable(),
+      email: z.string().nullable(),
+      phone: z.string().nullable(),
+      birthday: z.string().nullable(),
+      sex: z.enum(['male', 'female']).nullable(),
+      address: z.string().nullable(),
+      signature: z.string().nullable(),
+      roles: z.array(z.string()),
+      chosen_fields: z.array(z.string()).describe('What the user set here, so that a login does not overwrite it.'),
+      version: z.number().int(),
+      created_at: instant,
+      updated_at: instant,
+      last_login_at: instant,
+    }),
+    identities: z.array(z.object({ ...identity, created_at: instant })),
+    unions: z.array(z.object({ union: z.string(), unionid: z.string() })).describe('Apps that share this user.'),
+    sessions: z.array(
+      z.object({
+        sid: z.string(),
+        ...identity,
+        device: z.string().nullable(),
+        ip: z.string().nullable(),
+        created_at: instant,
+        refreshed_at: instant,
+        last_used_at: instant,
+        idle_expires_at: instant,
+        expires_at: instant,
+        ended_at: instant.nullable(),
+        end_reason: z.string().nullable(),
+      }),
+    ),
+    events: z.array(
+      z.object({
+        at: instant,
+        kind: z.string(),
+        actor: z.string().describe('`user` or `operator`.'),
+        sid: z.string().nullable(),
+        appid: z.string().nullable(),
+        ip: z.string().nullable(),
+        detail: z.record(z.string(), z.unknown()).nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'Export' })
+
+const receiptSchema = z
+  .object({
+    receipt_id: z.string().describe('Kept with the audit trail; worth keeping.'),
+    user_id: z.string(),
+    erased_at: instant,
+    sessions_ended: z.number().int(),
+  })
+  .meta({ id: 'ErasureReceipt' })
+
+export function ownDataRoutes({ ownData }: { ownData: OwnData }): Route[] {
+  return [
+    route(
+      {
+        method: 'get',
+        path: '/api/user/export',
+        tag: 'Profile',
+        summary: 'Everything that is kept about the user: profile, platform identities, sessions, audit events.',
+        access: 'user',
+        reply: exportSchema,
+        errors: ['A0230', 'A0202', 'A0203', 'A0501', 'B0210', 'B0320'],
+      },
+      async ({ auth }, c) => {
+        replyHeader(c, 'Cache-Control', 'no-store')
+        return toExport(await ownData.copy(auth.userId))
+      },
+    ),
+    route(
+      {
+        method: 'delete',
+        path: '/api/user',
+        tag: 'Profile',
+        summary: 'Erase the own account: nothing personal stays, every session ends, a later login makes a new user.',
+        access: 'user',
+        body: z.strictObject({ code: z.string().min(1).max(128).describe('A fresh code of wx.login, as proof.') }),
+        reply: receiptSchema,
+        errors: [
+          'A0400',
+          'A0427',
+          'A0413',
+          'A0415',
+          'A0223',
+          'A0230',
+          'A0202',
+          'A0203',
+          'A0312',
+          'A0321',
+          'A0404',
+          'A0501',
+          'C0401',
+          'B0210',
+          'B0320',
+          'C0001',
+          'C0200',
+        ],
+        message: { zh: '账号已注销', en: 'Erased' },
+      },
+      async ({ auth, body }, c) => {
+        replyHeader(c, 'Cache-Control', 'no-store')
+        const { receiptId, userId, at, ended } = await ownData.erase(auth, body.code, originOf(c))
+        return { receipt_id: receiptId, user_id: userId, erased_at: at.toISOString(), sessions_ended: ended.length }
+      },
+    ),
+  ]
+}
+
+function toExport({ user, identities, unions, sessions, events }: Everything): z.input<typeof exportSchema> {
+  const { id, created_at, updated_at, last_login_at, ...profile } = user
+  return {
+    profile: {
+      user_id: id,
+      ...profile,
+      created_at: created_at.toISOString(),
+      updated_at: updated_at.toISOString(),
+      last_login_at: last_login_at.toISOString(),
+    },
+    identities: identities.map((one) => ({ ...one, created_at: one.created_at.toISOString() })),
+    unions: unions.map(({ union_name, unionid }) => ({ union: union_name, unionid })),
+    sessions: sessions.map((one) => ({
+      ...one,
+      created_at: one.created_at.toISOString(),
+      refreshed_at: one.refreshed_at.toISOString(),
+      last_used_at: one.last_used_at.toISOString(),
+      idle_expires_at: one.idle_expires_at.toISOString(),
+      expires_at: one.expires_at.toISOString(),
+      ended_at: one.ended_at?.toISOString() ?? null,
+    })),
+    events: events.map((one) => ({ ...one, at: one.at.toISOString() })),
+  }
+}
