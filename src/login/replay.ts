@@ -25,6 +25,8 @@ const REPLAY_MS = 60_000
 const CLAIM_MS = 8000
 const WAIT_MS = 4000
 const POLL_MS = 40
+/** How many results are kept in the process, without the cache. */
+const MAX_LOCAL = 20_000
 
 type Outcome = { exchanged: Exchanged } | { refused: { operation: string; refusal: Refusal; errcode: string } }
 
@@ -37,13 +39,16 @@ function stillWaiting(error: unknown): never {
 }
 
 export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: Sealer; clock: Clock }): Replay {
-  /** What this process is exchanging, or exchanged within the last minute: also what is left when the cache is away. */
+  /**
+   * What this process is exchanging. A finished one is known to the cache and forgotten here; only without the cache is it kept
+   * for its minute, since thousands a second would fill the memory.
+   */
   const local = new Map<string, { outcome: Promise<Outcome>; at: number }>()
 
   function forgetOld(): void {
     const oldest = clock.now().getTime() - REPLAY_MS
     for (const [key, entry] of local) {
-      if (entry.at > oldest) return
+      if (entry.at > oldest && local.size <= MAX_LOCAL) return
       local.delete(key)
     }
   }
@@ -72,12 +77,19 @@ export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: S
       await permitted
       return await exchange(app, code)
     }
-    if (!claimed) return await waitForOther(key, app, code, permitted)
+    if (!claimed) {
+      const outcome = await waitForOther(key, app, code, permitted)
+      local.delete(key)
+      return outcome
+    }
     try {
       await permitted
       const outcome = await exchange(app, code)
       // Not awaited: it travels with the sign-in statement. If it is lost, a repeated code is refused by the platform.
-      void cache.set(key, sealer.seal(JSON.stringify(outcome), key), REPLAY_MS).catch(() => undefined)
+      void cache.set(key, sealer.seal(JSON.stringify(outcome), key), REPLAY_MS).then(
+        () => local.delete(key),
+        () => undefined,
+      )
       return outcome
     } catch (error) {
       void cache.deleteIf(key, claim).catch(() => undefined)
