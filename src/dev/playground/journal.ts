@@ -51,6 +51,8 @@ export function createJournal() {
   }
 
   return {
+    /** The number of the newest entry. */
+    newest: (): number => sequence,
     since: (after: number): JournalEntry[] => entries.filter((entry) => entry.sequence > after),
 
     recordSend:

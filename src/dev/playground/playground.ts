@@ -52,7 +52,8 @@ export function createPlayground(parts: PlaygroundParts): { app: Hono; ready(): 
 
   app.get('/playground/facts', (c) => c.json({ appid, issuer, audience, statusListTtlSeconds }))
   app.get('/playground/state', async (c) => {
-    const after = Number(c.req.query('after') ?? 0)
+    // A page that has just come in is told where the journal stands, not what happened before it came.
+    const after = Number(c.req.query('after') ?? journal.newest())
     const token = /^Bearer (.+)$/.exec(c.req.header('authorization') ?? '')?.[1]
     return c.json(
       {
@@ -60,6 +61,7 @@ export function createPlayground(parts: PlaygroundParts): { app: Hono; ready(): 
         verifier: verifier.state(),
         redisDown: cache.isDown(),
         journal: journal.since(after),
+        sequence: journal.newest(),
       },
       200,
       { 'Cache-Control': 'no-store' },

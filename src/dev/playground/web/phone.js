@@ -44,7 +44,7 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
     const nickname = profile?.nickname ?? user?.nickname
     byId('signed-in').hidden = !user
     byId('login').hidden = Boolean(user)
-    byId('avatar').textContent = user ? (nickname ?? '微').slice(0, 1) : '茶'
+    byId('avatar').textContent = user ? (nickname ?? say('noNickname')).slice(0, 1) : '茶'
     if (!user) setWord(byId('user-name'), 'welcome')
     else if (nickname) setText(byId('user-name'), nickname)
     else setWord(byId('user-name'), 'noNickname')
@@ -62,7 +62,7 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
     setText(byId('message'), '')
     const { code, msg = String(error) } = error
     if (knows(`sdk.${code}`)) setWord(byId('failure'), `sdk.${code}`)
-    else setText(byId('failure'), code ? `${msg}（${code}）` : msg)
+    else setText(byId('failure'), code ? say('failed', { msg, code }) : msg)
   }
 
   /** Each button waits for its own work; what comes of it is said in one place. */
@@ -97,9 +97,10 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
 
   on('login', async () => {
     const { is_new_user: isNew } = await auth.login()
+    // The button that had the focus is gone.
+    byId('orders').focus()
     tell(isNew ? 'loggedInNew' : 'loggedIn')
     await showSessions()
-    byId('orders').focus()
   })
 
   on('orders', async () => {
@@ -115,8 +116,8 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
   on('logout', async () => {
     const { token } = tokens
     await auth.logout()
-    tell('loggedOut')
     byId('login').focus()
+    tell('loggedOut')
     onEnded(token)
   })
 

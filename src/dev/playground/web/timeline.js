@@ -20,7 +20,7 @@ export function createTimeline() {
     const path = pathOf(url, from)
     const good = status !== undefined && status < 400
     const item = element('li', {
-      class: `entry ${from}`,
+      class: `entry by-${from}${status === 304 ? ' unchanged' : ''}`,
       children: [
         element('details', {
           children: [
@@ -61,7 +61,7 @@ const part = (word, value) =>
 /** The gateway's own code says more than the HTTP status alone. */
 function codeOf(status, reply) {
   const code = reply?.body?.code
-  if (typeof code === 'string' && code !== '00000') return `${status} ${code}`
+  if (/^[A-Z]\d{4}$/.test(code)) return `${status} ${code}`
   const errcode = reply?.errcode
   return errcode ? `${status} errcode ${errcode}` : `${status}`
 }

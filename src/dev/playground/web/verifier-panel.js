@@ -12,13 +12,14 @@ export function createVerifierPanel({ statusListTtlSeconds, onJournal }) {
   let current
   /** A token whose session has ended, watched until it is refused. */
   let ended
-  let sequence = 0
+  /** How much of the server's journal has been told. */
+  let told
   let timer
   let asking
 
   setWord(byId('bound'), 'bound', { seconds: String(boundSeconds) })
 
-  /** One question at a time; whoever wants an answer now joins the one under way and asks again. */
+  /** One question at a time: whoever asks meanwhile waits for the answer under way. */
   async function ask() {
     clearTimeout(timer)
     asking ??= askOnce().finally(() => {
@@ -33,10 +34,13 @@ export function createVerifierPanel({ statusListTtlSeconds, onJournal }) {
     const token = asked?.token
     try {
       const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
-      const reply = await fetch(`/playground/state?after=${sequence}`, { headers, cache: 'no-store' })
+      const reply = await fetch(`/playground/state${told === undefined ? '' : `?after=${told}`}`, {
+        headers,
+        cache: 'no-store',
+      })
       if (!reply.ok) throw new Error(`answered ${reply.status}`)
-      const { verdict, verifier, journal } = await reply.json()
-      sequence = journal.at(-1)?.sequence ?? sequence
+      const { verdict, verifier, journal, sequence } = await reply.json()
+      told = sequence
       onJournal(journal)
       if (asked !== undefined && asked === ended && verdict?.accepted === false) {
         ended.noticedMs = performance.now() - ended.at
