@@ -69,7 +69,8 @@ export async function startPlayground() {
     }
   }
 
-  return { origin, visit, stop, promisedSeconds: STATUS_LIST_TTL_SECONDS + 5 }
+  const internal = `http://localhost:${adminPort}`
+  return { origin, internal, visit, stop, promisedSeconds: STATUS_LIST_TTL_SECONDS + 5 }
 }
 
 export const ready = (page: Page) => page.locator('html[data-ready]').waitFor({ state: 'attached' })

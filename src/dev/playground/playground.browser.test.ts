@@ -1,3 +1,4 @@
+/** The playground as a visitor meets it, in a real Chromium: each promise of the page, in both languages and themes. */
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -44,7 +45,7 @@ describe('on a good day', () => {
     expect(await claim('aud')).toBe(playground.origin)
     const own = (await calls(page, 'phone')).filter((call) => !call.includes('/api/sessions'))
     expect(own).toEqual([
-      'POST wx.login 200',
+      'wx.login 200',
       'POST /api/login 200',
       'GET /playground/business/orders 200',
       'POST /api/refresh 200',
@@ -67,6 +68,7 @@ describe('on a good day', () => {
 
     expect(text).toContain('"refresh_token"')
     expect(text).toContain('"session_key": "•••"')
+    expect(text).toContain('&secret=•••&')
     const stored = JSON.stringify(await page.context().storageState())
     const secrets = [/"token\\":\\"([\w.-]+)/, /"refresh_token\\":\\"([\w.-]+)/].map((find) => find.exec(stored)?.[1])
     expect(secrets).toEqual([expect.stringMatching(/.{100}/), expect.stringMatching(/.{30}/)])
@@ -80,7 +82,7 @@ describe('on a good day', () => {
     await ready(page)
     await page.click('#orders')
     await phoneSays(page, '业务服务返回')
-    expect(await calls(page, 'phone')).not.toContain('POST wx.login 200')
+    expect(await calls(page, 'phone')).not.toContain('wx.login 200')
   })
 
   test('one phone signs another out', async () => {
@@ -94,6 +96,20 @@ describe('on a good day', () => {
     await phoneSays(page, '该设备已下线')
     expect(await page.locator('#session-list li').count()).toBe(1)
     await other.locator('#verdict[data-state=refused]', { hasText: 'session_ended' }).waitFor()
+  })
+
+  test('a nickname is kept', async ({ skip }) => {
+    const page = await visit()
+    await page.selectOption('#person', 'bob')
+    await signIn(page)
+    const form = page.locator('#nickname-form')
+    if (!(await form.isVisible())) skip('this gateway has no profiles')
+    await form.getByLabel('昵称').fill('小周')
+    await form.getByRole('button', { name: '保存' }).click()
+    await phoneSays(page, '已保存')
+    await page.click('#refresh')
+    await phoneSays(page, '令牌已刷新')
+    expect(await page.locator('#user-name').textContent()).toBe('小周')
   })
 })
 
@@ -124,7 +140,7 @@ describe('a session that ends', () => {
     expect((await calls(page, 'phone')).slice(-5)).toEqual([
       'GET /playground/business/orders 401 A0230',
       expect.stringMatching(/^POST \/api\/refresh 401 A02[23]0$/),
-      'POST wx.login 200',
+      'wx.login 200',
       'POST /api/login 200',
       'GET /playground/business/orders 200',
     ])
@@ -148,9 +164,9 @@ describe('on a bad day', () => {
     await switchOn(page, 'code 已被使用（一次）')
     await signIn(page)
     expect((await calls(page, 'phone')).slice(0, 4)).toEqual([
-      'POST wx.login 200',
+      'wx.login 200',
       'POST /api/login 401 A0223',
-      'POST wx.login 200',
+      'wx.login 200',
       'POST /api/login 200',
     ])
     await expect.poll(() => page.getByRole('switch', { name: 'code 已被使用' }).isChecked()).toBe(false)
@@ -166,6 +182,8 @@ describe('on a bad day', () => {
   test('Redis down: login, refresh and business calls go on', async () => {
     const page = await visit()
     await switchOn(page, 'Redis 宕机')
+    const health = async () => (await fetch(`${playground.internal}/readyz`)).json()
+    await expect.poll(health).toMatchObject({ dependencies: { redis: 'down' } })
     await signIn(page)
     await page.click('#refresh')
     await phoneSays(page, '令牌已刷新')

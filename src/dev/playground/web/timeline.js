@@ -17,8 +17,8 @@ export function createTimeline() {
   })
 
   function add({ from, method, url, status, startedAt, durationMs, request, reply }) {
-    const path = pathOf(url, from)
-    const good = status !== undefined && status < 400
+    const call = callOf(method, url, from)
+    const good = status < 400 && !reply?.errcode
     const item = element('li', {
       class: `entry by-${from}${status === 304 ? ' unchanged' : ''}`,
       children: [
@@ -28,13 +28,14 @@ export function createTimeline() {
               children: [
                 element('time', { 'data-at': String(startedAt), text: clockTime(startedAt) }),
                 element('span', { class: 'from', word: `from.${from}` }),
-                element('span', { class: 'call', text: `${method} ${path}` }),
+                element('span', { class: 'call', text: call }),
                 status === undefined
                   ? element('span', { class: 'status bad', word: 'noReply' })
                   : element('span', { class: `status ${good ? 'good' : 'bad'}`, text: codeOf(status, reply) }),
                 element('span', { class: 'took', text: `${Math.round(durationMs)} ms` }),
               ],
             }),
+            ...part('address', from === 'gateway' ? url : undefined),
             ...part('request', request),
             ...part('reply', reply),
           ],
@@ -47,7 +48,7 @@ export function createTimeline() {
     list.insertBefore(item, next ?? null)
     while (list.children.length > KEPT) list.lastElementChild.remove()
     byId('timeline-empty').hidden = true
-    if (from === 'phone') setWord(announcer, 'heard', { method, path, status: status ?? '—' })
+    if (from === 'phone') setWord(announcer, 'heard', { call, status: status ?? '—' })
   }
 
   return { add }
@@ -66,10 +67,10 @@ function codeOf(status, reply) {
   return errcode ? `${status} errcode ${errcode}` : `${status}`
 }
 
-/** WeChat's calls carry their subject in the path; the query is in the title of nobody. */
-function pathOf(url, from) {
+/** The path alone: what is in a query can be seen by opening the entry. */
+function callOf(method, url, from) {
   const { pathname } = new URL(url, location.href)
-  return from === 'phone' && pathname === '/simulator/login' ? 'wx.login' : pathname
+  return from === 'phone' && pathname === '/simulator/login' ? 'wx.login' : `${method} ${pathname}`
 }
 
 const clockTime = (at) =>

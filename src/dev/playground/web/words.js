@@ -95,7 +95,8 @@ const words = {
   request: ['请求', 'Request'],
   reply: ['回复', 'Reply'],
   noReply: ['无回复', 'no reply'],
-  heard: ['{method} {path}，{status}', '{method} {path}, {status}'],
+  heard: ['{call}，{status}', '{call}, {status}'],
+  address: ['地址', 'Address'],
 
   verifier: ['验证器', 'Verifier'],
   verifierHint: [
