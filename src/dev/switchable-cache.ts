@@ -18,6 +18,8 @@ export function createSwitchableCache(cache: Cache): SwitchableCache {
     deleteIf: (...given) => ask(() => cache.deleteIf(...given)),
     increment: (...given) => ask(() => cache.increment(...given)),
     append: (...given) => ask(() => cache.append(...given)),
+    // Without Redis the limits are counted in the process, which is where this cache counts them anyway.
+    limiter: (options) => cache.limiter(options),
     available: () => !down && cache.available(),
     close: () => cache.close(),
     isDown: () => down,
