@@ -91,7 +91,8 @@ function withoutSecrets(url: string): string {
 }
 
 /** JSON with its secrets covered; of anything else only the length is told. */
-function readable(text: string): unknown {
+function readable(text: string | Uint8Array): unknown {
+  if (typeof text !== 'string') return `${text.length} bytes`
   try {
     return JSON.parse(text, (name, value) => (SECRETS.has(name) ? HIDDEN : value))
   } catch {
