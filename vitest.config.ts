@@ -1,7 +1,9 @@
 /** The same suites twice: on the embedded stores in seconds, and on real PostgreSQL and Redis. */
-import { defineConfig } from 'vitest/config'
+import { defaultExclude, defineConfig } from 'vitest/config'
 
 const include = ['src/**/*.test.ts']
+/** What needs a browser has a project of its own. */
+const browser = ['src/**/*.browser.test.ts']
 /** What asks nothing of a store runs once. */
 const suites = ['src/**/*.stores.test.ts']
 
@@ -12,12 +14,22 @@ export default defineConfig({
         test: {
           name: 'embedded',
           include,
+          exclude: [...defaultExclude, ...browser],
           provide: { stores: 'embedded', databaseUrl: '', redisUrl: '' },
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },
       },
       { test: { name: 'deploy', include: ['k8s/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: 'browser',
+          include: browser,
+          globalSetup: 'src/dev/playground/chromium.global-setup.ts',
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: 'real',

@@ -14,6 +14,9 @@ import { createMemoryCache } from '../storage/cache.memory.ts'
 import { createPglite } from '../storage/database.ts'
 import { migrate } from '../storage/migrate.ts'
 import { FolderInUse, lockFolder } from './data-lock.ts'
+import { createJournal } from './playground/journal.ts'
+import { createPlayground } from './playground/playground.ts'
+import { createSwitchableCache } from './switchable-cache.ts'
 import { createWechatSimulator } from './wechat-simulator.ts'
 
 const help = `Usage: npm run dev -- [options]
@@ -91,11 +94,13 @@ const config = loadConfig({
 const database = await createPglite({ directory: join(values.data, 'postgres') })
 await migrate(database.kysely)
 const sender = createUndiciSender()
+const cache = createSwitchableCache(createMemoryCache({ clock: systemClock }))
+const journal = createJournal()
 const gateway = createGateway({
   config,
   database,
-  cache: createMemoryCache({ clock: systemClock }),
-  send: sender.send,
+  cache,
+  send: journal.recordSend(sender.send),
   clock: systemClock,
   log: createLog({ level: config.logLevel }),
   docsOnPublic: true,
@@ -103,17 +108,30 @@ const gateway = createGateway({
 const simulator = createWechatSimulator({
   apps: config.apps.map(({ appid, secret }) => ({ appid, secret, openPlatform: 'dev' })),
 })
+const playground = createPlayground({
+  publicApp: gateway.publicApp,
+  simulator: simulator.app,
+  cache,
+  journal,
+  issuer: config.issuer,
+  audience: config.audience,
+  appid: config.apps[0]?.appid ?? APPID,
+  statusListTtlSeconds: config.statusListTtlSeconds,
+  baseUrl: `http://${host}:${values.port}`,
+})
 
 try {
   const listeners = await Promise.all([
     listen(simulator.app, { host, port: Number(values['wechat-port']) }),
-    listen(gateway.publicApp, config.publicListener),
+    listen(playground.app, config.publicListener),
     listen(gateway.internalApp, config.internalListener),
   ])
   await gateway.start()
+  await playground.ready()
   printWelcome()
   const stop = async () => {
     gateway.drain()
+    playground.close()
     await Promise.all(listeners.map((listener) => listener.close(1000)))
     await Promise.all([gateway.close(), sender.close()])
     process.exit(0)
@@ -131,6 +149,7 @@ try {
 
 function printWelcome(): void {
   console.log(`
+  Playground  ${issuer}/    (a phone, and all that happens behind it)
   Gateway     ${issuer}
   API         ${issuer}/docs
   JWKS        ${issuer}/.well-known/jwks.json

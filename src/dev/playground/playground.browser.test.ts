@@ -1,0 +1,294 @@
+/** The playground as a visitor meets it, in a real Chromium: each promise of the page, in both languages and themes. */
+import axe from 'axe-core'
+import type { Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { calls, phoneFails, phoneSays, ready, screenshot, startPlayground, type Visit } from './browser.fixture.ts'
+
+let playground: Awaited<ReturnType<typeof startPlayground>>
+const visits: Visit[] = []
+
+beforeAll(async () => {
+  playground = await startPlayground()
+})
+afterAll(() => playground?.stop())
+afterEach(async () => {
+  for (const visit of visits.splice(0)) await visit.close()
+})
+
+async function visit(...options: Parameters<typeof playground.visit>): Promise<Page> {
+  const made = await playground.visit(...options)
+  visits.push(made)
+  return made.page
+}
+
+async function signIn(page: Page): Promise<void> {
+  await page.click('#login')
+  await phoneSays(page, '登录成功')
+}
+
+/** A new browser starts with all faults off, so a test need not clear up after itself. */
+const switchOn = (page: Page, name: string) => page.getByRole('switch', { name }).check()
+
+describe('on a good day', () => {
+  test('the SDK logs in, a business service accepts the token, and a refresh goes on with the session', async () => {
+    const page = await visit()
+    await signIn(page)
+    await page.click('#orders')
+    await phoneSays(page, '业务服务返回 1 个订单：乌龙茶')
+    const claim = (name: string) => page.locator('#claims dt', { hasText: name }).locator('+ dd').textContent()
+    const before = { sid: await claim('sid'), jti: await claim('jti') }
+    await page.click('#refresh')
+    await phoneSays(page, '令牌已刷新')
+
+    expect(await claim('sid')).toBe(before.sid)
+    expect(await claim('jti')).not.toBe(before.jti)
+    expect(await claim('aud')).toBe(playground.origin)
+    const own = (await calls(page, 'phone')).filter((call) => !call.includes('/api/sessions'))
+    expect(own).toEqual([
+      'wx.login 200',
+      'POST /api/login 200',
+      'GET /playground/business/orders 200',
+      'POST /api/refresh 200',
+    ])
+    await expect.poll(() => calls(page, 'gateway')).toContain('GET /sns/jscode2session 200')
+    await page.locator('#verdict[data-state=accepted]').waitFor()
+    await page.locator('#keys', { hasText: '当前令牌用它签名' }).waitFor()
+    await page.locator('#timeline summary', { hasText: '/api/refresh' }).click()
+    await screenshot(page, 'zh-light')
+  })
+
+  test('no token, no session_key and no AppSecret is on the page in full', async () => {
+    const page = await visit()
+    await signIn(page)
+    await page.click('#refresh')
+    await phoneSays(page, '令牌已刷新')
+    await page.locator('#timeline .by-gateway').first().waitFor()
+    for (const entry of await page.locator('#timeline summary').all()) await entry.press('Enter')
+    const text = (await page.locator('body').textContent()) ?? ''
+
+    expect(text).toContain('"refresh_token"')
+    expect(text).toContain('"session_key": "•••"')
+    expect(text).toContain('&secret=•••&')
+    const stored = JSON.stringify(await page.context().storageState())
+    const secrets = [/"token\\":\\"([\w.-]+)/, /"refresh_token\\":\\"([\w.-]+)/].map((find) => find.exec(stored)?.[1])
+    expect(secrets).toEqual([expect.stringMatching(/.{100}/), expect.stringMatching(/.{30}/)])
+    for (const secret of [...secrets, 'development-only-secret']) expect(text).not.toContain(secret)
+  })
+
+  test('a session lives on when the page is loaded again', async () => {
+    const page = await visit()
+    await signIn(page)
+    await page.reload()
+    await ready(page)
+    await page.click('#orders')
+    await phoneSays(page, '业务服务返回')
+    expect(await calls(page, 'phone')).not.toContain('wx.login 200')
+  })
+
+  test('one phone signs another out', async () => {
+    const other = await visit()
+    await other.selectOption('#person', 'carol')
+    await signIn(other)
+    const page = await visit()
+    await page.selectOption('#person', 'carol')
+    await signIn(page)
+    await page.getByRole('button', { name: /让“.+”下线/ }).click()
+    await phoneSays(page, '该设备已下线')
+    expect(await page.locator('#session-list li').count()).toBe(1)
+    await other.locator('#verdict[data-state=refused]', { hasText: 'session_ended' }).waitFor()
+  })
+
+  test('a nickname is kept', async () => {
+    const page = await visit()
+    await page.selectOption('#person', 'bob')
+    await signIn(page)
+    const form = page.locator('#nickname-form')
+    await form.getByLabel('昵称').fill('小周')
+    await form.getByRole('button', { name: '保存' }).click()
+    await phoneSays(page, '已保存')
+    await page.click('#refresh')
+    await phoneSays(page, '令牌已刷新')
+    expect(await page.locator('#user-name').textContent()).toBe('小周')
+  })
+})
+
+describe('a session that ends', () => {
+  test('by logout: the verifier refuses the old token within the promised time, and the page says after how long', async () => {
+    const page = await visit()
+    await signIn(page)
+    await page.click('#logout')
+    await phoneSays(page, '已退出登录')
+    await page.locator('#verdict[data-state=refused]', { hasText: 'session_ended' }).waitFor()
+
+    const noticed = (await page.locator('#stopwatch').textContent()) ?? ''
+    expect(noticed).toMatch(/^\d+\.\d 秒后察觉$/)
+    expect(Number.parseFloat(noticed)).toBeLessThan(playground.promisedSeconds)
+    await page.click('#orders')
+    await phoneFails(page, '已退出登录，请先登录')
+  })
+
+  test('by a replayed refresh token: thief and phone are both out, and the phone logs in again by itself', async () => {
+    const page = await visit()
+    await signIn(page)
+    await page.click('#stolen')
+    await phoneSays(page, '网关识破了重放（A0220）')
+    await page.locator('#verdict[data-state=refused]', { hasText: 'session_ended' }).waitFor()
+    await screenshot(page, 'replay')
+    await page.click('#orders')
+    await phoneSays(page, '业务服务返回')
+    expect((await calls(page, 'phone')).slice(-5)).toEqual([
+      'GET /playground/business/orders 401 A0230',
+      expect.stringMatching(/^POST \/api\/refresh 401 A02[23]0$/),
+      'wx.login 200',
+      'POST /api/login 200',
+      'GET /playground/business/orders 200',
+    ])
+  })
+})
+
+describe('on a bad day', () => {
+  test('WeChat busy: the phone says so in Chinese, and logs in as soon as it is over', async () => {
+    const page = await visit()
+    await switchOn(page, '微信繁忙')
+    await page.click('#login')
+    await phoneFails(page, '平台服务异常，请稍后再试（C0001）')
+    await expect.poll(() => calls(page, 'gateway')).toContain('GET /sns/jscode2session 200 errcode -1')
+    await screenshot(page, 'wechat-busy')
+    await page.getByRole('button', { name: '全部恢复' }).click()
+    await signIn(page)
+  })
+
+  test('a code that was used before: the SDK fetches another and the user notices nothing', async () => {
+    const page = await visit()
+    await switchOn(page, 'code 已被使用（一次）')
+    await signIn(page)
+    expect((await calls(page, 'phone')).slice(0, 4)).toEqual([
+      'wx.login 200',
+      'POST /api/login 401 A0223',
+      'wx.login 200',
+      'POST /api/login 200',
+    ])
+    await expect.poll(() => page.getByRole('switch', { name: 'code 已被使用' }).isChecked()).toBe(false)
+  })
+
+  test('one code sent twice at once: one session, one call to WeChat', async () => {
+    const page = await visit()
+    await page.click('#double-tap')
+    await phoneSays(page, '两次都成功：同一会话')
+    await expect.poll(() => calls(page, 'gateway')).toEqual(['GET /sns/jscode2session 200'])
+  })
+
+  test('Redis down: login, refresh and business calls go on', async () => {
+    const page = await visit()
+    await switchOn(page, 'Redis 宕机')
+    const health = async () => (await fetch(`${playground.internal}/readyz`)).json()
+    await expect.poll(health).toMatchObject({ dependencies: { redis: 'down' } })
+    await signIn(page)
+    await page.click('#refresh')
+    await phoneSays(page, '令牌已刷新')
+    await page.click('#orders')
+    await phoneSays(page, '业务服务返回')
+  })
+
+  test('a lost reply to a refresh: the same refresh token is sent again and the session goes on', async () => {
+    const page = await visit()
+    await signIn(page)
+    await switchOn(page, '丢一个回复（一次）')
+    await page.click('#refresh')
+    await phoneSays(page, '令牌已刷新')
+    const refreshes = (await calls(page, 'phone')).filter((call) => call.includes('/api/refresh'))
+    expect(refreshes).toEqual(['POST /api/refresh 无回复', 'POST /api/refresh 200'])
+  })
+})
+
+describe('for everybody', () => {
+  test.each([
+    ['zh-CN', 'light'],
+    ['en-GB', 'dark'],
+  ] as const)(
+    'the page in %s and %s has no serious accessibility finding, on good days and bad',
+    async (locale, colorScheme) => {
+      const page = await visit({ locale, colorScheme })
+      await page.click('#login')
+      await page.locator('#logout').waitFor()
+      await page.locator('#timeline .by-gateway summary').first().click()
+      expect(await seriousFindings(page)).toEqual([])
+      await page.getByRole('switch').first().check()
+      await page.click('#logout')
+      await page.locator('#verdict[data-state=waiting]').waitFor()
+      await page.click('#login')
+      await page.locator('#failure:not(:empty)').waitFor()
+      expect(await seriousFindings(page)).toEqual([])
+      await page.locator('#verdict[data-state=refused]').waitFor()
+      expect(await seriousFindings(page)).toEqual([])
+      await screenshot(page, `${locale}-${colorScheme}-busy`)
+    },
+  )
+
+  test('a narrow window shows everything without scrolling sideways', async () => {
+    const page = await visit({ viewport: { width: 360, height: 740 } })
+    await signIn(page)
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360)
+    await screenshot(page, 'narrow')
+  })
+
+  test('the keyboard alone reaches the phone, signs in, flips a switch and opens an entry', async () => {
+    const page = await visit()
+    const focused = () => page.evaluate<string>('document.activeElement.id || document.activeElement.tagName')
+    const tabTo = async (id: string) => {
+      for (let step = 0; step < 60 && (await focused()) !== id; step += 1) await page.keyboard.press('Tab')
+      expect(await focused()).toBe(id)
+    }
+    await tabTo('login')
+    await page.keyboard.press('Enter')
+    await phoneSays(page, '登录成功')
+    expect(await focused()).toBe('orders')
+    await tabTo('SUMMARY')
+    await page.keyboard.press('Enter')
+    expect(await page.locator('#timeline details[open]').count()).toBe(1)
+    await tabTo('fault-wechatBusy')
+    await page.keyboard.press('Space')
+    expect(await page.getByRole('switch', { name: '微信繁忙' }).isChecked()).toBe(true)
+  })
+
+  test('language and theme follow the browser until they are chosen, and the choice is kept', async () => {
+    const page = await visit({ locale: 'en-US', colorScheme: 'dark' })
+    const background = () => page.evaluate<string>('getComputedStyle(document.documentElement).backgroundColor')
+    expect(await page.title()).toBe('Mini-program auth playground')
+    const dark = await background()
+    await page.getByRole('button', { name: '中文' }).click()
+    await page.getByRole('button', { name: '深色', pressed: true }).click()
+    await page.reload()
+    await ready(page)
+    expect(await page.title()).toBe('小程序登录演练场')
+    expect(await background()).not.toBe(dark)
+  })
+
+  test('the gateway answers the phone in the language of the page', async () => {
+    const page = await visit({ locale: 'en-US' })
+    await page.getByRole('switch', { name: 'WeChat blocks the user' }).check()
+    await page.click('#login')
+    await phoneFails(page, 'The platform blocks this user. (A0321)')
+  })
+})
+
+/** axe-core's findings of impact serious or critical, as rule and place. Through the debugger: the page's policy lets no script in. */
+async function seriousFindings(page: Page): Promise<string[]> {
+  const debug = await page.context().newCDPSession(page)
+  await debug.send('Runtime.evaluate', { expression: axe.source })
+  const { result, exceptionDetails } = await debug.send('Runtime.evaluate', {
+    expression: `axe.run(document, { resultTypes: ['violations'] }).then(({ violations, passes }) => ({
+      passed: passes.length,
+      serious: violations
+        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        .flatMap(({ id, nodes }) => nodes.map((node) => id + ': ' + node.target.join(' ') + ' ' + node.failureSummary)),
+    }))`,
+    awaitPromise: true,
+    returnByValue: true,
+  })
+  await debug.detach()
+  if (exceptionDetails) throw new Error(JSON.stringify(exceptionDetails))
+  const { passed, serious } = result.value as { passed: number; serious: string[] }
+  expect(passed).toBeGreaterThan(20)
+  return serious
+}

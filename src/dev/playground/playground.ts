@@ -1,0 +1,124 @@
+/**
+ * The playground of `npm run dev`: a page that runs the real SDK on a simulated `wx`, beside what the gateway, WeChat and
+ * a verifier make of it. It stands in front of the public app, so that everything the page asks for has one origin.
+ */
+import { readFile } from 'node:fs/promises'
+import { Hono } from 'hono'
+import { csrf } from 'hono/csrf'
+import { z } from 'zod'
+import { type AccessTokenClaims, createVerifier, type Verifier, VerifierError } from '../../sdk/verifier.ts'
+import { honoAuth } from '../../sdk/verifier-middleware.ts'
+import { bundleMiniprogramSdk } from '../build-miniprogram.ts'
+import type { SwitchableCache } from '../switchable-cache.ts'
+import type { Journal } from './journal.ts'
+
+type Served = { fetch(request: Request, env: object): Response | Promise<Response> }
+
+export type PlaygroundParts = {
+  publicApp: Served
+  simulator: Served
+  cache: SwitchableCache
+  journal: Journal
+  issuer: string
+  audience: readonly string[]
+  appid: string
+  statusListTtlSeconds: number
+  /** Where the verifier reaches this very server. */
+  baseUrl: string
+}
+
+const TYPES: Record<string, string> = {
+  'index.html': 'text/html; charset=utf-8',
+  'playground.css': 'text/css; charset=utf-8',
+  'icon.svg': 'image/svg+xml',
+}
+const SCRIPT = /^[a-z-]+\.js$/
+
+/** Nothing from elsewhere, nothing inline, and no way to make markup out of text. */
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; " +
+  "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+export function createPlayground(parts: PlaygroundParts): { app: Hono; ready(): Promise<void>; close(): void } {
+  const { publicApp, simulator, cache, journal, issuer, audience, appid, statusListTtlSeconds, baseUrl } = parts
+  const verifier = createVerifier({ issuer, audience, baseUrl, fetch: journal.recordFetch(globalThis.fetch) })
+  let sdk: Promise<string> | undefined
+
+  const app = new Hono()
+  app.get('/', (c) => c.redirect('/playground/'))
+  app.get('/playground', (c) => c.redirect('/playground/'))
+  // The page's switches are no business of other sites that happen to be open in the same browser.
+  for (const path of ['/playground/*', '/simulator/*']) app.use(path, csrf())
+
+  app.get('/playground/facts', (c) => c.json({ appid, issuer, audience, statusListTtlSeconds }))
+  app.get('/playground/state', async (c) => {
+    // A page that has just come in is told where the journal stands, not what happened before it came.
+    const after = Number(c.req.query('after') ?? journal.newest())
+    const token = /^Bearer (.+)$/.exec(c.req.header('authorization') ?? '')?.[1]
+    return c.json(
+      {
+        verdict: token === undefined ? null : await verdictOf(verifier, token),
+        verifier: verifier.state(),
+        redisDown: cache.isDown(),
+        journal: journal.since(after),
+        sequence: journal.newest(),
+      },
+      200,
+      { 'Cache-Control': 'no-store' },
+    )
+  })
+  app.put('/playground/redis', async (c) => {
+    const body = z.strictObject({ down: z.boolean() }).safeParse(await c.req.json().catch(() => undefined))
+    if (!body.success) return c.json({ error: z.prettifyError(body.error) }, 400)
+    cache.setDown(body.data.down)
+    return c.json(body.data)
+  })
+  app.route('/playground/business', businessService(verifier))
+  app.get('/playground/sdk.js', async () => {
+    sdk ??= bundleMiniprogramSdk('esm', false)
+    return serve(await sdk, 'text/javascript; charset=utf-8')
+  })
+  app.get('/playground/:file{.*}', async (c) => {
+    const file = c.req.param('file') || 'index.html'
+    const type = SCRIPT.test(file) ? 'text/javascript; charset=utf-8' : TYPES[file]
+    const text = type && (await readFile(new URL(`web/${file}`, import.meta.url), 'utf8').catch(() => undefined))
+    return type && text !== undefined ? serve(text, type) : c.notFound()
+  })
+  app.all('/simulator/*', (c) => simulator.fetch(c.req.raw, c.env as object))
+  app.all('*', (c) => publicApp.fetch(c.req.raw, c.env as object))
+
+  return { app, ready: () => verifier.ready(), close: () => verifier.close() }
+}
+
+/** Somebody else's service, as it would stand behind the gateway: it knows the issuer's name and nothing more. */
+function businessService(verifier: Verifier) {
+  const service = new Hono<{ Variables: { auth: AccessTokenClaims } }>()
+  service.use('*', honoAuth(verifier))
+  service.get('/orders', (c) => {
+    const { sub, client_id: clientId } = c.get('auth')
+    return c.json({ user: sub, through: clientId, orders: [{ id: 1001, title: '乌龙茶 Oolong tea', cents: 6800 }] })
+  })
+  return service
+}
+
+async function verdictOf(verifier: Verifier, token: string): Promise<{ accepted: boolean; code: string | null }> {
+  try {
+    await verifier.verify(token)
+    return { accepted: true, code: null }
+  } catch (error) {
+    if (error instanceof VerifierError) return { accepted: false, code: error.code }
+    throw error
+  }
+}
+
+function serve(text: string, type: string): Response {
+  return new Response(text, {
+    headers: {
+      'Content-Type': type,
+      'Content-Security-Policy': POLICY,
+      'X-Content-Type-Options': 'nosniff',
+      'Referrer-Policy': 'no-referrer',
+      'Cache-Control': 'no-cache',
+    },
+  })
+}
