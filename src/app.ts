@@ -94,7 +94,11 @@ export function createApp({
 
   mount(app, routes, authenticate)
   for (const subApp of subApps) app.route('/', subApp as Hono<GatewayEnv>)
-  app.notFound((c) => failure(c, new GatewayError('A0404')))
+  app.notFound((c) => {
+    // A document that is not there was asked for beside the middleware that opens a scope.
+    if (c.get('scope') === undefined) c.set('scope', openScope(c, trustedProxyHops))
+    return failure(c, new GatewayError('A0404'))
+  })
   app.onError((error, c) => failure(c, error))
   return app
 }

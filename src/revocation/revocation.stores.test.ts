@@ -67,8 +67,9 @@ test('a session that ended is on the lists of this replica at once and of every 
   const [ended, living] = [await signIn(gateway, 'leaver'), await signIn(gateway, 'stayer')]
   expect(await statusOf(gateway, ended)).toBe(0)
   await logOut(gateway, ended)
-  await vi.waitFor(async () => expect(await statusOf(gateway, ended)).toBe(1), { timeout: 2000, interval: 50 })
-  await vi.waitFor(async () => expect(await statusOf(other, ended)).toBe(1), { timeout: 5000, interval: 50 })
+  await vi.waitFor(async () => expect(await statusOf(gateway, ended)).toBe(1), { timeout: 5000, interval: 50 })
+  // Twice the promise: other suites share the machine. What it takes is measured and printed by everywhere.stores.test.ts.
+  await vi.waitFor(async () => expect(await statusOf(other, ended)).toBe(1), { timeout: 10_000, interval: 50 })
   for (const replica of [gateway, other]) expect(await statusOf(replica, living)).toBe(0)
 })
 
@@ -78,7 +79,7 @@ test('a replayed refresh token puts its session on the list', async () => {
   const { body } = await gateway.post('/api/refresh', { refresh_token: session.refreshToken })
   await gateway.post('/api/refresh', { refresh_token: body.data.refresh_token })
   expect((await gateway.post('/api/refresh', { refresh_token: session.refreshToken })).body.code).toBe('A0220')
-  await vi.waitFor(async () => expect(await statusOf(gateway, session)).toBe(1), { timeout: 2000, interval: 50 })
+  await vi.waitFor(async () => expect(await statusOf(gateway, session)).toBe(1), { timeout: 5000, interval: 50 })
 })
 
 test('a service with the verifier SDK refuses an ended session within the ttl of the list', async () => {
@@ -129,7 +130,7 @@ test('sessions beyond the end of a list go to the next, and a list whose session
   // Before any poll has seen it, the list of a session opened this instant is there.
   expect(await statusOf(gateway, first)).toBe(0)
   await logOut(gateway, first)
-  await vi.waitFor(async () => expect(await statusOf(gateway, first)).toBe(1), { timeout: 2000, interval: 50 })
+  await vi.waitFor(async () => expect(await statusOf(gateway, first)).toBe(1), { timeout: 5000, interval: 50 })
   expect(await statusOf(gateway, last)).toBe(0)
 
   await sql(gateway, `select setval('session_status_index', ${2 * LIST_BITS + 100_000}, false)`)
