@@ -19,11 +19,12 @@ export function documentRoutes({ ring, issuer, jwksMaxAgeSeconds }: DocumentRout
     return new Response(body, { headers: { ...headers, ETag: etag } })
   }
 
-  app.get('/.well-known/jwks.json', (c) => {
-    if (!ring.ready())
-      return c.json({ error: 'temporarily_unavailable' }, 503, { 'Retry-After': '2', 'Cache-Control': 'no-store' })
-    return answer(c.req, ring.jwks())
+  // Nothing is said before there is a key: an empty list would be cached like a full one.
+  app.use('/.well-known/*', async (c, next) => {
+    if (ring.ready()) return await next()
+    return c.json({ error: 'temporarily_unavailable' }, 503, { 'Retry-After': '2', 'Cache-Control': 'no-store' })
   })
+  app.get('/.well-known/jwks.json', (c) => answer(c.req, ring.jwks()))
 
   let metadata: { algorithms: string; document: PublishedDocument } | undefined
   function currentMetadata(): PublishedDocument {

@@ -6,7 +6,11 @@ import type { Fault } from '../dev/wechat-simulator.ts'
 const PATH = '/sns/jscode2session'
 let gateway: TestGateway
 beforeAll(async () => {
-  gateway = await startTestGateway()
+  const apps = Array.from({ length: 100 }, (_, index) => ({ appid: `wx-app-${index}`, secret: APP_SECRET }))
+  gateway = await startTestGateway({
+    environment: { APPS: JSON.stringify(apps) },
+    apps: [...apps, { appid: APPID, secret: APP_SECRET }],
+  })
 })
 afterAll(() => gateway.close())
 beforeEach(async () => {
@@ -17,10 +21,10 @@ beforeEach(async () => {
 })
 
 let people = 0
-/** One login of somebody new, under this fault; the upstream calls it made are counted. */
+/** One login of somebody new under this fault, its upstream calls counted; each in an app of its own, since outages of one app are shed. */
 async function loginUnder(fault: Omit<Fault, 'path'>) {
   gateway.simulator.fail({ path: PATH, ...fault })
-  const reply = await gateway.login(`person ${++people}`)
+  const reply = await gateway.login(`person ${++people}`, { appid: `wx-app-${people}` })
   return { ...reply, calls: gateway.simulator.calls(PATH) }
 }
 
@@ -137,14 +141,14 @@ test('a platform that does not answer is 504 C0200 within five seconds', async (
 })
 
 test('the code of developer tools without an appid is refused, and WeChat is not asked', async () => {
-  const reply = await gateway.post('/api/login', { code: 'the code is a mock one' })
+  const reply = await gateway.post('/api/login', { appid: APPID, code: 'the code is a mock one' })
   expect([reply.status, reply.body.code]).toEqual([401, 'A0223'])
   expect(gateway.simulator.calls(PATH)).toBe(0)
 })
 
 test('what is sent is what the document asks for', async () => {
   const code = gateway.simulator.login(APPID, 'asked')
-  await gateway.post('/api/login', { code })
+  await gateway.post('/api/login', { appid: APPID, code })
   expect(gateway.simulator.lastRequest(PATH)).toMatchObject({
     method: 'GET',
     query: { appid: APPID, secret: APP_SECRET, js_code: code, grant_type: 'authorization_code' },
@@ -153,7 +157,7 @@ test('what is sent is what the document asks for', async () => {
 
 test('no reply and no log line of any of this holds the AppSecret, a code or a session_key', async () => {
   const code = gateway.simulator.login(APPID, 'searched')
-  const replies = [await gateway.post('/api/login', { code })]
+  const replies = [await gateway.post('/api/login', { appid: APPID, code })]
   for (const fault of [
     { errcode: 40125, errmsg: `invalid ${APP_SECRET}` },
     { body: `<p>${APP_SECRET}</p>` },

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type TestClock, testClock } from '../clock.ts'
 import { startTestGateway, type TestGateway } from '../dev/test-gateway.ts'
 import { createMemoryCache } from '../storage/cache.memory.ts'
-import { type Cache, CacheUnavailable } from '../storage/cache.ts'
+import { CacheUnavailable } from '../storage/cache.ts'
 import type { Database } from '../storage/database.ts'
 
 const REUSE = 30
@@ -96,14 +96,19 @@ describe('refreshing', () => {
 
   test('needs no cache', async () => {
     const { refresh_token } = await loggedIn()
-    const downCache = new Proxy(createMemoryCache({ clock }), {
-      get: (cache, name: keyof Cache) =>
-        name === 'close' ? cache.close : () => Promise.reject(new CacheUnavailable(undefined)),
-    })
+    const refuse = () => Promise.reject(new CacheUnavailable(undefined))
+    const steps = { get: refuse, set: refuse, setIfAbsent: refuse, replace: refuse, delete: refuse, deleteIf: refuse }
+    const cache = {
+      ...createMemoryCache({ clock }),
+      ...steps,
+      increment: refuse,
+      append: refuse,
+      available: () => false,
+    }
     const without = await startTestGateway({
       clock,
       environment: { ...environment, ENCRYPTION_KEYS: gateway.environment.ENCRYPTION_KEYS },
-      stores: { ...gateway.stores, ...gateway.stores.replica(), cache: downCache, close: async () => undefined },
+      stores: { ...gateway.stores, ...gateway.stores.replica(), cache, close: async () => undefined },
     })
     expect((await refresh(refresh_token, without)).status).toBe(200)
   })

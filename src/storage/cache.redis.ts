@@ -40,15 +40,24 @@ export function createRedisCache({
   redis.on('error', (error) => onError?.(error))
   // Beside redis.status, which still says "ready" while a frozen server's connection is being closed.
   let dropping = false
+  let answered = false
+  redis.on('ready', () => {
+    answered = true
+  })
   redis.on('close', () => {
     dropping = false
+    answered = false
   })
   const ready = () => redis.status === 'ready' && !dropping
 
   async function guarded<T>(name: string, command: () => Promise<T>): Promise<T> {
     try {
-      return await (span ? span(`redis ${name}`, command) : command())
+      const answer = await (span ? span(`redis ${name}`, command) : command())
+      answered = true
+      return answer
     } catch (error) {
+      // A killed server is noticed by the command that fails, before the connection says that it is closed.
+      answered = false
       // A frozen server: drop the connection, so that what follows fails at once until the server answers a new one.
       if (error instanceof Error && error.message === 'Command timed out' && ready()) {
         dropping = true
@@ -79,7 +88,7 @@ export function createRedisCache({
           void (await redis.xadd(stream, 'MINID', '~', Date.now() - keepMs, '*', ...Object.entries(entry).flat())),
       ),
     limiter: (options) => createRedisLimiter({ redis, guarded }, options),
-    available: ready,
+    available: () => answered && ready(),
     close: async () => redis.disconnect(),
   }
 }
