@@ -8,14 +8,16 @@ const { ISSUER = 'http://localhost:8080', AUDIENCE = ISSUER, PORT = '3000' } = p
 
 // jwk({ jwks_uri }) would fetch for every request; so the keys are fetched here, and kept for five minutes.
 let keys: HonoJsonWebKey[] = []
-let fetchedAt = 0
+let due = 0
 async function loadKeys(): Promise<void> {
-  if (Date.now() - fetchedAt < 300_000) return
+  if (Date.now() < due) return
+  due = Date.now() + 5000 // While the gateway is away, one try in this time, and the old keys go on.
   const reply = await fetch(`${ISSUER}/.well-known/jwks.json`, { signal: AbortSignal.timeout(5000) })
   if (!reply.ok) throw new Error(`the JWKS is answered ${reply.status}`)
   keys = ((await reply.json()) as { keys: HonoJsonWebKey[] }).keys
-  fetchedAt = Date.now()
+  due = Date.now() + 300_000
 }
+await loadKeys().catch((error: Error) => console.error(error.message))
 
 const app = new Hono<{ Variables: { jwtPayload: { sub: string } } }>()
 // Before jwk(), which would turn a failed fetch into 401: a client that is told 401 logs its user out.
