@@ -225,7 +225,19 @@ export function createGateway(parts: GatewayParts): Gateway {
   const routes = {
     public: [
       ...loginRoutes({ login, limit: limitByAddress(limits?.loginPerAddress) }),
-      ...accountRoutes({ database, cache, apps, vault, users, avatars, clock, config, log, metrics }),
+      ...accountRoutes({
+        database,
+        cache,
+        apps,
+        vault,
+        users,
+        avatars,
+        clock,
+        config,
+        log,
+        metrics,
+        paidPerUser: limits?.paidPerUser,
+      }),
       ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits?.refreshPerAddress) }),
     ],
     internal: adminRoutes({ database, users, sessions, ring, apps, vault, audit, clock }),

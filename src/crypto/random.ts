@@ -26,6 +26,3 @@ export function uuidv7(now: Date): string {
 
 /** 128 random bits as 22 characters of base64url. */
 export const randomToken = (): string => randomBytes(16).toString('base64url')
-
-const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-export const isUuid = (text: string): boolean => uuidPattern.test(text)

@@ -23,7 +23,7 @@ type RequestOptions = {
   responseType?: string
 }
 
-export type FakeWx = ReturnType<typeof createFakeWx>
+type FakeWx = ReturnType<typeof createFakeWx>
 
 /** The documented methods of wx.request; PATCH is not one of them. */
 const METHODS = ['OPTIONS', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'TRACE', 'CONNECT']

@@ -2,10 +2,12 @@
 import type { Avatars } from '../avatars/avatars.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
+import { limitByUser } from '../http/limit.ts'
 import type { Route } from '../http/route.ts'
 import type { Log } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Apps } from '../platforms/registry.ts'
+import type { RateLimit } from '../rate-limit/rate-limit.ts'
 import type { Cache } from '../storage/cache.ts'
 import type { Database } from '../storage/database.ts'
 import type { Users } from '../users/users.ts'
@@ -33,10 +35,12 @@ export type AccountParts = {
   config: Pick<Config, 'textCheck' | 'textCheckUnavailable' | 'phoneShared' | 'phoneDailyLimit'>
   log: Log
   metrics: Metrics
+  /** How often a user may do what costs money. */
+  paidPerUser: RateLimit | undefined
 }
 
 export function accountRoutes(parts: AccountParts): Route[] {
-  const { database, cache, apps, vault, users, avatars, clock, config, log, metrics } = parts
+  const { database, cache, apps, vault, users, avatars, clock, config, log, metrics, paidPerUser } = parts
   const store = createProfileStore(database)
   const textCheck = createTextCheck({
     enabled: config.textCheck,
@@ -67,7 +71,11 @@ export function accountRoutes(parts: AccountParts): Route[] {
       log.error({ error, url }, 'a picture was kept, and the database did not say whether it is shown'),
   })
   return [
-    ...profileRoutes({ profiles: createProfiles({ store, apps, textCheck, clock }), phoneNumbers }),
+    ...profileRoutes({
+      profiles: createProfiles({ store, apps, textCheck, clock }),
+      phoneNumbers,
+      limitPaid: limitByUser(paidPerUser),
+    }),
     ...avatarChangeRoutes({ changes }),
     ...ownDataRoutes({ ownData: createOwnData({ store, apps, users }) }),
   ]

@@ -58,9 +58,14 @@ const phoneBody = z
     return z.NEVER
   })
 
-export type ProfileRoutesParts = { profiles: Profiles; phoneNumbers: PhoneNumbers }
+export type ProfileRoutesParts = {
+  profiles: Profiles
+  phoneNumbers: PhoneNumbers
+  /** Counts a paid act of the user; throws A0501 beyond the limit. */
+  limitPaid: (c: GatewayContext, userId: string) => Promise<void>
+}
 
-export function profileRoutes({ profiles, phoneNumbers }: ProfileRoutesParts): Route[] {
+export function profileRoutes({ profiles, phoneNumbers, limitPaid }: ProfileRoutesParts): Route[] {
   return [
     route(
       {
@@ -101,7 +106,10 @@ export function profileRoutes({ profiles, phoneNumbers }: ProfileRoutesParts): R
         reply: profileSchema,
         errors: [...withPlatform, 'A0240', 'A0312', 'A0340', 'A0404'],
       },
-      async ({ auth, body }, c) => profileReply(c, await phoneNumbers.set(auth, body, originOf(c))),
+      async ({ auth, body }, c) => {
+        await limitPaid(c, auth.userId)
+        return profileReply(c, await phoneNumbers.set(auth, body, originOf(c)))
+      },
     ),
   ]
 }

@@ -8,8 +8,6 @@ import type { Schema } from './schema.ts'
 /** A static list: type-checked, and the same in development, in tests and in the image. */
 const migrations = { '0001_core': core }
 
-export const newestMigration = Object.keys(migrations).sort().at(-1) ?? ''
-
 const migrator = (db: Kysely<Schema>) => new Migrator({ db, provider: { getMigrations: async () => migrations } })
 
 /** Applies what is missing and returns the names of what it applied. Kysely's lock keeps parallel runs apart. */

@@ -5,7 +5,7 @@ import { uuidv7 } from '../crypto/random.ts'
 import type { SessionEndReason } from '../storage/schema.ts'
 import type { EndedUserSession, Erased, JoinRequest, UserStore } from './store.ts'
 
-export type { EndedUserSession, EndUserSessions, Erased } from './store.ts'
+export type { EndedUserSession, Erased } from './store.ts'
 
 export type Users = {
   /** Sees to it that the identity exists, carries the unionid and belongs to the union's user, unless it had another before. */
