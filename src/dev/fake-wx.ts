@@ -23,8 +23,6 @@ type RequestOptions = {
   responseType?: string
 }
 
-type FakeWx = ReturnType<typeof createFakeWx>
-
 /** The documented methods of wx.request; PATCH is not one of them. */
 const METHODS = ['OPTIONS', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'TRACE', 'CONNECT']
 const MAX_CONCURRENT = 10

@@ -18,8 +18,6 @@ type Code = { appid: string; person: string; expiresAt: number } & (
   | { kind: 'login'; sessionKey: string; unionid: boolean }
   | { kind: 'phone'; phone: string | undefined }
 )
-type LoginCode = Extract<Code, { kind: 'login' }>
-type PhoneCode = Extract<Code, { kind: 'phone' }>
 
 const CODE_LIFETIME_MS = 5 * 60_000
 // dev:<person>:<nonce> is a login code, dev-phone:<person>:<nonce> a phone code, minted when first seen.
