@@ -24,6 +24,7 @@ import {
   storeUrl,
 } from './config-formats.ts'
 import type { EncryptionKey } from './crypto/seal.ts'
+import { parseRedisUrl, redisUrlForms } from './redis-url.ts'
 
 export type {
   AdminScope,
@@ -52,7 +53,12 @@ export const environmentSchema = z.object({
     .optional()
     .describe('A direct connection for migrations, where `DATABASE_URL` goes through a transaction pooler.'),
   DATABASE_POOL_MAX: z.coerce.number().int().min(1).max(200).default(10).describe('Connections to PostgreSQL.'),
-  REDIS_URL: storeUrl('redis', 'rediss').describe('Redis.'),
+  REDIS_URL: z
+    .string()
+    .refine((text) => parseRedisUrl(text) !== undefined, redisUrlForms)
+    .describe(
+      'Redis: `redis://host`, `redis+sentinel://host:port,host:port/master-name` or `redis+cluster://host:port,host:port`; `rediss` for TLS.',
+    ),
   ENCRYPTION_KEYS: encryptionKeys.describe('`id:base64(32 bytes)`, comma separated; the first seals, all open.'),
   WECHAT_APPID: appid.optional().describe('The one-app short form: the appid.'),
   WECHAT_SECRET: z.string().min(1).optional().describe('The one-app short form: the AppSecret.'),
