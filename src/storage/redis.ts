@@ -50,7 +50,14 @@ function connectMaster(target: Exclude<RedisTarget, { kind: 'cluster' }>, keyPre
   const client =
     target.kind === 'server' ? new Redis(target.url, options) : new Redis({ ...options, ...sentinelOptions(target) })
   let dropping = false
+  let unanswered: NodeJS.Timeout | undefined
+  client.on('connect', () => {
+    // Behind an open port a frozen server says nothing; asking for the master again may lead to another one.
+    unanswered = setTimeout(() => client.disconnect(true), CONNECT_TIMEOUT_MS)
+  })
+  client.on('ready', () => clearTimeout(unanswered))
   client.on('close', () => {
+    clearTimeout(unanswered)
     dropping = false
   })
   const available = () => client.status === 'ready' && !dropping
@@ -85,8 +92,6 @@ function sentinelOptions(target: Extract<RedisTarget, { kind: 'sentinel' }>) {
     ...(tls ? { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true } : {}),
     sentinelCommandTimeout: COMMAND_TIMEOUT_MS,
     sentinelRetryStrategy: backOff,
-    // Listens to the Sentinels, so that a frozen master is left as soon as they have chosen another.
-    failoverDetector: true,
   }
 }
 
@@ -109,6 +114,9 @@ function connectCluster(target: Extract<RedisTarget, { kind: 'cluster' }>, keyPr
   })
   /** Masters that did not answer, and when one command may ask again. The one that takes over has another address. */
   const away = new Map<string, number>()
+  client.on('refresh', () => {
+    for (const master of away.keys()) if (!client.slots.some((nodes) => nodes[0] === master)) away.delete(master)
+  })
   const masterOf = (key: string) => client.slots[new Command('get', [keyPrefix + key]).getSlot()]?.[0] ?? ''
 
   return {
