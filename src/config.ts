@@ -53,6 +53,9 @@ export const environmentSchema = z.object({
     .optional()
     .describe('A direct connection for migrations, where `DATABASE_URL` goes through a transaction pooler.'),
   DATABASE_POOL_MAX: z.coerce.number().int().min(1).max(200).default(10).describe('Connections to PostgreSQL.'),
+  DATABASE_PREPARED_STATEMENTS: onOff
+    .default(true)
+    .describe('`off` behind a transaction pooler that knows no prepared statements, such as PgBouncer before 1.21.'),
   REDIS_URL: z
     .string()
     .refine((text) => parseRedisUrl(text) !== undefined, redisUrlForms)
@@ -160,6 +163,7 @@ export type Config = {
   databaseUrl: string
   migrationDatabaseUrl: string
   databasePoolMax: number
+  databasePreparedStatements: boolean
   redisUrl: string
   encryptionKeys: EncryptionKey[]
   apps: AppConfig[]
@@ -301,6 +305,7 @@ function toConfig(env: Environment): Config {
     databaseUrl: env.DATABASE_URL,
     migrationDatabaseUrl: env.MIGRATION_DATABASE_URL ?? env.DATABASE_URL,
     databasePoolMax: env.DATABASE_POOL_MAX,
+    databasePreparedStatements: env.DATABASE_PREPARED_STATEMENTS,
     redisUrl: env.REDIS_URL,
     encryptionKeys: env.ENCRYPTION_KEYS,
     apps: env.APPS ?? [single],

@@ -78,8 +78,14 @@ function findRedis(): Binary {
   throw new Error('no Redis: install redis-server or valkey-server, or set TEST_REDIS_URL')
 }
 
-function onPath(name: string): string | undefined {
-  const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/usr/local/bin', '/opt/homebrew/bin']
+export function onPath(name: string): string | undefined {
+  const directories = [
+    ...(process.env.PATH ?? '').split(delimiter),
+    '/usr/bin',
+    '/usr/sbin',
+    '/usr/local/bin',
+    '/opt/homebrew/bin',
+  ]
   return directories
     .map((directory) => join(directory, name))
     .find((file) => {
@@ -120,12 +126,12 @@ function unpackedRedis(): Binary {
   return { file: join(root, 'usr/bin/redis-server'), env: { LD_LIBRARY_PATH: join(root, 'usr/lib', machine) } }
 }
 
-function run(command: string, args: string[], cwd?: string) {
+export function run(command: string, args: string[], cwd?: string) {
   const done = spawnSync(command, args, {
     cwd,
     encoding: 'utf8',
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
   })
   if (done.status === 0) return
-  throw new Error(`no Redis: ${command} ${args[0]} failed (${done.error?.message ?? done.stderr}); set TEST_REDIS_URL`)
+  throw new Error(`${command} ${args[0]} failed: ${done.error?.message ?? done.stderr}`)
 }
