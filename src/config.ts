@@ -17,6 +17,7 @@ import {
   port,
   type RateLimitRule,
   rateLimitRule,
+  redisUrl,
   type SigningAlgorithm,
   type SisterName,
   seconds,
@@ -24,7 +25,6 @@ import {
   storeUrl,
 } from './config-formats.ts'
 import type { EncryptionKey } from './crypto/seal.ts'
-import { parseRedisUrl, redisUrlForms } from './redis-url.ts'
 
 export type {
   AdminScope,
@@ -56,12 +56,9 @@ export const environmentSchema = z.object({
   DATABASE_PREPARED_STATEMENTS: onOff
     .default(true)
     .describe('`off` behind a transaction pooler that knows no prepared statements, such as PgBouncer before 1.21.'),
-  REDIS_URL: z
-    .string()
-    .refine((text) => parseRedisUrl(text) !== undefined, redisUrlForms)
-    .describe(
-      'Redis: `redis://host`, `redis+sentinel://host:port,host:port/master-name` or `redis+cluster://host:port,host:port`; `rediss` for TLS.',
-    ),
+  REDIS_URL: redisUrl.describe(
+    'Redis: `redis://host`, `redis+sentinel://host:port,host:port/master-name` or `redis+cluster://host:port,host:port`; `rediss` for TLS.',
+  ),
   ENCRYPTION_KEYS: encryptionKeys.describe('`id:base64(32 bytes)`, comma separated; the first seals, all open.'),
   WECHAT_APPID: appid.optional().describe('The one-app short form: the appid.'),
   WECHAT_SECRET: z.string().min(1).optional().describe('The one-app short form: the AppSecret.'),
