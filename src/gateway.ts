@@ -21,6 +21,7 @@ import { introspectionDocuments, introspectionRoutes } from './introspection/rou
 import { type Job, startJobs } from './jobs.ts'
 import { createKeyRing } from './keys/ring.ts'
 import { documentRoutes } from './keys/routes.ts'
+import { scheduleOf } from './keys/schedule.ts'
 import { createKeyStore } from './keys/store.ts'
 import { createLogin } from './login/login.ts'
 import { createReplay } from './login/replay.ts'
@@ -109,23 +110,9 @@ export function createGateway(parts: GatewayParts): Gateway {
     ? createRateLimits({ cache, config, onRefused: (limit) => metrics.rateLimited.inc({ limit }) })
     : undefined
 
-  /** The longest life of an access token of any app. */
-  const tokenTtlSeconds = Math.max(
-    config.accessTokenTtlSeconds,
-    ...config.apps.map((app) => app.accessTokenTtlSeconds ?? 0),
-  )
-  const ring = createKeyRing({
-    store: createKeyStore(database),
-    sealer,
-    clock,
-    schedule: {
-      alg: config.signingAlgorithm,
-      rotationSeconds: config.signingKeyRotationSeconds,
-      publishAheadSeconds: config.signingKeyPublishAheadSeconds,
-      jwksMaxAgeSeconds: config.jwksMaxAgeSeconds,
-      tokenTtlSeconds,
-    },
-  })
+  const schedule = scheduleOf(config)
+  const { tokenTtlSeconds } = schedule
+  const ring = createKeyRing({ store: createKeyStore(database), sealer, clock, schedule })
   const accessTokens = createAccessTokens({
     ring,
     clock,

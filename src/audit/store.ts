@@ -15,6 +15,7 @@ export const auditKinds = [
   'roles_changed',
   'key_rotated',
   'key_retired',
+  'keys_resealed',
 ] as const
 export type AuditKind = (typeof auditKinds)[number]
 
