@@ -13,6 +13,7 @@ import {
   platformApiBases,
   port,
   rateLimitRule,
+  redisUrl,
   seconds,
   signingAlgorithms,
   storeUrl,
@@ -33,7 +34,12 @@ export const environmentSchema = z.object({
     .optional()
     .describe('A direct connection for migrations, where `DATABASE_URL` goes through a transaction pooler.'),
   DATABASE_POOL_MAX: z.coerce.number().int().min(1).max(200).default(10).describe('Connections to PostgreSQL.'),
-  REDIS_URL: storeUrl('redis', 'rediss').describe('Redis.'),
+  DATABASE_PREPARED_STATEMENTS: onOff
+    .default(true)
+    .describe('`off` behind a transaction pooler that knows no prepared statements, such as PgBouncer before 1.21.'),
+  REDIS_URL: redisUrl.describe(
+    'Redis: `redis://host`, `redis+sentinel://host:port,host:port/master-name` or `redis+cluster://host:port,host:port`; `rediss` for TLS.',
+  ),
   ENCRYPTION_KEYS: encryptionKeys.describe('`id:base64(32 bytes)`, comma separated; the first seals, all open.'),
   WECHAT_APPID: appid.optional().describe('The one-app short form: the appid.'),
   WECHAT_SECRET: z.string().min(1).optional().describe('The one-app short form: the AppSecret.'),

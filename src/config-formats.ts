@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { readRsaPrivateKey, readRsaPublicKey } from './crypto/rsa-keys.ts'
 import type { EncryptionKey } from './crypto/seal.ts'
+import { parseRedisUrl, redisUrlForms } from './redis-url.ts'
 
 export const sisterNames = ['qq', 'douyin', 'alipay', 'baidu', 'kuaishou', 'xiaohongshu', 'wecom'] as const
 export type SisterName = (typeof sisterNames)[number]
@@ -70,6 +71,8 @@ export const storeUrl = (...schemes: string[]) =>
       (text) => schemes.some((scheme) => text.startsWith(`${scheme}://`)) && URL.canParse(text),
       `must be a URL that starts with ${schemes.join(':// or ')}://`,
     )
+
+export const redisUrl = z.string().refine((text) => parseRedisUrl(text) !== undefined, redisUrlForms)
 
 export const encryptionKeys = z.string().transform((text, context): EncryptionKey[] => {
   const keys: EncryptionKey[] = []

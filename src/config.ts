@@ -31,6 +31,7 @@ export type Config = {
   databaseUrl: string
   migrationDatabaseUrl: string
   databasePoolMax: number
+  databasePreparedStatements: boolean
   redisUrl: string
   encryptionKeys: EncryptionKey[]
   apps: AppConfig[]
@@ -157,6 +158,7 @@ function toConfig(env: Environment): Config {
     databaseUrl: env.DATABASE_URL,
     migrationDatabaseUrl: env.MIGRATION_DATABASE_URL ?? env.DATABASE_URL,
     databasePoolMax: env.DATABASE_POOL_MAX,
+    databasePreparedStatements: env.DATABASE_PREPARED_STATEMENTS,
     redisUrl: env.REDIS_URL,
     encryptionKeys: env.ENCRYPTION_KEYS,
     apps: appsOf(env),

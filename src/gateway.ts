@@ -21,6 +21,7 @@ import { createIntrospection } from './introspection/introspection.ts'
 import { introspectionDocuments, introspectionRoutes } from './introspection/routes.ts'
 import { createKeyRing } from './keys/ring.ts'
 import { documentRoutes } from './keys/routes.ts'
+import { scheduleOf } from './keys/schedule.ts'
 import { createKeyStore } from './keys/store.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { createLogin } from './login/login.ts'
@@ -101,23 +102,9 @@ export function createGateway(parts: GatewayParts): Gateway {
     ? createRateLimits({ cache, config, onRefused: (limit) => metrics.rateLimited.inc({ limit }) })
     : undefined
 
-  /** The longest life of an access token of any app. */
-  const tokenTtlSeconds = Math.max(
-    config.accessTokenTtlSeconds,
-    ...config.apps.map((app) => app.accessTokenTtlSeconds ?? 0),
-  )
-  const ring = createKeyRing({
-    store: createKeyStore(database),
-    sealer,
-    clock,
-    schedule: {
-      alg: config.signingAlgorithm,
-      rotationSeconds: config.signingKeyRotationSeconds,
-      publishAheadSeconds: config.signingKeyPublishAheadSeconds,
-      jwksMaxAgeSeconds: config.jwksMaxAgeSeconds,
-      tokenTtlSeconds,
-    },
-  })
+  const schedule = scheduleOf(config)
+  const { tokenTtlSeconds } = schedule
+  const ring = createKeyRing({ store: createKeyStore(database), sealer, clock, schedule })
   const accessTokens = createAccessTokens({
     ring,
     clock,

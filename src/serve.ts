@@ -31,6 +31,7 @@ const sender = createUndiciSender({ connections: config.upstreamMaxConcurrency }
 const database = createPostgres({
   url: config.databaseUrl,
   poolMax: config.databasePoolMax,
+  preparedStatements: config.databasePreparedStatements,
   onError: (error) => log.warn({ error }, 'a PostgreSQL connection broke'),
   span: tracing?.span,
 })

@@ -16,6 +16,7 @@ export const auditKinds = [
   'key_rotated',
   'key_retired',
   'session_key_reset',
+  'keys_resealed',
 ] as const
 export type AuditKind = (typeof auditKinds)[number]
 

@@ -13,35 +13,19 @@ export type PostgresOptions = {
   /** Off unless asked for: a test's data need not survive a power cut. Benchmarks switch it on. */
   fsync?: boolean
   settings?: Record<string, string>
+  /** A data directory that is there already, instead of a new one. */
+  dataDir?: string
+  /** Called with the new data directory before the server starts for the first time. */
+  onNewData?: (dataDir: string) => void
   log?: (line: string) => void
 }
 
 export async function startPostgres(options: PostgresOptions = {}): Promise<Service> {
   const user = unprivilegedUser()
   const binaries = findBinaries(user)
-  const dataDir = mkdtempSync(join(tmpdir(), 'gateway-postgres-'))
+  const dataDir = options.dataDir ?? newData(binaries, user)
   const removeData = () => rmSync(dataDir, { recursive: true, force: true })
-  if (user) chownSync(dataDir, user.uid, user.gid)
-
-  const initdb = spawnSync(
-    join(binaries, 'initdb'),
-    [
-      '-D',
-      dataDir,
-      '-U',
-      'postgres',
-      '--auth=trust',
-      '--encoding=UTF8',
-      '--locale=C',
-      '--no-sync',
-      '--no-instructions',
-    ],
-    { ...user, cwd: dataDir, encoding: 'utf8' },
-  )
-  if (initdb.status !== 0) {
-    removeData()
-    throw new Error(`initdb failed: ${initdb.error?.message ?? initdb.stderr}`)
-  }
+  if (options.dataDir === undefined) options.onNewData?.(dataDir)
 
   const settings: Record<string, string> = {
     listen_addresses: '127.0.0.1',
@@ -76,8 +60,21 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Serv
   })
 }
 
+type User = { uid: number; gid: number } | undefined
+
+function newData(binaries: string, user: User): string {
+  const dataDir = mkdtempSync(join(tmpdir(), 'gateway-postgres-'))
+  if (user) chownSync(dataDir, user.uid, user.gid)
+  const locale = ['--encoding=UTF8', '--locale=C']
+  const args = ['-D', dataDir, '-U', 'postgres', '--auth=trust', ...locale, '--no-sync', '--no-instructions']
+  const initdb = spawnSync(join(binaries, 'initdb'), args, { ...user, cwd: dataDir, encoding: 'utf8' })
+  if (initdb.status === 0) return dataDir
+  rmSync(dataDir, { recursive: true, force: true })
+  throw new Error(`initdb failed: ${initdb.error?.message ?? initdb.stderr}`)
+}
+
 /** PostgreSQL refuses to run as root, so root hands it to `postgres`, or `nobody` where there is no such user. */
-function unprivilegedUser(): { uid: number; gid: number } | undefined {
+export function unprivilegedUser(): User {
   if (process.getuid?.() !== 0) return undefined
   const users = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
@@ -89,7 +86,7 @@ function unprivilegedUser(): { uid: number; gid: number } | undefined {
   throw new Error('PostgreSQL cannot run as root, and /etc/passwd has neither postgres nor nobody')
 }
 
-function findBinaries(user: { uid: number; gid: number } | undefined): string {
+function findBinaries(user: User): string {
   const runs = (directory: string) =>
     spawnSync(join(directory, 'postgres'), ['--version'], { ...user, cwd: '/' }).status === 0
   const bundled = bundledNative()

@@ -1,7 +1,17 @@
 /** A real Redis on loopback: found on the machine, else fetched from the distribution, never silently left out. */
 
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -12,17 +22,21 @@ export type RedisOptions = {
   port?: number
   /** Appended, so they win: `['--appendonly', 'yes']`. Nothing is written to disk by default. */
   args?: string[]
+  /** Runs as a Sentinel with this configuration, which it rewrites as the world changes. */
+  sentinel?: string
   log?: (line: string) => void
 }
 
 export async function startRedis(options: RedisOptions = {}): Promise<Service> {
   const redis = findRedis()
   const dataDir = mkdtempSync(join(tmpdir(), 'gateway-redis-'))
+  const role = options.sentinel === undefined ? [] : [join(dataDir, 'sentinel.conf'), '--sentinel']
+  if (role[0]) writeFileSync(role[0], options.sentinel ?? '')
   const args = ['--bind', '127.0.0.1', '--dir', dataDir, '--save', '', '--appendonly', 'no', ...(options.args ?? [])]
   return startService({
     name: 'Redis',
     file: redis.file,
-    args: (port) => ['--port', String(port), ...args],
+    args: (port) => [...role, '--port', String(port), ...args],
     ...(redis.env ? { env: redis.env } : {}),
     stopSignal: 'SIGTERM',
     probe: answers,
@@ -64,8 +78,14 @@ function findRedis(): Binary {
   throw new Error('no Redis: install redis-server or valkey-server, or set TEST_REDIS_URL')
 }
 
-function onPath(name: string): string | undefined {
-  const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/usr/local/bin', '/opt/homebrew/bin']
+export function onPath(name: string): string | undefined {
+  const directories = [
+    ...(process.env.PATH ?? '').split(delimiter),
+    '/usr/bin',
+    '/usr/sbin',
+    '/usr/local/bin',
+    '/opt/homebrew/bin',
+  ]
   return directories
     .map((directory) => join(directory, name))
     .find((file) => {
@@ -106,12 +126,12 @@ function unpackedRedis(): Binary {
   return { file: join(root, 'usr/bin/redis-server'), env: { LD_LIBRARY_PATH: join(root, 'usr/lib', machine) } }
 }
 
-function run(command: string, args: string[], cwd?: string) {
+export function run(command: string, args: string[], cwd?: string) {
   const done = spawnSync(command, args, {
     cwd,
     encoding: 'utf8',
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
   })
   if (done.status === 0) return
-  throw new Error(`no Redis: ${command} ${args[0]} failed (${done.error?.message ?? done.stderr}); set TEST_REDIS_URL`)
+  throw new Error(`${command} ${args[0]} failed: ${done.error?.message ?? done.stderr}`)
 }

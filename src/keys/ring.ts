@@ -2,24 +2,26 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import type { Origin } from '../audit/audit.ts'
 import type { Clock } from '../clock.ts'
-import type { Sealer } from '../crypto/seal.ts'
+import { SealError, type Sealer } from '../crypto/seal.ts'
 import { GatewayError } from '../errors.ts'
 import {
   activeKey,
   decide,
-  type KeyState,
   keyState,
+  type ListedKey,
   leadSeconds,
+  listedKeys,
   nextGeneration,
   nextPending,
   type RingKey,
   reloadSeconds,
   type Schedule,
-  signsUntil,
 } from './schedule.ts'
 import { createSigner, generateSigningKey, type SignJws } from './signing-key.ts'
 import type { KeyStore, StoredKey, Successor } from './store.ts'
 import { warningsOfNewKey, warningsOfRetiredKey } from './verifier-caches.ts'
+
+export type { ListedKey } from './schedule.ts'
 
 export type PublishedDocument = { body: string; etag: string }
 
@@ -47,19 +49,11 @@ export type KeyRing = {
   retire(kid: string, origin: Origin): Promise<KeyChange | undefined>
 }
 
-export type ListedKey = {
-  kid: string
-  alg: string
-  state: KeyState
-  publishedAt: Date
-  activatesAt: Date
-  signsUntil: Date | undefined
-}
-
-/** The keys after a change, and who must be told of it. */
+/** The keys after a change, and who must be told of it; also which key cannot be opened and must go too. */
 export type KeyChange = { keys: ListedKey[]; warnings: string[] }
 
-type LoadedKey = RingKey & { publicJwk: Record<string, unknown>; key: KeyObject; sign: SignJws }
+/** A key that only verifies any more is loaded without its private half, so it need not be opened. */
+type LoadedKey = RingKey & { publicJwk: Record<string, unknown>; key: KeyObject; sign: SignJws | undefined }
 
 export const sealContext = (kid: string) => `signing-key:${kid}`
 
@@ -72,26 +66,43 @@ export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts):
   let published: PublishedDocument = document([])
   const headers = new Map<string, string>()
 
-  function load(stored: StoredKey): LoadedKey {
+  function load(stored: StoredKey, signs: boolean): LoadedKey {
     const known = keys.find((key) => key.kid === stored.kid)
-    if (known) return { ...known, activatesAt: stored.activatesAt, retiredAt: stored.retiredAt }
+    if (known && (known.sign || !signs))
+      return { ...known, activatesAt: stored.activatesAt, retiredAt: stored.retiredAt }
     const { sealedPrivateJwk, ...rest } = stored
-    const privateJwk = JSON.parse(sealer.open(sealedPrivateJwk, sealContext(stored.kid)))
     return {
       ...rest,
-      sign: createSigner(stored.alg, privateJwk),
+      sign: signs ? createSigner(stored.alg, JSON.parse(openKey(sealer, stored))) : undefined,
       key: createPublicKey({ key: stored.publicJwk, format: 'jwk' }),
     }
   }
 
-  const stateOf = (key: RingKey, all: readonly RingKey[]) => keyState(key, all, clock.now(), schedule)
-
   async function reload(): Promise<void> {
-    const stored = await store.list()
-    const gone = stored.filter((key) => stateOf(key, stored) === 'gone')
-    keys = stored.filter((key) => !gone.includes(key)).map(load)
+    const stored = (await store.list()).map((key, _, all) => ({
+      key,
+      state: keyState(key, all, clock.now(), schedule),
+    }))
+    const gone = stored.filter(({ state }) => state === 'gone').map(({ key }) => key.kid)
+    keys = stored.filter(({ state }) => state !== 'gone').map(({ key, state }) => load(key, state !== 'retiring'))
     published = document(keys.map((key) => key.publicJwk))
-    if (gone.length > 0) await store.remove(gone.map((key) => key.kid))
+    if (gone.length > 0) await store.remove(gone)
+  }
+
+  /** The change is made already: a key that cannot be opened is told of, since it has to go too. */
+  async function afterChange(warnings: string[]): Promise<KeyChange> {
+    const problem = await reload().then(
+      () => undefined,
+      (error: unknown) => {
+        if (error instanceof SealError) return error.message
+        throw error
+      },
+    )
+    const left = (await store.list()).filter((key) => key.retiredAt === null)
+    return {
+      keys: listedKeys(left, clock.now(), schedule).filter(({ state }) => state !== 'gone'),
+      warnings: problem === undefined ? warnings : [...warnings, problem],
+    }
   }
 
   async function newKey(generation: number, activatesAt: Date): Promise<StoredKey> {
@@ -109,16 +120,6 @@ export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts):
     }
   }
 
-  const list = (): ListedKey[] =>
-    keys.map((key) => ({
-      kid: key.kid,
-      alg: key.alg,
-      state: stateOf(key, keys),
-      publishedAt: key.publishedAt,
-      activatesAt: key.activatesAt,
-      signsUntil: signsUntil(key, keys),
-    }))
-
   const noticeSeconds = reloadSeconds(schedule)
 
   async function rotate(activateAfterSeconds: number | undefined, origin: Origin): Promise<KeyChange> {
@@ -128,8 +129,7 @@ export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts):
       const key = await newKey(nextGeneration(await store.list()), new Date(at.getTime() + waitSeconds * 1000))
       const detail = { kid: key.kid, activates_at: key.activatesAt.toISOString() }
       if (!(await store.add(key, { kind: 'key_rotated', at, origin, detail }))) continue
-      await reload()
-      return { keys: list(), warnings: warningsOfNewKey(waitSeconds, schedule, noticeSeconds) }
+      return await afterChange(warningsOfNewKey(waitSeconds, schedule, noticeSeconds))
     }
     throw new Error('every generation was taken by another replica')
   }
@@ -140,15 +140,17 @@ export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts):
     async function successorOf(all: readonly StoredKey[]): Promise<Successor> {
       if (activeKey(all, at)?.kid !== kid) return undefined
       // A pending key is in many caches already, which a new one is not.
-      const pending = nextPending(all, at)
+      const pending = nextPending(
+        all.filter((key) => opens(sealer, key)),
+        at,
+      )
       const publishedSeconds = pending ? Math.floor((at.getTime() - pending.publishedAt.getTime()) / 1000) : 0
       warnings = [...warnings, ...warningsOfNewKey(publishedSeconds, schedule, noticeSeconds)]
       return pending ? { promote: pending.kid } : { add: await newKey(nextGeneration(all), at) }
     }
     const found = await store.retire(kid, { kind: 'key_retired', at, origin, detail: { kid } }, successorOf)
     if (!found) return undefined
-    await reload()
-    return { keys: list(), warnings }
+    return await afterChange(warnings)
   }
 
   return {
@@ -164,7 +166,7 @@ export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts):
     ready: () => activeKey(keys, clock.now()) !== undefined,
     async sign(typ, payload) {
       const active = activeKey(keys, clock.now())
-      if (!active) throw new GatewayError('B0320', { note: 'no signing key is loaded yet', retryAfterSeconds: 2 })
+      if (!active?.sign) throw new GatewayError('B0320', { note: 'no signing key is loaded yet', retryAfterSeconds: 2 })
       const headerId = `${active.kid} ${typ}`
       let header = headers.get(headerId)
       if (header === undefined) {
@@ -180,9 +182,33 @@ export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts):
     },
     jwks: () => published,
     algorithms: () => [...new Set(keys.map((key) => key.alg))],
-    list,
+    list: () => listedKeys(keys, clock.now(), schedule),
     rotate,
     retire,
+  }
+}
+
+/** The private JWK as text. Throws a SealError that says what to do about it. */
+export function openKey(sealer: Sealer, { kid, sealedPrivateJwk }: StoredKey): string {
+  try {
+    return sealer.open(sealedPrivateJwk, sealContext(kid))
+  } catch (error) {
+    if (!(error instanceof SealError)) throw error
+    throw new SealError(
+      `signing key ${kid} does not open: ${error.message}. Put that encryption key back into ENCRYPTION_KEYS; if it is lost, ` +
+        `retire the signing key (auth-gateway keys retire ${kid}) and a new one is made: docs/runbook.md, "Lost encryption key"`,
+      error.keyId,
+    )
+  }
+}
+
+export function opens(sealer: Sealer, key: StoredKey): boolean {
+  try {
+    openKey(sealer, key)
+    return true
+  } catch (error) {
+    if (error instanceof SealError) return false
+    throw error
   }
 }
 

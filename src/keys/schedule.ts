@@ -1,5 +1,5 @@
 /** When a signing key is pending, active, retiring and gone: pure decisions from the keys and the time. */
-import type { SigningAlgorithm } from '../config.ts'
+import type { Config, SigningAlgorithm } from '../config.ts'
 
 export type RingKey = {
   kid: string
@@ -20,6 +20,14 @@ export type Schedule = {
   /** The longest lifetime of a token that a key signs. */
   tokenTtlSeconds: number
 }
+
+export const scheduleOf = (config: Config): Schedule => ({
+  alg: config.signingAlgorithm,
+  rotationSeconds: config.signingKeyRotationSeconds,
+  publishAheadSeconds: config.signingKeyPublishAheadSeconds,
+  jwksMaxAgeSeconds: config.jwksMaxAgeSeconds,
+  tokenTtlSeconds: Math.max(config.accessTokenTtlSeconds, ...config.apps.map((app) => app.accessTokenTtlSeconds ?? 0)),
+})
 
 export type KeyState = 'pending' | 'active' | 'retiring' | 'gone'
 
@@ -60,6 +68,25 @@ export function keyState(key: RingKey, keys: readonly RingKey[], now: Date, sche
   const { tokenTtlSeconds, jwksMaxAgeSeconds } = schedule
   return now > plus(last, tokenTtlSeconds + CLOCK_TOLERANCE_SECONDS + jwksMaxAgeSeconds) ? 'gone' : 'retiring'
 }
+
+export type ListedKey = {
+  kid: string
+  alg: string
+  state: KeyState
+  publishedAt: Date
+  activatesAt: Date
+  signsUntil: Date | undefined
+}
+
+export const listedKeys = (keys: readonly RingKey[], now: Date, schedule: Schedule): ListedKey[] =>
+  keys.map((key) => ({
+    kid: key.kid,
+    alg: key.alg,
+    state: keyState(key, keys, now, schedule),
+    publishedAt: key.publishedAt,
+    activatesAt: key.activatesAt,
+    signsUntil: signsUntil(key, keys),
+  }))
 
 /** How long before it signs a key is added. Two reloads more: one that fails or comes late still publishes it in time. */
 export const leadSeconds = (schedule: Schedule) => schedule.publishAheadSeconds + 2 * reloadSeconds(schedule)

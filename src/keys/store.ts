@@ -52,6 +52,32 @@ export function createKeyStore(database: Pick<Database, 'kysely'>) {
       })
     },
 
+    /** Replaces the seal if it is still the one that was read; tells whether it was. */
+    async reseal(kid: string, expected: string, sealed: string): Promise<boolean> {
+      const { numUpdatedRows } = await kysely
+        .updateTable('signing_keys')
+        .set({ sealed_private_jwk: sealed })
+        .where('kid', '=', kid)
+        .where('sealed_private_jwk', '=', expected)
+        .executeTakeFirst()
+      return numUpdatedRows === 1n
+    },
+
+    /** The first time that keys were resealed under this encryption key. */
+    async firstResealedAt(encryptionKeyId: string): Promise<Date | undefined> {
+      const row = await kysely
+        .selectFrom('audit_events')
+        .select('at')
+        .where('kind', '=', 'keys_resealed')
+        .where(sql`detail ->> 'encryption_key'`, '=', encryptionKeyId)
+        .orderBy('at')
+        .limit(1)
+        .executeTakeFirst()
+      return row?.at
+    },
+
+    audit: (event: AuditEvent): Promise<void> => writeAudit(kysely, event),
+
     async remove(kids: readonly string[]): Promise<void> {
       await kysely.deleteFrom('signing_keys').where('kid', 'in', kids).execute()
     },

@@ -16,7 +16,9 @@ export type UpstreamRequest = {
 }
 
 /** Sends a request and gives status and text; throws PlatformError `unreachable` or `timeout`. */
-export type Send = (request: UpstreamRequest) => Promise<{ status: number; text: string }>
+export type Send = (request: UpstreamRequest) => Promise<UpstreamReply>
+/** `date` is the header as it came: what time it is over there. */
+export type UpstreamReply = { status: number; text: string; date?: string }
 
 const CONNECT_TIMEOUT_MS = 1000
 const MAX_REPLY_BYTES = 256 * 1024
@@ -58,7 +60,12 @@ export function createUndiciSender({ connections = 256 }: { connections?: number
           body: body ?? null,
           signal: deadline,
         })
-        return { status: reply.statusCode, text: await reply.body.text() }
+        const { date } = reply.headers
+        return {
+          status: reply.statusCode,
+          text: await reply.body.text(),
+          ...(typeof date === 'string' ? { date } : {}),
+        }
       } catch (error) {
         // The cause is left out on purpose: undici's errors may carry the URL, and with it the AppSecret.
         if (late || isTimeout(error)) throw new PlatformError(operation, 'timeout')

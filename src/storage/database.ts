@@ -45,6 +45,8 @@ const parsers: Record<number, (text: string) => unknown> = { [INT8]: Number, [DA
 export type PostgresOptions = {
   url: string
   poolMax: number
+  /** Off: the same text is sent without its name, for a transaction pooler that keeps no prepared statements. */
+  preparedStatements?: boolean
   onError?: (error: Error) => void
   queryTimeoutMs?: number
   span?: Span | undefined
@@ -53,6 +55,7 @@ export type PostgresOptions = {
 export function createPostgres({
   url,
   poolMax,
+  preparedStatements = true,
   onError,
   queryTimeoutMs = QUERY_TIMEOUT_MS,
   span,
@@ -90,19 +93,29 @@ export function createPostgres({
   function dropConnections(): void {
     for (const socket of sockets) socket.destroy()
   }
+  async function watch<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await outage.watch(call)
+    } catch (error) {
+      // The primary was switched and this one only reads now: no connection made before is of use, and new ones lead to the new one.
+      if (codeOf(error) === READ_ONLY_TRANSACTION) dropConnections()
+      throw error
+    }
+  }
   function shedIfCrowded(): void {
     if (pool.waitingCount < poolMax * MAX_WAITING_PER_CONNECTION) return
     throw new GatewayError('B0210', { note: 'too many wait for a connection', retryAfterSeconds: 1 })
   }
 
   const kysely = new Kysely<Schema>({
-    dialect: new PostgresDialect({ pool: watchedPool(pool, { watch: outage.watch, shedIfCrowded, span }) }),
+    dialect: new PostgresDialect({ pool: watchedPool(pool, { watch, shedIfCrowded, span }) }),
   })
   return {
     kysely,
     async run<Row>({ name, text, shared }: Statement, values: readonly unknown[]) {
       shedIfCrowded()
-      const query = () => outage.watch(() => pool.query({ name, text, values: [...values] }))
+      const config = { ...(preparedStatements ? { name } : {}), text, values: [...values] }
+      const query = () => watch(() => pool.query(config))
       const { rows } = await (span && !shared ? span(`postgres ${name}`, query) : query())
       return rows as Row[]
     },
@@ -147,7 +160,7 @@ function watchedPool(
   }
 }
 
-/** Asks the server on a connection of its own. An answer that there are too many connections is an answer, too. */
+/** Asks the server, on a connection of its own, whether it takes writes. That it has too many connections is an answer, too. */
 async function probePostgres(url: string): Promise<void> {
   const socket = new Socket()
   const client = new pg.Client({
@@ -159,9 +172,11 @@ async function probePostgres(url: string): Promise<void> {
   client.on('error', () => undefined)
   try {
     await client.connect()
-    await client.query('select 1')
+    const { rows } = await client.query<{ transaction_read_only: string }>('show transaction_read_only')
+    if (rows[0]?.transaction_read_only === 'on')
+      throw new Error('PostgreSQL only reads: a replica, or a demoted primary')
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === TOO_MANY_CONNECTIONS)) throw error
+    if (codeOf(error) !== TOO_MANY_CONNECTIONS) throw error
   } finally {
     socket.destroy()
   }
@@ -199,6 +214,11 @@ class DatabaseUnavailable extends Error {
 }
 
 const TOO_MANY_CONNECTIONS = '53300'
+/** From a replica that took the primary's place, or a primary that was demoted. */
+const READ_ONLY_TRANSACTION = '25006'
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
 
 /** SQLSTATE classes that mean "the server cannot serve now": connection, resources, operator intervention. */
 const unavailableStates = /^(08|53|57)/
@@ -219,9 +239,8 @@ const unavailableMessages =
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if (error instanceof DatabaseUnavailable) return true
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  // 25006: a read-only replica that took the primary's place, or a primary that was demoted.
-  if (unavailableErrors.has(code) || unavailableStates.test(code) || code === '25006') return true
+  const code = codeOf(error)
+  if (unavailableErrors.has(code) || unavailableStates.test(code) || code === READ_ONLY_TRANSACTION) return true
   if (error instanceof AggregateError) return error.errors.some(isDatabaseUnavailable)
   return unavailableMessages.test(error.message)
 }

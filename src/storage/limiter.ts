@@ -1,5 +1,5 @@
 /** Counts points by key within a window: in Redis for all replicas, in this process while Redis is away. */
-import type { Redis } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import { CacheUnavailable, type Limiter, type LimiterOptions, type Taken } from './cache.ts'
 
@@ -13,17 +13,18 @@ export function createMemoryLimiter(options: LimiterOptions): Limiter {
 }
 
 export type RedisLimiterParts = {
-  redis: Redis
+  redis: Redis | Cluster
   /** Runs a command; throws CacheUnavailable when Redis is away. */
-  guarded<T>(name: string, command: () => Promise<T>): Promise<T>
+  guarded<T>(name: string, key: string, command: () => Promise<T>): Promise<T>
 }
 
 export function createRedisLimiter({ redis, guarded }: RedisLimiterParts, options: LimiterOptions): Limiter {
+  const { keyPrefix } = flat(options)
   const shared = new RateLimiterRedis({ ...flat(options), storeClient: redis, rejectIfRedisNotReady: true })
   const own = new RateLimiterMemory(flat(options))
   return limiterOf(async (key) => {
     try {
-      return await guarded('limit', () => consume(shared, key))
+      return await guarded('limit', `${keyPrefix}:${key}`, () => consume(shared, key))
     } catch (error) {
       if (!(error instanceof CacheUnavailable)) throw error
       return await consume(own, key)
