@@ -4,6 +4,7 @@ import { parseRedisUrl, type RedisTarget, redisUrlForms } from '../redis-url.ts'
 
 const COMMAND_TIMEOUT_MS = 500
 const CONNECT_TIMEOUT_MS = 1000
+const WATCH_MS = 50
 const MAX_RECONNECT_DELAY_MS = 1000
 /** How often one command may try a part of the Cluster that did not answer, on behalf of all. */
 const SHARD_RETRY_MS = 250
@@ -29,10 +30,11 @@ export function connectRedis({ url, keyPrefix, onError }: RedisConnectionOptions
 const backOff = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 10), MAX_RECONNECT_DELAY_MS)
 
 const timeLimits = {
-  commandTimeout: COMMAND_TIMEOUT_MS,
   connectTimeout: CONNECT_TIMEOUT_MS,
   // A frozen server never says goodbye: the socket is not kept open to wait for it.
   disconnectTimeout: 1,
+  // RESP2 costs a quarter less to read, and every proxy speaks it.
+  protocol: 2 as const,
 }
 
 function connectMaster(target: Exclude<RedisTarget, { kind: 'cluster' }>, keyPrefix: string): RedisConnection {
@@ -49,6 +51,19 @@ function connectMaster(target: Exclude<RedisTarget, { kind: 'cluster' }>, keyPre
   }
   const client =
     target.kind === 'server' ? new Redis(target.url, options) : new Redis({ ...options, ...sentinelOptions(target) })
+  /**
+   * One watch instead of a timer a command: while anything is asked, an answer must come within the time limit. A server that gives
+   * none is frozen: the connection is dropped, which refuses what waits on it and, until it answers again, what follows.
+   */
+  let asked = 0
+  let answeredAt = 0
+  const watch = setInterval(() => {
+    if (asked > 0 && connected() && performance.now() - answeredAt > COMMAND_TIMEOUT_MS) {
+      dropping = true
+      client.disconnect(true)
+    }
+  }, WATCH_MS)
+  watch.unref()
   let dropping = false
   // A killed server is noticed by the command that fails, before the connection says that it is closed.
   let answered = false
@@ -70,22 +85,25 @@ function connectMaster(target: Exclude<RedisTarget, { kind: 'cluster' }>, keyPre
   return {
     client,
     async run(_key, command) {
+      if (asked === 0) answeredAt = performance.now()
+      asked += 1
       try {
         const answer = await command()
         answered = true
+        answeredAt = performance.now()
         return answer
       } catch (error) {
         answered = false
-        // A frozen server: drop the connection, so that what follows fails at once until the server answers a new one.
-        if (isTimeout(error) && connected()) {
-          dropping = true
-          client.disconnect(true)
-        }
         throw error
+      } finally {
+        asked -= 1
       }
     },
     available: () => answered && connected(),
-    close: () => client.disconnect(),
+    close() {
+      clearInterval(watch)
+      client.disconnect()
+    },
   }
 }
 
@@ -117,7 +135,7 @@ function connectCluster(target: Extract<RedisTarget, { kind: 'cluster' }>, keyPr
     maxRedirections: Math.ceil(COMMAND_TIMEOUT_MS / 100),
     retryDelayOnFailover: 100,
     retryDelayOnClusterDown: 100,
-    redisOptions: { ...timeLimits, ...login, ...(tls ? { tls: {} } : {}) },
+    redisOptions: { ...timeLimits, commandTimeout: COMMAND_TIMEOUT_MS, ...login, ...(tls ? { tls: {} } : {}) },
     // A certificate is for the name, so with TLS the name is not replaced by its address.
     ...(tls ? { dnsLookup: (name: string, found: (error: null, address: string) => void) => found(null, name) } : {}),
   })
@@ -156,7 +174,6 @@ function connectCluster(target: Extract<RedisTarget, { kind: 'cluster' }>, keyPr
 }
 
 const TIMED_OUT = 'Command timed out'
-const isTimeout = (error: unknown) => error instanceof Error && error.message === TIMED_OUT
 
 /** Whether a server that is well said no: then it is our defect, and the next command need not be kept from it. */
 const isAnswer = (error: unknown) =>
