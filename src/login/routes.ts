@@ -15,7 +15,7 @@ const pairs = [
   ['encryptedData', 'iv'],
 ] as const
 
-const loginBody = z
+export const loginBody = z
   .object({
     code: z.string().min(1).max(128).describe('What wx.login gave; good for one login.'),
     appid: z.string().max(64).optional().describe('Required when several apps are configured.'),

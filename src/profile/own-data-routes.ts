@@ -7,7 +7,7 @@ import type { Everything, OwnData } from './own-data.ts'
 const instant = z.iso.datetime()
 const identity = { platform: z.string(), appid: z.string(), openid: z.string(), unionid: z.string().nullable() }
 
-const exportSchema = z
+export const exportSchema = z
   .object({
     profile: z.object({
       user_id: z.string(),
@@ -58,7 +58,7 @@ const exportSchema = z
   })
   .meta({ id: 'Export' })
 
-const receiptSchema = z
+export const receiptSchema = z
   .object({
     receipt_id: z.string().describe('Kept with the audit trail; worth keeping.'),
     user_id: z.string(),
@@ -66,6 +66,10 @@ const receiptSchema = z
     sessions_ended: z.number().int(),
   })
   .meta({ id: 'ErasureReceipt' })
+
+export const eraseBody = z.strictObject({
+  code: z.string().min(1).max(128).describe('A fresh code of wx.login, as proof.'),
+})
 
 export function ownDataRoutes({ ownData }: { ownData: OwnData }): Route[] {
   return [
@@ -91,7 +95,7 @@ export function ownDataRoutes({ ownData }: { ownData: OwnData }): Route[] {
         tag: 'Profile',
         summary: 'Erase the own account: nothing personal stays, every session ends, a later login makes a new user.',
         access: 'user',
-        body: z.strictObject({ code: z.string().min(1).max(128).describe('A fresh code of wx.login, as proof.') }),
+        body: eraseBody,
         reply: receiptSchema,
         errors: [
           'A0400',

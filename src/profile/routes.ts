@@ -44,7 +44,7 @@ const withBody = [...common, 'A0400', 'A0427', 'A0413', 'A0415'] as const satisf
 const withPlatform = [...withBody, 'C0401', 'C0001', 'C0200'] as const satisfies ErrorCode[]
 
 /** Unknown members are ignored here: a client may pass on all that the button's event holds. */
-const phoneBody = z
+export const phoneBody = z
   .object({
     code: z.string().min(1).max(128).optional().describe("The phone button's code, not wx.login's."),
     encryptedData: encryptedSchema.encryptedData.optional(),

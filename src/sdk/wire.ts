@@ -19,6 +19,7 @@ export type GatewayCode =
   | 'A0427'
   | 'A0430'
   | 'A0501'
+  | 'A0505'
   | 'A0506'
   | 'B0001'
   | 'B0210'
@@ -95,7 +96,7 @@ export type Profile = {
   signature: string | null
   roles: string[]
   created_at: string
-  last_login_at: string | null
+  last_login_at: string
 }
 
 /** `PATCH /api/user`: what is given is set, null clears, what is left out stays. */
@@ -114,4 +115,50 @@ export type SessionItem = {
   last_used_at: string
   ip: string | null
   current: boolean
+}
+
+/** `DELETE /api/user`: a fresh code of `wx.login`, as proof. */
+export type EraseRequest = { code: string }
+
+/** The `data` of `DELETE /api/user`. */
+export type ErasureReceipt = {
+  receipt_id: string
+  user_id: string
+  erased_at: string
+  sessions_ended: number
+}
+
+type PlatformIdentity = { platform: string; appid: string; openid: string; unionid: string | null }
+
+/** The `data` of `GET /api/user/export`: everything that is kept about the user. Times are ISO 8601. */
+export type UserExport = {
+  profile: Profile & {
+    status: 'active' | 'suspended' | 'erased'
+    chosen_fields: string[]
+    version: number
+    updated_at: string
+  }
+  identities: (PlatformIdentity & { created_at: string })[]
+  unions: { union: string; unionid: string }[]
+  sessions: (PlatformIdentity & {
+    sid: string
+    device: string | null
+    ip: string | null
+    created_at: string
+    refreshed_at: string
+    last_used_at: string
+    idle_expires_at: string
+    expires_at: string
+    ended_at: string | null
+    end_reason: string | null
+  })[]
+  events: {
+    at: string
+    kind: string
+    actor: string
+    sid: string | null
+    appid: string | null
+    ip: string | null
+    detail: Record<string, unknown> | null
+  }[]
 }

@@ -11,7 +11,7 @@ import { tokenReplySchema } from './token-reply.ts'
 
 const refreshToken = z.string().min(1).max(256)
 
-const sessionItemSchema = z
+export const sessionItemSchema = z
   .object({
     sid: z.string(),
     device: z.string().nullable().describe('What the client called itself at login.'),

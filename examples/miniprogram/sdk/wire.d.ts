@@ -1,6 +1,6 @@
 /** The requests and replies of the mini program's face of the gateway, as types alone, so that server and client cannot drift apart. */
 /** Every five-character code the gateway answers with; `00000` is success. */
-export type GatewayCode = '00000' | 'A0202' | 'A0203' | 'A0220' | 'A0223' | 'A0230' | 'A0240' | 'A0312' | 'A0321' | 'A0340' | 'A0400' | 'A0404' | 'A0413' | 'A0415' | 'A0427' | 'A0430' | 'A0501' | 'A0506' | 'B0001' | 'B0210' | 'B0320' | 'C0001' | 'C0200' | 'C0401';
+export type GatewayCode = '00000' | 'A0202' | 'A0203' | 'A0220' | 'A0223' | 'A0230' | 'A0240' | 'A0312' | 'A0321' | 'A0340' | 'A0400' | 'A0404' | 'A0413' | 'A0415' | 'A0427' | 'A0430' | 'A0501' | 'A0505' | 'A0506' | 'B0001' | 'B0210' | 'B0320' | 'C0001' | 'C0200' | 'C0401';
 export type Success<Data> = {
     code: '00000';
     msg: string;
@@ -69,7 +69,7 @@ export type Profile = {
     signature: string | null;
     roles: string[];
     created_at: string;
-    last_login_at: string | null;
+    last_login_at: string;
 };
 /** `PATCH /api/user`: what is given is set, null clears, what is left out stays. */
 export type ProfilePatch = {
@@ -91,3 +91,58 @@ export type SessionItem = {
     ip: string | null;
     current: boolean;
 };
+/** `DELETE /api/user`: a fresh code of `wx.login`, as proof. */
+export type EraseRequest = {
+    code: string;
+};
+/** The `data` of `DELETE /api/user`. */
+export type ErasureReceipt = {
+    receipt_id: string;
+    user_id: string;
+    erased_at: string;
+    sessions_ended: number;
+};
+type PlatformIdentity = {
+    platform: string;
+    appid: string;
+    openid: string;
+    unionid: string | null;
+};
+/** The `data` of `GET /api/user/export`: everything that is kept about the user. Times are ISO 8601. */
+export type UserExport = {
+    profile: Profile & {
+        status: 'active' | 'suspended' | 'erased';
+        chosen_fields: string[];
+        version: number;
+        updated_at: string;
+    };
+    identities: (PlatformIdentity & {
+        created_at: string;
+    })[];
+    unions: {
+        union: string;
+        unionid: string;
+    }[];
+    sessions: (PlatformIdentity & {
+        sid: string;
+        device: string | null;
+        ip: string | null;
+        created_at: string;
+        refreshed_at: string;
+        last_used_at: string;
+        idle_expires_at: string;
+        expires_at: string;
+        ended_at: string | null;
+        end_reason: string | null;
+    })[];
+    events: {
+        at: string;
+        kind: string;
+        actor: string;
+        sid: string | null;
+        appid: string | null;
+        ip: string | null;
+        detail: Record<string, unknown> | null;
+    }[];
+};
+export {};
