@@ -8,10 +8,13 @@ export type SourceOptions = {
   timeoutMs: number
 }
 
+/** The gateway says that there is no such document; every other failure may pass. */
+export class NotPublished extends Error {}
+
 type Answer = { changed: false } | { changed: true; body: string; etag?: string; maxAgeSeconds?: number }
 
 export type GatewaySource = {
-  /** Fetches a URL the gateway published; 304 is `changed: false`; rejects on every other status but 200. */
+  /** Fetches a URL the gateway published; 304 is `changed: false`; rejects on every other status but 200, with {@link NotPublished} on 404. */
   get(publishedUrl: string, request: { accept: string; maxBytes: number; etag?: string | undefined }): Promise<Answer>
   /** Whether a URL lies under the issuer. Whatever does not is never fetched (SSRF; ASVS 5.0 V9.1.3). */
   publishes(url: string): boolean
@@ -47,7 +50,8 @@ export function createGatewaySource({ issuer, baseUrl, fetch, timeoutMs }: Sourc
       }
       if (response.status !== 200) {
         await response.body?.cancel()
-        throw new Error(`${url} answered ${response.status}`)
+        const words = `${url} answered ${response.status}`
+        throw response.status === 404 ? new NotPublished(words) : new Error(words)
       }
       const answer: Answer = { changed: true, body: await readText(response, maxBytes, url) }
       const newTag = response.headers.get('etag')

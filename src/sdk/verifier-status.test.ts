@@ -241,3 +241,28 @@ test('a list is polled as long as a token that was seen can live, then forgotten
   await vi.advanceTimersByTimeAsync(30_000)
   await until(() => list(verifier) === undefined)
 })
+
+test('a list that is no longer published keeps its say as long as a token that was seen can live, then it is forgotten', async () => {
+  gateway.ended.add(7)
+  const verifier = await start()
+  const exp = Math.floor(Date.now() / 1000) + 7200
+  await verifier.verify(await gateway.token({ claims: { exp } }))
+  gateway.overrides.set(LIST, () => new Response(null, { status: 404 }))
+  await advance(7190)
+  expect(list(verifier)).toMatchObject({ uri: gateway.listUri, failing: true })
+  const ended = await gateway.token({ index: 7, claims: { exp } })
+  await expect(verifier.verify(ended)).rejects.toEqual(refused('session_ended'))
+  await vi.advanceTimersByTimeAsync(3_700_000)
+  await until(() => list(verifier) === undefined)
+  const asked = gateway.asked(LIST)
+  await vi.advanceTimersByTimeAsync(3_600_000)
+  expect(gateway.asked(LIST)).toBe(asked)
+})
+
+test('in an outage a list is kept past the life of every token, so that nothing that ended comes back', async () => {
+  gateway.ended.add(7)
+  const verifier = await start()
+  gateway.setDown(true)
+  await advance(8_000)
+  expect(list(verifier)).toMatchObject({ uri: gateway.listUri, failing: true })
+})

@@ -9,7 +9,7 @@ import { base64url, jwtVerify } from 'jose'
 import { VerifierError } from './verifier-error.ts'
 import { isRecord, type KeySet } from './verifier-keys.ts'
 import { createRefresher, type Refresher } from './verifier-refresher.ts'
-import type { GatewaySource } from './verifier-source.ts'
+import { type GatewaySource, NotPublished } from './verifier-source.ts'
 
 export type StatusListsOptions = {
   source: GatewaySource
@@ -86,20 +86,28 @@ export function createStatusLists(options: StatusListsOptions): StatusLists {
   async function load(uri: string, list: TrackedList): Promise<number | undefined> {
     // A 304 does not renew the list we hold, which dies at its own `exp`: near that, the whole is asked for.
     const renews = list.held === undefined || nowSeconds() + list.held.ttlSeconds >= list.held.expiresAtSeconds
-    const answer = await source.get(uri, {
-      accept: 'application/statuslist+jwt',
-      maxBytes: MAX_BYTES,
-      etag: renews ? undefined : list.etag,
-    })
-    if (answer.changed) {
-      list.held = merge(list.held, await open(answer.body, uri))
-      list.etag = answer.etag
+    let missing: NotPublished | undefined
+    try {
+      const answer = await source.get(uri, {
+        accept: 'application/statuslist+jwt',
+        maxBytes: MAX_BYTES,
+        etag: renews ? undefined : list.etag,
+      })
+      if (answer.changed) {
+        list.held = merge(list.held, await open(answer.body, uri))
+        list.etag = answer.etag
+      }
+    } catch (error) {
+      // The list of sessions that are long gone; until then, one that another replica has yet to publish.
+      if (!(error instanceof NotPublished)) throw error
+      missing = error
     }
     // Only here, where the gateway is in reach: during an outage nothing that is known is let go.
     if (nowSeconds() > list.neededUntilSeconds) {
       lists.delete(uri)
       return undefined
     }
+    if (missing) throw missing
     return list.held?.ttlSeconds
   }
 
