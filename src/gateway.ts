@@ -5,7 +5,7 @@ import { createServiceTokens } from './admin/service-tokens.ts'
 import { createApp, type HttpApp } from './app.ts'
 import { createAudit, insertAuditRows } from './audit/audit.ts'
 import { createAvatars } from './avatars/avatars.ts'
-import { avatarRoutes } from './avatars/routes.ts'
+import { avatarDocuments, avatarRoutes } from './avatars/routes.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createSealer } from './crypto/seal.ts'
@@ -13,14 +13,14 @@ import { createHousekeeping } from './housekeeping/housekeeping.ts'
 import { createHousekeepingStore } from './housekeeping/store.ts'
 import type { Authenticate } from './http/auth.ts'
 import { bearerToken } from './http/bearer.ts'
-import { docsRoutes } from './http/docs.ts'
+import { docsDocuments, docsRoutes } from './http/docs.ts'
 import { limitByAddress } from './http/limit.ts'
 import { describeApi } from './http/openapi.ts'
 import type { Route } from './http/route.ts'
 import { createIntrospection } from './introspection/introspection.ts'
 import { introspectionDocuments, introspectionRoutes } from './introspection/routes.ts'
 import { createKeyRing } from './keys/ring.ts'
-import { documentRoutes } from './keys/routes.ts'
+import { documentRoutes, keyDocuments } from './keys/routes.ts'
 import { scheduleOf } from './keys/schedule.ts'
 import { createKeyStore } from './keys/store.ts'
 import { createLifecycle } from './lifecycle.ts'
@@ -30,7 +30,7 @@ import { loginRoutes } from './login/routes.ts'
 import { createLoginStore } from './login/store.ts'
 import type { Log } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
-import { healthRoutes, metricsRoutes } from './observability/routes.ts'
+import { healthRoutes, metricsRoutes, probeDocuments } from './observability/routes.ts'
 import type { Tracing } from './observability/tracing.ts'
 import { observeUpstream } from './observability/upstream.ts'
 import { type Send, traceSend } from './platforms/fetch-json.ts'
@@ -39,7 +39,7 @@ import { accountRoutes } from './profile/account.ts'
 import { createAfterErase } from './profile/after-erase.ts'
 import { createRateLimits } from './rate-limit/rate-limit.ts'
 import { createStatusLists } from './revocation/publisher.ts'
-import { statusListRoutes } from './revocation/routes.ts'
+import { statusListDocuments, statusListRoutes } from './revocation/routes.ts'
 import { createSessionEvents } from './revocation/session-events.ts'
 import { statusReference } from './revocation/status-list.ts'
 import { createStatusStore } from './revocation/store.ts'
@@ -233,7 +233,14 @@ export function createGateway(parts: GatewayParts): Gateway {
     describe: () =>
       describeApi({
         routes: [...routes.public, ...routes.internal],
-        documents: [...introspectionDocuments],
+        documents: [
+          ...keyDocuments,
+          ...statusListDocuments,
+          ...avatarDocuments,
+          ...introspectionDocuments,
+          ...probeDocuments,
+          ...docsDocuments,
+        ],
         issuer: config.issuer,
         version: packageJson.version,
       }),

@@ -1,7 +1,13 @@
 /** Pages of the operators' API: how many, from where on, and the cursor of the next one. */
 import { z } from 'zod'
 
-export const limitParameter = z.coerce.number().int().min(1).max(200).default(50).describe('Lines of a page.')
+export const limitParameter = z.coerce
+  .number('must be a whole number')
+  .int()
+  .min(1)
+  .max(200)
+  .default(50)
+  .describe('Lines of a page.')
 
 export const pageOf = <Item extends z.ZodType>(item: Item) =>
   z.object({

@@ -1,5 +1,6 @@
 /** GET /avatars/…: pictures that are kept in a folder. On S3-compatible storage nobody asks the gateway for them. */
 import { Hono } from 'hono'
+import { z } from 'zod'
 import { AVATAR_HEADERS } from './avatar-store.ts'
 import type { Avatars } from './avatars.ts'
 
@@ -19,3 +20,20 @@ export function avatarRoutes({ avatars }: { avatars: Pick<Avatars, 'read'> }): H
   })
   return app
 }
+
+const segment = z.string()
+
+/** The same for the API description. */
+export const avatarDocuments = [
+  {
+    method: 'get',
+    path: '/avatars/:year/:month/:name',
+    tag: 'Documents',
+    summary: 'A picture, under the URL that the profile names; it never changes.',
+    access: 'public',
+    params: z.object({ year: segment, month: segment, name: segment }),
+    contentType: 'image/webp',
+    reply: z.string().meta({ format: 'binary' }),
+    alsoAnswers: { 404: 'No such picture, or the pictures are kept elsewhere' },
+  },
+] as const

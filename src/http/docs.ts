@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Hono } from 'hono'
+import { z } from 'zod'
+import type { DocumentDescription } from './openapi.ts'
 
 const types: Record<string, string> = {
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
@@ -62,3 +64,25 @@ export function docsRoutes({ describe }: { describe: () => object }): Hono {
   })
   return app
 }
+
+/** The same for the API description. */
+export const docsDocuments: readonly DocumentDescription[] = [
+  {
+    method: 'get',
+    path: '/openapi.json',
+    tag: 'Description',
+    summary: 'This description.',
+    access: 'public',
+    contentType: 'application/json',
+    reply: z.looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) }),
+  },
+  {
+    method: 'get',
+    path: '/docs',
+    tag: 'Description',
+    summary: 'A page to read it.',
+    access: 'public',
+    contentType: 'text/html',
+    reply: z.string(),
+  },
+]

@@ -18,6 +18,8 @@ export type DocumentDescription = {
   access: RouteDescription['access']
   contentType: string
   reply: z.ZodType
+  params?: z.ZodType
+  query?: z.ZodType
   form?: z.ZodType
   alsoAnswers?: Record<number, string>
 }
@@ -28,6 +30,8 @@ export type ApiDescriptionParts = {
   issuer: string
   version: string
 }
+
+const FORM = 'application/x-www-form-urlencoded'
 
 const failureSchema = z
   .object({
@@ -50,17 +54,13 @@ export function describeApi({ routes, documents, issuer, version }: ApiDescripti
   registry.registerComponent('securitySchemes', 'service', {
     type: 'http',
     scheme: 'bearer',
-    description: 'A token of ADMIN_TOKENS.',
+    description: 'A token of ADMIN_TOKENS, with the scope that is named.',
   })
 
   for (const route of routes) {
     registry.registerPath({
       ...operation(route),
-      request: {
-        ...(route.params ? { params: route.params as z.ZodObject } : {}),
-        ...(route.query ? { query: route.query as z.ZodObject } : {}),
-        ...requestBody(route),
-      },
+      request: { ...parameters(route), ...requestBody(route) },
       responses: {
         200: { description: 'Success', content: { 'application/json': { schema: envelope(route.reply) } } },
         ...failures(route.errors),
@@ -71,9 +71,10 @@ export function describeApi({ routes, documents, issuer, version }: ApiDescripti
     const others = Object.entries(document.alsoAnswers ?? {}).map(([status, description]) => [status, { description }])
     registry.registerPath({
       ...operation(document),
-      request: document.form
-        ? { body: { required: true, content: { 'application/x-www-form-urlencoded': { schema: document.form } } } }
-        : {},
+      request: {
+        ...parameters(document),
+        ...(document.form ? { body: { required: true, content: { [FORM]: { schema: document.form } } } } : {}),
+      },
       responses: {
         200: { description: 'Success', content: { [document.contentType]: { schema: document.reply } } },
         ...Object.fromEntries(others),
@@ -94,7 +95,8 @@ function operation({
   summary,
   access,
 }: Pick<RouteDescription, 'path' | 'tag' | 'summary' | 'access'> & { method: RouteDescription['method'] }) {
-  const security = access === 'public' ? [] : [{ [access === 'user' ? 'user' : 'service']: [] }]
+  // For a scheme of type http the list names the roles that are needed (OpenAPI 3.1, Security Requirement Object).
+  const security = access === 'public' ? [] : access === 'user' ? [{ user: [] }] : [{ service: [access] }]
   return {
     method,
     path: path.replaceAll(/:(\w+)/g, '{$1}'),
@@ -104,6 +106,11 @@ function operation({
     security,
   }
 }
+
+const parameters = ({ params, query }: Pick<RouteDescription, 'params' | 'query'>) => ({
+  ...(params ? { params: params as z.ZodObject } : {}),
+  ...(query ? { query: query as z.ZodObject } : {}),
+})
 
 function requestBody({ body, upload }: RouteDescription): { body?: ZodRequestBody } {
   if (upload) {

@@ -62,12 +62,16 @@ export function route<const Description extends RouteDescription>(
 }
 
 const locales = { zh: z.locales.zhCN().localeError, en: z.locales.en().localeError }
+const isRequired = { zh: '必填', en: 'is required' }
 
 function parse(c: GatewayContext, schema: z.ZodType, value: unknown): unknown {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   // Parsed once more for the words, in the reader's language: only a refused request pays for them.
-  const worded = schema.safeParse(value, { error: locales[c.get('scope').language] })
+  const { language } = c.get('scope')
+  const worded = schema.safeParse(value, {
+    error: (issue) => (issue.input === undefined ? isRequired[language] : locales[language](issue)),
+  })
   const fields: Record<string, string> = {}
   for (const issue of worded.error?.issues ?? []) {
     const names = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path]

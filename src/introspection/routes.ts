@@ -49,6 +49,7 @@ export function introspectionRoutes({ introspection, authenticate }: Introspecti
     return new Response(null, {
       headers: {
         ...c.get('scope').headers,
+        'Content-Type': 'text/plain; charset=UTF-8',
         'Cache-Control': 'no-store',
         'X-Auth-User-Id': user.userId,
         'X-Auth-Session-Id': user.sid,

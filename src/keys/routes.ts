@@ -1,5 +1,6 @@
 /** The documents a resource server needs: JWKS and metadata, built beforehand and served from memory. */
 import { Hono } from 'hono'
+import { z } from 'zod'
 import type { KeyRing, PublishedDocument } from './ring.ts'
 
 export type DocumentRoutesParts = { ring: KeyRing; issuer: string; jwksMaxAgeSeconds: number }
@@ -44,6 +45,44 @@ export function documentRoutes({ ring, issuer, jwksMaxAgeSeconds }: DocumentRout
     app.get(`/.well-known/oauth-authorization-server${pathname}`, (c) => answer(c.req, currentMetadata()))
   return app
 }
+
+const metadataSchema = z.object({
+  issuer: z.string(),
+  jwks_uri: z.string(),
+  id_token_signing_alg_values_supported: z.array(z.string()),
+  response_types_supported: z.array(z.string()),
+  subject_types_supported: z.array(z.string()),
+  status_list_aggregation_endpoint: z.string(),
+})
+const common = { method: 'get', tag: 'Documents', access: 'public', contentType: 'application/json' } as const
+const unchanged = { 304: 'Unchanged since the ETag of If-None-Match' }
+
+/** The same for the API description. */
+export const keyDocuments = [
+  {
+    ...common,
+    path: '/.well-known/jwks.json',
+    summary: 'The public keys (RFC 7517) that access tokens and status lists are signed with.',
+    reply: z.object({
+      keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string(), use: z.literal('sig') })),
+    }),
+    alsoAnswers: { ...unchanged, 503: 'The keys are not loaded yet; Retry-After' },
+  },
+  {
+    ...common,
+    path: '/.well-known/openid-configuration',
+    summary: 'What a resource server that is given the issuer alone needs (OpenID Connect Discovery).',
+    reply: metadataSchema,
+    alsoAnswers: unchanged,
+  },
+  {
+    ...common,
+    path: '/.well-known/oauth-authorization-server',
+    summary: 'The same where RFC 8414 puts it; for an issuer with a path, the path comes after this one.',
+    reply: metadataSchema,
+    alsoAnswers: unchanged,
+  },
+] as const
 
 const matches = (ifNoneMatch: string | undefined, etag: string): boolean =>
   ifNoneMatch?.split(',').some((part) => part.trim().replace(/^W\//, '') === etag || part.trim() === '*') ?? false

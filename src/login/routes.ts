@@ -31,7 +31,7 @@ export const loginBody = z
     for (const [one, other] of pairs) {
       if ((body[one] === undefined) === (body[other] === undefined)) continue
       const missing = body[one] === undefined ? one : other
-      context.addIssue({ code: 'custom', path: [missing], message: `${one} + ${other}` })
+      context.addIssue({ code: 'custom', path: [missing], message: `${one} and ${other} belong together` })
     }
   })
 

@@ -11,11 +11,11 @@ export const encryptedSchema = {
   encryptedData: z
     .string()
     .max(16_384)
-    .regex(/^[A-Za-z0-9+/]+={0,2}$/)
+    .regex(/^[A-Za-z0-9+/]+={0,2}$/, 'must be base64; a "+" must not become a space on the way')
     .describe('As the button gave it; base64.'),
   iv: z
     .string()
-    .regex(/^[A-Za-z0-9+/]{22}==$/)
+    .regex(/^[A-Za-z0-9+/]{22}==$/, 'must be base64 of 16 bytes; a "+" must not become a space on the way')
     .describe('As the button gave it; base64 of 16 bytes.'),
 }
 

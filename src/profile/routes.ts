@@ -54,7 +54,7 @@ export const phoneBody = z
     if (code !== undefined) return { code }
     if (encryptedData !== undefined && iv !== undefined) return { encryptedData, iv }
     const missing = encryptedData !== undefined ? 'iv' : iv !== undefined ? 'encryptedData' : 'code'
-    context.addIssue({ code: 'custom', path: [missing], message: 'code, or encryptedData + iv' })
+    context.addIssue({ code: 'custom', path: [missing], message: 'give code, or encryptedData and iv' })
     return z.NEVER
   })
 

@@ -1,5 +1,6 @@
 /** The status lists and the list of them, served from memory (draft-ietf-oauth-status-list sections 8 and 9). */
 import { Hono } from 'hono'
+import { z } from 'zod'
 import type { StatusLists } from './publisher.ts'
 import { listUri } from './status-list.ts'
 
@@ -41,5 +42,38 @@ export function statusListRoutes({ lists, issuer, ttlSeconds }: StatusListRoutes
   })
   return app
 }
+
+const notYet = { 503: 'The lists are not loaded yet; Retry-After' }
+
+/** The same for the API description. */
+export const statusListDocuments = [
+  {
+    method: 'get',
+    path: '/status-lists',
+    tag: 'Documents',
+    summary: 'The URLs of all status lists.',
+    access: 'public',
+    contentType: 'application/json',
+    reply: z.object({ status_lists: z.array(z.string()) }),
+    alsoAnswers: notYet,
+  },
+  {
+    method: 'get',
+    path: '/status-lists/:id',
+    tag: 'Documents',
+    summary: 'A Token Status List: which sessions have ended, as a signed JWT.',
+    access: 'public',
+    params: z.object({ id: z.string().describe('The number of the list.') }),
+    query: z.object({ time: z.string().optional().describe('Not kept: with it the answer is 501.') }),
+    contentType: 'application/statuslist+jwt',
+    reply: z.string(),
+    alsoAnswers: {
+      304: 'Unchanged since the ETag of If-None-Match',
+      404: 'No such list, or none any more',
+      501: 'The past of a list is not kept',
+      ...notYet,
+    },
+  },
+] as const
 
 const acceptsGzip = (acceptEncoding = ''): boolean => /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(acceptEncoding)
