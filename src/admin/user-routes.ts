@@ -71,7 +71,7 @@ const text = (max: number) =>
 const role = z.string().regex(/^[A-Za-z0-9_.:/-]{1,64}$/, 'letters, digits and _.:/- only')
 
 const params = z.object({ id: z.guid() })
-const failures = ['A0230', 'A0312', 'A0404', 'B0320'] as const
+const failures = ['A0400', 'A0230', 'A0312', 'A0404', 'B0320'] as const
 
 /** Who acts, as the audit trail names them. */
 export const operatorOrigin = (c: GatewayContext, caller: ServiceCaller) => originOf(c, `operator:${caller.name}`)
@@ -182,7 +182,7 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         params,
         body: z.strictObject({ roles: z.array(role).max(32) }),
         reply: userSchema,
-        errors: ['A0400', 'A0427', 'A0413', 'A0415', ...failures],
+        errors: [...failures, 'A0427', 'A0413', 'A0415'],
       },
       async ({ params: { id }, body, auth }, c) => {
         found(await users.setRoles(id, body.roles, operatorOrigin(c, auth)))

@@ -78,7 +78,7 @@ export function misfits(schema: Schema, value: unknown, check: Check, at = 'body
     for (const [name, part] of Object.entries(value)) {
       const each = properties[name] ?? known.additionalProperties
       if (each) found.push(...(each === true ? [] : inner(each, part, name)))
-      else if (check.strict || each === false) found.push(`${at}.${name}: is not described`)
+      else if (each === false || (check.strict && known.properties)) found.push(`${at}.${name}: is not described`)
     }
   }
   return found
