@@ -116,7 +116,7 @@ export function exampleOf(schema: Schema, components: Components): Json {
 
 /** Values of every kind, some of them just over the schema's own limits. */
 export function candidatesFor(schema: Schema, components: Components): unknown[] {
-  const { maxLength, maximum, minimum, maxItems, items } = resolve(schema, components)
+  const { maxLength, maximum, minimum, maxItems, items, format } = resolve(schema, components)
   const item = items ? exampleOf(items as Schema, components) : 'x'
   return [
     ...[
@@ -140,6 +140,7 @@ export function candidatesFor(schema: Schema, components: Components): unknown[]
     ...(maxLength === undefined
       ? []
       : ['x'.repeat(Number(maxLength) + 1), ...(Number(maxLength) > 1000 ? [] : ['😀'.repeat(Number(maxLength) + 1)])]),
+    ...(format === 'email' ? [`${'x'.repeat(Number(maxLength ?? 1))}@example.com`] : []),
     ...(maximum === undefined ? [] : [Number(maximum) + 1]),
     ...(minimum === undefined ? [] : [Number(minimum) - 1]),
     ...(maxItems === undefined ? [] : [Array(Number(maxItems) + 1).fill(item)]),
