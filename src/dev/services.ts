@@ -14,6 +14,8 @@ export type Service = {
   dataDir: string
   /** Ends it in an orderly way and removes its data. */
   stop(): Promise<void>
+  /** Ends it in an orderly way and answers its exit code (null: a signal ended it); the data stays for `restart`. */
+  end(): Promise<number | null>
   /** SIGKILL to the server and its children; the data stays for `restart`. */
   kill(): Promise<void>
   /** SIGSTOP: connections stay open and nothing answers. */
@@ -82,6 +84,10 @@ export async function startService(command: ServiceCommand): Promise<Service> {
       if (running.alive()) await halt(command.stopSignal)
       command.removeData()
     },
+    async end() {
+      if (running.alive()) await halt(command.stopSignal)
+      return running.exitCode()
+    },
     async kill() {
       if (running.alive()) await halt('SIGKILL')
     },
@@ -94,7 +100,7 @@ export async function startService(command: ServiceCommand): Promise<Service> {
   }
 }
 
-type Running = { pid: number; alive: () => boolean; ended: () => Promise<void> }
+type Running = { pid: number; alive: () => boolean; ended: () => Promise<void>; exitCode: () => number | null }
 
 async function launch(command: ServiceCommand, port: number): Promise<Running> {
   const child = spawn(command.file, command.args(port), {
@@ -136,7 +142,7 @@ async function launch(command: ServiceCommand, port: number): Promise<Running> {
     if (ready) {
       // A running server must not keep a finished program alive; waiting for its end does.
       child.unref()
-      return { pid, alive, ended }
+      return { pid, alive, ended, exitCode: () => child.exitCode }
     }
     await sleep(20)
   }

@@ -1,0 +1,214 @@
+/** People who log in, refresh, look at their profile, get verified and log out, and who keep count of what they were promised. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Verifier, VerifierError } from '../src/sdk/verifier.ts'
+import type { TokenReply } from '../src/sessions/token-reply.ts'
+import type { Answer, Balancer, Call } from './balancer.ts'
+import type { Random } from './random.ts'
+import type { Recorder } from './recorder.ts'
+import { REUSE_INTERVAL_SECONDS } from './site.ts'
+
+/** A login that was answered with 200, and the newest tokens that came with a 200. */
+export type HeldSession = { name: string; tokens: TokenReply; receivedAt: number }
+
+export type Ledger = {
+  live: Set<HeldSession>
+  ended: HeldSession[]
+  /** A refresh that stayed unanswered for longer than the reuse interval: the contract promises nothing about the next try. */
+  abandoned: number
+  logins: number
+  refreshes: number
+  /** Answers of the verifier SDK for a live session. */
+  verified: number
+}
+
+export const newLedger = (): Ledger => ({
+  live: new Set(),
+  ended: [],
+  abandoned: 0,
+  logins: 0,
+  refreshes: 0,
+  verified: 0,
+})
+
+export type UserParts = {
+  name: string
+  random: Random
+  balancer: Balancer
+  verifier: Pick<Verifier, 'verify'>
+  recorder: Pick<Recorder, 'violation'>
+  ledger: Ledger
+  running: () => boolean
+  onEnded: (session: HeldSession) => void
+  thinkMs?: number
+}
+
+const ATTEMPTS_PER_CODE = 6
+/** A session is kept aside now and then, to be used again after other faults. */
+const ASIDE = 6
+const CLOCK_MARGIN_MS = 2000
+
+export const refreshCall = ({ tokens }: HeldSession): Call => ({
+  ...{ endpoint: 'refresh', method: 'POST', path: '/api/refresh' },
+  body: { refresh_token: tokens.refresh_token },
+})
+const bearer = ({ tokens }: HeldSession) => ({ authorization: `Bearer ${tokens.token}` })
+export const verifyCall = (session: HeldSession): Call => ({
+  ...{ endpoint: 'verify', method: 'GET', path: '/verify', internal: true },
+  headers: bearer(session),
+})
+const userCall = (session: HeldSession): Call => ({
+  ...{ endpoint: 'user', method: 'GET', path: '/api/user' },
+  headers: bearer(session),
+})
+export const said = (answer: Answer): string => answer.broken ?? `${answer.status} ${answer.code ?? ''}`
+
+const tokensOf = (answer: Answer): TokenReply => JSON.parse(answer.text).data
+
+export function createUser(parts: UserParts) {
+  const { name, random, balancer, verifier, recorder, ledger, running, onEnded, thinkMs = 100 } = parts
+  const aside: HeldSession[] = []
+  let codes = 0
+
+  const pause = (ms: number) => sleep(random.between(0.5, 1.5) * ms)
+
+  async function login(): Promise<HeldSession | undefined> {
+    while (running()) {
+      codes += 1
+      // A new person now and then, so that users are created under stress, too.
+      const code = `dev:${name}-${Math.floor(codes / 20)}:${codes}`
+      for (let attempt = 1; attempt <= ATTEMPTS_PER_CODE && running(); attempt += 1) {
+        const answer = await balancer.send({ endpoint: 'login', method: 'POST', path: '/api/login', body: { code } })
+        if (answer.status === 200) {
+          const session: HeldSession = { name: code, tokens: tokensOf(answer), receivedAt: performance.now() }
+          ledger.live.add(session)
+          ledger.logins += 1
+          return session
+        }
+        if (answer.status === 401) {
+          // An earlier try may have spent it at WeChat, with the answer lost on the way.
+          if (attempt === 1) recorder.violation(`a fresh code was refused: ${said(answer)}`)
+          break
+        }
+        await pause(400)
+      }
+    }
+    return undefined
+  }
+
+  function take(session: HeldSession, tokens: TokenReply): void {
+    if (tokens.user_id !== session.tokens.user_id) recorder.violation(`${session.name}: refreshed into another user`)
+    session.tokens = tokens
+    session.receivedAt = performance.now()
+    ledger.refreshes += 1
+  }
+
+  /** With the same token until there is an answer, as a client does; at times twice at once, on two replicas. */
+  async function refresh(session: HeldSession): Promise<boolean> {
+    const firstSentAt = performance.now()
+    for (let attempt = 1; running(); attempt += 1) {
+      if (performance.now() - firstSentAt > (REUSE_INTERVAL_SECONDS * 1000) / 2) break
+      const call = refreshCall(session)
+      const answers = await Promise.all(
+        random.chance(0.1) ? [balancer.send(call), balancer.send(call)] : [balancer.send(call)],
+      )
+      const good = answers.filter(({ status }) => status === 200).map(tokensOf)
+      const lost = answers.find(({ status }) => status === 401 || status === 403)
+      if (lost) {
+        recorder.violation(`${session.name}: an acknowledged session was lost at try ${attempt}: ${said(lost)}`)
+        ledger.live.delete(session)
+        return false
+      }
+      if (new Set(good.map((tokens) => tokens.refresh_token)).size > 1) {
+        recorder.violation(`${session.name}: one refresh token had two successors`)
+      }
+      // What a frozen replica was asked it will do when it wakes up. Two refreshes later that would look like a replay, which in life
+      // are an access token's lifetime apart: so this user waits for it.
+      const [tokens] = good
+      if (tokens) take(session, tokens)
+      for (const { broken, replica } of answers) if (broken === 'cut off') await balancer.settled(replica)
+      if (tokens) return true
+      await pause(300)
+    }
+    // Not known whether the last try was done: it is done by the reuse interval, or never to be relied upon.
+    if (running()) {
+      ledger.live.delete(session)
+      ledger.abandoned += 1
+    }
+    return false
+  }
+
+  const isFresh = ({ tokens, receivedAt }: HeldSession) =>
+    performance.now() - receivedAt < tokens.expires_in * 1000 - CLOCK_MARGIN_MS
+
+  async function use(session: HeldSession): Promise<void> {
+    if (!isFresh(session)) return
+    const which = random.whole(3)
+    if (which === 2) {
+      try {
+        await verifier.verify(session.tokens.token)
+        ledger.verified += 1
+      } catch (error) {
+        const reason = error instanceof VerifierError ? error.code : String(error)
+        recorder.violation(`${session.name}: the verifier refused a live session: ${reason}`)
+      }
+      return
+    }
+    const sentAt = performance.now()
+    const answer = await balancer.send(which === 0 ? userCall(session) : verifyCall(session))
+    // It may have expired on the way, behind a freeze.
+    const expired = performance.now() - sentAt > CLOCK_MARGIN_MS && !isFresh(session)
+    if (answer.status === 401 && !expired) {
+      recorder.violation(`${session.name}: ${answer.endpoint} refused a live session: ${said(answer)}`)
+    }
+  }
+
+  async function logout(session: HeldSession): Promise<void> {
+    const body = { refresh_token: session.tokens.refresh_token }
+    while (running()) {
+      // Out of the live ones before it is sent: an answer that was lost may have ended it.
+      ledger.live.delete(session)
+      const answer = await balancer.send({ endpoint: 'logout', method: 'POST', path: '/api/logout', body })
+      if (answer.status === 401) recorder.violation(`${session.name}: logout was refused: ${said(answer)}`)
+      if (answer.status === 200) {
+        ledger.ended.push(session)
+        onEnded(session)
+        await mustBeDead(session, balancer, recorder)
+        return
+      }
+      await pause(300)
+    }
+  }
+
+  async function oneSession(): Promise<void> {
+    const session = aside.length === ASIDE ? aside.shift() : await login()
+    if (!session) return
+    for (let round = 3 + random.whole(6); round > 0 && running(); round -= 1) {
+      await pause(thinkMs)
+      if (random.chance(0.4)) {
+        if (!(await refresh(session))) return
+      } else await use(session)
+    }
+    if (!running()) return
+    if (random.chance(0.4)) aside.push(session)
+    else await logout(session)
+  }
+
+  return {
+    async run(): Promise<void> {
+      while (running()) await oneSession()
+    },
+  }
+}
+
+/** Asks a replica of its own choice for each: no token of an ended session is good for anything, from the moment of the answer. */
+export async function mustBeDead(
+  session: HeldSession,
+  balancer: Pick<Balancer, 'send'>,
+  recorder: Pick<Recorder, 'violation'>,
+): Promise<void> {
+  for (const call of [refreshCall(session), verifyCall(session)]) {
+    const answer = await balancer.send(call)
+    if (answer.status === 200) recorder.violation(`${session.name}: ${call.endpoint} after logout: ${said(answer)}`)
+  }
+}
