@@ -82,6 +82,9 @@ export function createPostgres({
     },
   })
   pool.on('error', (error) => onError?.(error))
+  // While a connection is lent out the pool does not listen to it, and an error nobody hears ends the process; whoever borrowed it
+  // learns of the break from the query.
+  pool.on('connect', (client) => client.on('error', () => undefined))
 
   const outage = createOutageWatch({
     probe: () => probePostgres(url),
