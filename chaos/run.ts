@@ -37,7 +37,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const site = await startSite({
     replicas: 3,
     onLog: (replica, line) => {
-      if (/ALERT: defect|unhandled rejection|cannot start/.test(line)) recorder.violation(`${replica} logged ${line}`)
+      // A line that is no JSON is a process's last words.
+      if (!line.startsWith('{') || /ALERT: defect|unhandled rejection|cannot start/.test(line)) {
+        recorder.violation(`${replica} said: ${line}`)
+      }
     },
   })
   const onViolation = (what: string) => recorder.violation(what)

@@ -64,8 +64,9 @@ export function createApp({
   app.use(async (c, next) => {
     const scope = openScope(c, trustedProxyHops)
     c.set('scope', scope)
-    if (draining()) scope.headers.Connection = 'close'
     await next()
+    // Afterwards, so that it is said in the replies to what was in flight when the draining began, too.
+    if (draining()) c.res.headers.set('Connection', 'close')
     // The pattern, not the path: paths hold ids, and patterns are few.
     const matched = routePath(c, -1)
     report(c, matched === '/*' || matched === '*' ? 'none' : matched, c.res.status)
