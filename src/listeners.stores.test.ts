@@ -80,6 +80,10 @@ test('broken HTTP is refused and takes nobody down', async () => {
   expect((await fetch(`${listeners.internal.url}/livez`)).status).toBe(200)
 })
 
+test('a health check by HTTP/1.0, which names no host, is answered', async () => {
+  expect(await exchange(listeners.internal.url, ['GET /livez HTTP/1.0\r\n\r\n'])).toMatch(/^HTTP\/1.1 200 /)
+})
+
 test('a client that goes away in the middle of its body is no defect of ours', async () => {
   const mark = gateway.logs().length
   await forEachRoute(gateway, takesJson, async (target) => {

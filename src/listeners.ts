@@ -18,6 +18,8 @@ const KEEP_ALIVE_MS = 75_000
 export async function listen(app: App, { host, port }: { host: string; port: number }): Promise<Listener> {
   const server = createAdaptorServer({
     fetch: app.fetch,
+    // For HTTP/1.0 without a Host, as some balancers check health; nothing is ever derived from it.
+    hostname: 'localhost',
     serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: 10_000, requestTimeout: 15_000 },
   }) as Server
   await new Promise<void>((resolve, reject) => {
