@@ -42,7 +42,7 @@ test('SIGTERM under load: every request that was in flight is answered, even aft
   let toldToStopAt = Number.POSITIVE_INFINITY
   const inFlight: number[] = []
   const load = holdLoad({
-    ...{ url: replica.url, workers: 48, leaveOnClose: true, pauseMs: 30 },
+    ...{ url: replica.url, workers: 48, leaveOnClose: true, pauseMs: 30, spreadMs: 1.5 * delayMs },
     onReply: (sentAt) => {
       if (sentAt < toldToStopAt && performance.now() > toldToStopAt) inFlight.push(performance.now() - toldToStopAt)
     },

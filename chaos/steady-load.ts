@@ -16,19 +16,28 @@ export type SteadyLoadOptions = {
   /** A worker that is told `Connection: close` sends nothing more, as a balancer in front of one replica would. */
   leaveOnClose?: boolean
   pauseMs?: number
+  /** The workers begin spread over this time, so that at any moment each is at another step. */
+  spreadMs?: number
   onReply?: (sentAt: number) => void
 }
 
 const MAX_FAILURES = 20
 let persons = 0
 
-export function holdLoad({ url, workers, leaveOnClose = false, pauseMs = 5, onReply }: SteadyLoadOptions): SteadyLoad {
+export function holdLoad({
+  url,
+  workers,
+  leaveOnClose = false,
+  pauseMs = 5,
+  spreadMs = 0,
+  onReply,
+}: SteadyLoadOptions): SteadyLoad {
   const agent = new Agent({ connections: workers, pipelining: 1 })
   const failures: string[] = []
   let requests = 0
   let running = true
 
-  async function worker(): Promise<void> {
+  async function worker(_: unknown, index: number): Promise<void> {
     let told = false
     const goesOn = () => running && !told
 
@@ -51,11 +60,13 @@ export function holdLoad({ url, workers, leaveOnClose = false, pauseMs = 5, onRe
         await sleep(pauseMs)
         return JSON.parse(text).data
       } catch (error) {
+        told = leaveOnClose
         if (failures.length < MAX_FAILURES) failures.push(`${path}: ${error instanceof Error ? error.message : error}`)
         return undefined
       }
     }
 
+    await sleep((spreadMs * index) / workers)
     while (goesOn()) {
       persons += 1
       let tokens = await ask('POST', '/api/login', { code: `dev:steady${persons}:1` })
