@@ -2,7 +2,7 @@
 
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { runChaos } from './run.ts'
+import { QUICK, runChaos } from './run.ts'
 
 const { values } = parseArgs({
   options: {
@@ -13,7 +13,7 @@ const { values } = parseArgs({
   },
 })
 const seed = Number(values.seed ?? randomInt(2 ** 31))
-const forSeconds = Number(values.seconds ?? (values.quick ? 20 : 600))
+const forSeconds = Number(values.seconds ?? (values.quick ? QUICK.seconds : 600))
 console.log(
   `seed ${seed}: again with npm run chaos -- --seed ${seed} --seconds ${forSeconds}${values.quick ? ' --quick' : ''}`,
 )
@@ -22,7 +22,7 @@ const { table, summary, violations } = await runChaos({
   seconds: forSeconds,
   seed,
   users: Number(values.users),
-  maxFaultSeconds: values.quick ? 3 : 8,
+  maxFaultSeconds: values.quick ? QUICK.maxFaultSeconds : 8,
   say: (line) => console.log(line),
 })
 console.log(`\n${table}\n\n${summary}\n`)

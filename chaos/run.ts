@@ -25,6 +25,9 @@ export type ChaosOptions = {
 
 export type ChaosReport = { table: string; summary: string; violations: readonly string[]; faults: readonly Fault[] }
 
+/** For continuous integration: one round. */
+export const QUICK = { seconds: 15, maxFaultSeconds: 3 }
+
 const WARM_UP_MS = 2000
 const STUCK_MS = 30_000
 const CHECKED_AT_ONCE = 16

@@ -22,6 +22,8 @@ export type Site = {
   redis: Service
   wechat: Service
   replicas: readonly Replica[]
+  /** What every replica was started with, but for its ports. */
+  environment: Record<string, string>
   stop(): Promise<void>
 }
 
@@ -35,10 +37,11 @@ export type SiteOptions = {
   onLog?: (replica: string, line: string) => void
 }
 
-const HERE = fileURLToPath(new URL('..', import.meta.url))
+/** This checkout. */
+export const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const APP = { appid: 'wxchaos0000000000', secret: randomBytes(16).toString('hex') }
 
-export async function startSite({ root = HERE, onLog, ...options }: SiteOptions): Promise<Site> {
+export async function startSite({ root = ROOT, onLog, ...options }: SiteOptions): Promise<Site> {
   const started: Service[] = []
   async function keep(starting: Promise<Service>): Promise<Service> {
     const service = await starting
@@ -66,7 +69,7 @@ export async function startSite({ root = HERE, onLog, ...options }: SiteOptions)
         return { name, service, url: service.url, adminUrl: `http://127.0.0.1:${adminPort}` }
       }),
     )
-    return { postgres, redis, wechat, replicas, stop }
+    return { postgres, redis, wechat, replicas, environment, stop }
   } catch (error) {
     await stop()
     throw error
@@ -138,7 +141,7 @@ const startWechat = (delayMs: number): Promise<Service> =>
     name: 'the simulated WeChat',
     file: process.execPath,
     args: (port) => [
-      join(HERE, 'src/dev/simulator.main.ts'),
+      join(ROOT, 'src/dev/simulator.main.ts'),
       ...['--port', String(port), '--app', `${APP.appid}:${APP.secret}`, '--delay-ms', String(delayMs)],
     ],
     stopSignal: 'SIGTERM',
