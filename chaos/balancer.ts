@@ -29,7 +29,7 @@ export type Balancer = {
 const CHECK_EVERY_MS = 300
 const CHECK_TIMEOUT_MS = 1500
 /** A check may be late on a busy machine; after this many a replica's connections are cut. */
-const FAILURES_TO_CUT = 2
+const SILENCES_TO_CUT = 2
 /** Beyond the six seconds that are allowed, so that a hang is measured. */
 const GIVE_UP_MS = 9000
 const SETTLE_MS = 500
@@ -42,24 +42,25 @@ export function createBalancer(replicas: readonly Replica[], recorder: Pick<Reco
   let turn = 0
   let stopped = false
 
-  async function isReady(replica: Replica): Promise<boolean | undefined> {
+  async function stateOf(replica: Replica): Promise<'ready' | 'not ready' | 'silent'> {
+    const limit = AbortSignal.timeout(CHECK_TIMEOUT_MS)
     try {
-      const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS)
-      const { statusCode, body } = await request(`${replica.adminUrl}/readyz`, { dispatcher: checker, signal })
+      const { statusCode, body } = await request(`${replica.adminUrl}/readyz`, { dispatcher: checker, signal: limit })
       await body.dump()
-      return statusCode === 200
+      return statusCode === 200 ? 'ready' : 'not ready'
     } catch {
-      return undefined
+      // Refused is not silent: the process is gone, or it drains and still answers what is in flight.
+      return limit.aborted ? 'silent' : 'not ready'
     }
   }
 
   async function check(replica: Replica): Promise<void> {
-    for (let failures = 0; !stopped; await sleep(CHECK_EVERY_MS)) {
-      const answer = await isReady(replica)
-      if (answer === true) ready.add(replica)
+    for (let silences = 0; !stopped; await sleep(CHECK_EVERY_MS)) {
+      const state = await stateOf(replica)
+      if (state === 'ready') ready.add(replica)
       else ready.delete(replica)
-      failures = answer === undefined ? failures + 1 : 0
-      if (failures !== FAILURES_TO_CUT) continue
+      silences = state === 'silent' ? silences + 1 : 0
+      if (silences !== SILENCES_TO_CUT) continue
       cuts.get(replica)?.abort()
       cuts.set(replica, new AbortController())
     }
