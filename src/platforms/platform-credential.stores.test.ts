@@ -41,7 +41,7 @@ function replica(cache = stores.cache) {
 
 const echo = async (credential: string) => credential
 const use = (credentials: ReturnType<typeof replica>, call: (credential: string) => Promise<string> = echo) =>
-  credentials.use(app, startTimeBudget(), call)
+  credentials.use(app, call, startTimeBudget())
 const refused = () => Promise.reject(new PlatformError('call', 'refused', { refusal: 'credential_invalid' }))
 
 describe('a platform credential', () => {
@@ -95,7 +95,7 @@ describe('a platform credential', () => {
     })
     fetched = () => held.then(() => ({ text: 'late', expiresInSeconds: 7200 }))
     const credentials = replica()
-    await expect(credentials.use(app, startTimeBudget(50), echo)).rejects.toMatchObject({ failure: 'timeout' })
+    await expect(credentials.use(app, echo, startTimeBudget(50))).rejects.toMatchObject({ failure: 'timeout' })
     release()
     expect(await use(credentials)).toBe('late')
     expect(fetches).toBe(1)

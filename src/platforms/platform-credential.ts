@@ -12,10 +12,10 @@ import type { TimeBudget } from './time-budget.ts'
 
 export type PlatformCredentials = {
   /**
-   * Calls with the app's credential, within the time there is. If the platform refuses that very credential, it is dropped where
+   * Calls with the app's credential, within the time there is, where it is limited. If the platform refuses that very credential, it is dropped where
    * it is still the one that is kept, and the call is made once more with another. Throws what `call` or the renewal throws.
    */
-  use<T>(app: AppConfig, time: TimeBudget, call: (credential: string) => Promise<T>): Promise<T>
+  use<T>(app: AppConfig, call: (credential: string) => Promise<T>, time?: TimeBudget): Promise<T>
 }
 
 export type FetchedCredential = { text: string; expiresInSeconds: number }
@@ -36,7 +36,7 @@ const RENEW_BEFORE_MS = 240_000
 /** Not used so close to its end: the call has to arrive, and clocks differ. */
 const END_MARGIN_MS = 10_000
 /** After an early renewal that brought nothing new: the platform gives the same one until its end. */
-const RENEW_AGAIN_MS = 60_000
+const RENEW_AGAIN_MS = 10_000
 
 export const CREDENTIAL_TIMEOUT_MS = 1500
 /** The claim outlives the slowest renewal; if its owner dies, another may renew. */
@@ -160,15 +160,15 @@ export function createPlatformCredentials({
   }
 
   return {
-    async use(app, time, call) {
-      const operation = `${platform}.credential`
-      const credential = await time.wait(operation, current(app))
+    async use(app, call, time) {
+      const wait = <T>(work: Promise<T>) => (time ? time.wait(`${platform}.credential`, work) : work)
+      const credential = await wait(current(app))
       try {
         return await call(credential)
       } catch (error) {
         if (!(error instanceof PlatformError) || error.refusal !== 'credential_invalid') throw error
-        await time.wait(operation, drop(app, credential))
-        return await call(await time.wait(operation, current(app)))
+        await wait(drop(app, credential))
+        return await call(await wait(current(app)))
       }
     },
   }

@@ -4,8 +4,8 @@ import { fetchJson, type Send } from './fetch-json.ts'
 import { signWithSessionKey } from './open-data.ts'
 import { readPhoneInfo } from './phone-info.ts'
 import { PlatformError, type UserApi } from './platform.ts'
+import type { PlatformCredentials } from './platform-credential.ts'
 import { throwIfRefused } from './wechat.ts'
-import type { WechatCredentials } from './wechat-credential.ts'
 
 /** With the wait for a credential all of a call stays within the five seconds that a client is promised. */
 const WHOLE_TIMEOUT_MS = 4500
@@ -16,7 +16,7 @@ const SCENE_PROFILE = 1
 
 type Call = { operation: string; path: string; query?: Record<string, string>; body?: object }
 
-export type WechatApiParts = { send: Send; apiBase: string; credentials: WechatCredentials; now?: () => number }
+export type WechatApiParts = { send: Send; apiBase: string; credentials: PlatformCredentials; now?: () => number }
 
 export function createWechatApi({ send, apiBase, credentials, now = Date.now }: WechatApiParts) {
   async function call(app: AppConfig, { operation, path, query, body }: Call): Promise<Record<string, unknown>> {

@@ -1,92 +1,27 @@
 /**
- * The platform credential: WeChat's own access_token, one per app, shared by all replicas through the cache and renewed early by
- * one of them at a time. Login never needs it; without the cache each process gets its own, which stable_token makes harmless.
+ * WeChat's own access_token: stable_token in normal mode, which gives every replica the same one and ends none of the others'.
+ * Login never needs it.
  */
 import type { Clock } from '../clock.ts'
 import type { AppConfig } from '../config.ts'
-import { randomToken } from '../crypto/random.ts'
-import { SealError, type Sealer } from '../crypto/seal.ts'
-import { type Cache, CacheUnavailable } from '../storage/cache.ts'
+import type { Sealer } from '../crypto/seal.ts'
+import type { Cache } from '../storage/cache.ts'
 import { fetchJson, type Send } from './fetch-json.ts'
 import { PlatformError } from './platform.ts'
+import {
+  CREDENTIAL_TIMEOUT_MS,
+  createPlatformCredentials,
+  type FetchedCredential,
+  type PlatformCredentials,
+} from './platform-credential.ts'
 import { throwIfRefused } from './wechat.ts'
-
-export type WechatCredentials = {
-  /**
-   * Calls with the app's credential. If the platform refuses that very credential, it is dropped where it is still the one that
-   * is kept, and the call is made once more with another. Throws what `call` or the renewal throws.
-   */
-  use<T>(app: AppConfig, call: (credential: string) => Promise<T>): Promise<T>
-}
-
-type Credential = { text: string; expiresAt: number }
-
-/** stable_token gives a new credential only in the last five minutes of the old one, and both work until it ends. */
-const RENEW_BEFORE_MS = 240_000
-/** Not used so close to its end: the call has to arrive, and clocks differ. */
-const END_MARGIN_MS = 10_000
-/** After an early renewal that brought nothing new. */
-const RENEW_AGAIN_MS = 10_000
-
-const FETCH_TIMEOUT_MS = 1500
-/** The claim outlives the slowest renewal; if its owner dies, another may renew. */
-const CLAIM_MS = 3000
-const WAIT_MS = 1000
-const POLL_MS = 40
-const MAX_ATTEMPTS = 5
 
 export type WechatCredentialParts = { send: Send; apiBase: string; cache: Cache; sealer: Sealer; clock: Clock }
 
-export function createWechatCredentials({
-  send,
-  apiBase,
-  cache,
-  sealer,
-  clock,
-}: WechatCredentialParts): WechatCredentials {
-  /** What this process last used, so that a call costs no trip to the cache. */
-  const known = new Map<string, Credential & { renewAt: number }>()
-  const renewals = new Map<string, Promise<Credential>>()
-
-  const now = () => clock.now().getTime()
-  const keyOf = ({ appid }: AppConfig) => `platform-credential:wechat:${appid}`
-  const usable = ({ expiresAt }: Credential) => expiresAt - END_MARGIN_MS > now()
-  const fresh = ({ expiresAt }: Credential) => expiresAt - RENEW_BEFORE_MS > now()
-
-  /** What all replicas share: the sealed text, for compare and swap, and what is in it, if it opens. */
-  async function readShared(app: AppConfig): Promise<{ sealed?: string; credential?: Credential }> {
-    const sealed = await cache.get(keyOf(app)).catch(unlessAway)
-    if (sealed === undefined) return {}
-    try {
-      return { sealed, credential: JSON.parse(sealer.open(sealed, keyOf(app))) as Credential }
-    } catch (error) {
-      // Sealed under an encryption key that is gone: to be replaced.
-      if (error instanceof SealError) return { sealed }
-      throw error
-    }
-  }
-
-  /** Shares the credential unless a newer one is there already, and answers the newer of the two. */
-  async function share(app: AppConfig, fetched: Credential): Promise<Credential> {
-    const value = sealer.seal(JSON.stringify(fetched), keyOf(app))
-    const ttlMs = fetched.expiresAt - now()
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
-      const { sealed, credential } = await readShared(app)
-      if (credential && credential.expiresAt >= fetched.expiresAt) return credential
-      const storing =
-        sealed === undefined
-          ? cache.setIfAbsent(keyOf(app), value, ttlMs)
-          : cache.replace(keyOf(app), sealed, value, ttlMs)
-      const stored = await storing.catch(unlessAway)
-      if (stored !== false) break
-    }
-    return fetched
-  }
-
-  async function fetchCredential(app: AppConfig): Promise<Credential> {
+export function createWechatCredentials({ send, apiBase, ...kept }: WechatCredentialParts): PlatformCredentials {
+  async function fetchCredential(app: AppConfig): Promise<FetchedCredential> {
     const operation = 'stableToken'
-    const askedAt = now()
-    // Normal mode: every replica may ask, and all get the same one (api_getstableaccesstoken). Forcing would end it for the others.
+    // Normal mode (api_getstableaccesstoken). Forcing a new one would end the one that the others use.
     const body = { grant_type: 'client_credential', appid: app.appid, secret: app.secret, force_refresh: false }
     const reply = await fetchJson(send, {
       operation,
@@ -94,7 +29,7 @@ export function createWechatCredentials({
       url: `${apiBase}/cgi-bin/stable_token`,
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
-      timeoutMs: FETCH_TIMEOUT_MS,
+      timeoutMs: CREDENTIAL_TIMEOUT_MS,
     })
     try {
       throwIfRefused(operation, reply)
@@ -104,90 +39,10 @@ export function createWechatCredentials({
         throw new PlatformError(operation, 'refused', { refusal: 'misconfigured', errcode: error.errcode })
       throw error
     }
-    const { access_token: text, expires_in: expiresIn } = reply
-    if (typeof text !== 'string' || text === '' || typeof expiresIn !== 'number' || !(expiresIn > 0))
+    const { access_token: text, expires_in: expiresInSeconds } = reply
+    if (typeof text !== 'string' || text === '' || typeof expiresInSeconds !== 'number' || !(expiresInSeconds > 0))
       throw new PlatformError(operation, 'body', { note: 'no access_token or no expires_in' })
-    return { text, expiresAt: askedAt + expiresIn * 1000 }
+    return { text, expiresInSeconds }
   }
-
-  /** The shared credential if it is fresh, else a new one, fetched by whoever holds the claim. */
-  async function renew(app: AppConfig): Promise<Credential> {
-    const { credential } = await readShared(app)
-    if (credential && fresh(credential)) return credential
-    const claimKey = `${keyOf(app)}:renewal`
-    const claim = randomToken()
-    const claimed = await cache.setIfAbsent(claimKey, claim, CLAIM_MS).catch(unlessAway)
-    if (claimed === false) {
-      // Another replica is at it: the old one still does, or its new one comes.
-      const other = credential && usable(credential) ? credential : await waitForOther(app)
-      if (other) return other
-    }
-    try {
-      const again = claimed ? (await readShared(app)).credential : undefined
-      if (again && fresh(again)) return again
-      return await share(app, await fetchCredential(app))
-    } finally {
-      if (claimed) await cache.deleteIf(claimKey, claim).catch(unlessAway)
-    }
-  }
-
-  async function waitForOther(app: AppConfig): Promise<Credential | undefined> {
-    for (let waitedMs = 0; waitedMs < WAIT_MS; waitedMs += POLL_MS) {
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
-      const { credential } = await readShared(app)
-      if (credential && usable(credential)) return credential
-    }
-    return undefined
-  }
-
-  /** One renewal per app at a time in this process, too. */
-  function renewOnce(app: AppConfig): Promise<Credential> {
-    const underWay = renewals.get(app.appid)
-    if (underWay) return underWay
-    const renewal = renew(app)
-      .then((credential) => {
-        const renewAt = Math.max(credential.expiresAt - RENEW_BEFORE_MS, now() + RENEW_AGAIN_MS)
-        known.set(app.appid, { ...credential, renewAt })
-        return credential
-      })
-      .finally(() => renewals.delete(app.appid))
-    renewals.set(app.appid, renewal)
-    return renewal
-  }
-
-  async function current(app: AppConfig): Promise<string> {
-    const kept = known.get(app.appid)
-    if (!kept || !usable(kept)) return (await renewOnce(app)).text
-    if (kept.renewAt <= now()) {
-      kept.renewAt = now() + RENEW_AGAIN_MS
-      // In the background: nobody waits for it, and if it fails the next call tries again.
-      renewOnce(app).catch(() => undefined)
-    }
-    return kept.text
-  }
-
-  async function drop(app: AppConfig, failed: string): Promise<void> {
-    if (known.get(app.appid)?.text === failed) known.delete(app.appid)
-    const { sealed, credential } = await readShared(app)
-    if (sealed !== undefined && credential?.text === failed) await cache.deleteIf(keyOf(app), sealed).catch(unlessAway)
-  }
-
-  return {
-    async use(app, call) {
-      const credential = await current(app)
-      try {
-        return await call(credential)
-      } catch (error) {
-        if (!(error instanceof PlatformError) || error.refusal !== 'credential_invalid') throw error
-        await drop(app, credential)
-        return await call(await current(app))
-      }
-    },
-  }
-}
-
-/** Without the cache the credential is this process's own. */
-function unlessAway(error: unknown): undefined {
-  if (error instanceof CacheUnavailable) return undefined
-  throw error
+  return createPlatformCredentials({ platform: 'wechat', fetchCredential, ...kept })
 }

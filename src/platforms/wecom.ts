@@ -56,11 +56,15 @@ export function createWecom(parts: PageParts): Platform {
     async exchange(app, code) {
       const operation = 'wecom.code2Session'
       const time = startTimeBudget()
-      return await credentials.use(app, time, async (credential) => {
-        const query = { access_token: credential, js_code: code, grant_type: 'authorization_code' }
-        const reply = await call(operation, '/cgi-bin/miniprogram/jscode2session', query, time.leftMs(operation))
-        return readIdentity(operation, { openid: memberOf(operation, reply), sessionKey: reply.session_key })
-      })
+      return await credentials.use(
+        app,
+        async (credential) => {
+          const query = { access_token: credential, js_code: code, grant_type: 'authorization_code' }
+          const reply = await call(operation, '/cgi-bin/miniprogram/jscode2session', query, time.leftMs(operation))
+          return readIdentity(operation, { openid: memberOf(operation, reply), sessionKey: reply.session_key })
+        },
+        time,
+      )
     },
   }
 }

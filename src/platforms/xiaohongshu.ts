@@ -44,14 +44,18 @@ export function createXiaohongshu(parts: PageParts): Platform {
     async exchange(app, code) {
       const operation = 'xiaohongshu.session'
       const time = startTimeBudget()
-      return await credentials.use(app, time, async (credential) => {
-        const query = new URLSearchParams({ app_id: app.appid, access_token: credential, code })
-        const url = `${apiBase}/api/rmp/session?${query}`
-        const reply = await fetchJson(send, { operation, method: 'GET', url, timeoutMs: time.leftMs(operation) })
-        const data = readData(operation, reply)
-        // One official page says openid, another open_id.
-        return readIdentity(operation, { openid: data.openid ?? data.open_id, sessionKey: data.session_key })
-      })
+      return await credentials.use(
+        app,
+        async (credential) => {
+          const query = new URLSearchParams({ app_id: app.appid, access_token: credential, code })
+          const url = `${apiBase}/api/rmp/session?${query}`
+          const reply = await fetchJson(send, { operation, method: 'GET', url, timeoutMs: time.leftMs(operation) })
+          const data = readData(operation, reply)
+          // One official page says openid, another open_id.
+          return readIdentity(operation, { openid: data.openid ?? data.open_id, sessionKey: data.session_key })
+        },
+        time,
+      )
     },
   }
 }
