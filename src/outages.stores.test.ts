@@ -18,7 +18,18 @@ const UNRELATED_MS = 1500
 const ANY_MS = 6000
 const RECOVERY_MS = 10_000
 
-type Endpoint = 'jwks' | 'metadata' | 'status list' | 'login' | 'refresh'
+type Endpoint =
+  | 'jwks'
+  | 'metadata'
+  | 'status list'
+  | 'login'
+  | 'refresh'
+  | 'profile'
+  | 'open data'
+  | 'phone by data'
+  | 'phone by code'
+const SERVICE_TOKEN = 'a-service-token-for-open-data-0000000000'
+
 type Expected = { status: number; code?: string | undefined; withinMs: number }
 
 const serves: Expected = { status: 200, withinMs: UNRELATED_MS }
@@ -27,8 +38,28 @@ const storeIsDown: Expected = { status: 503, code: 'B0320', withinMs: ANY_MS }
 
 /** The table of the contract, section 8. A new endpoint is a line here, and how to call it below. */
 const table = {
-  postgres: { jwks: serves, metadata: serves, 'status list': serves, login: storeIsDown, refresh: storeIsDown },
-  redis: { jwks: serves, metadata: serves, 'status list': serves, login: works, refresh: works },
+  postgres: {
+    jwks: serves,
+    metadata: serves,
+    'status list': serves,
+    login: storeIsDown,
+    refresh: storeIsDown,
+    profile: storeIsDown,
+    'open data': storeIsDown,
+    'phone by data': storeIsDown,
+    'phone by code': storeIsDown,
+  },
+  redis: {
+    jwks: serves,
+    metadata: serves,
+    'status list': serves,
+    login: works,
+    refresh: works,
+    profile: works,
+    'open data': storeIsDown,
+    'phone by data': storeIsDown,
+    'phone by code': works,
+  },
 } satisfies Record<string, Record<Endpoint, Expected>>
 
 const wechatRows: { when: string; fault: Fault; login: Expected }[] = [
@@ -52,6 +83,9 @@ describe.runIf(inject('stores') === 'real')('while a dependency is down', () => 
   let wechat: Listener
   let gateway: TestGateway
   let refreshToken: string
+  let token: string
+  let userId: string
+  let person: string
   let people = 0
 
   beforeAll(async () => {
@@ -79,6 +113,10 @@ describe.runIf(inject('stores') === 'real')('while a dependency is down', () => 
         RATE_LIMIT: 'on',
         RATE_LIMIT_LOGIN_PER_ADDRESS: '1000000/60',
         RATE_LIMIT_REFRESH_PER_ADDRESS: '1000000/60',
+        RATE_LIMIT_PAID_PER_USER: '1000000/60',
+        PHONE_DAILY_LIMIT: '1000',
+        PHONE_SHARED: 'on',
+        ADMIN_TOKENS: `orders:open-data:${SERVICE_TOKEN}`,
       },
     })
     await renewSession()
@@ -101,6 +139,17 @@ describe.runIf(inject('stores') === 'real')('while a dependency is down', () => 
     'status list': () => get('/status-lists/0'),
     login: () => post('/api/login', { code: simulator.login(APPID, `person ${people++}`) }),
     refresh: () => post('/api/refresh', { refresh_token: refreshToken }),
+    profile: () => asUser('GET', '/api/user'),
+    'phone by data': () => asUser('POST', '/api/user/phone', simulator.phoneData(APPID, person)),
+    'phone by code': () => asUser('POST', '/api/user/phone', { code: simulator.phoneCode(APPID, person) }),
+    'open data': async () => {
+      const reply = await gateway.internalApp.request('/internal/open-data', {
+        method: 'POST',
+        headers: { authorization: `Bearer ${SERVICE_TOKEN}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ user_id: userId, appid: APPID, ...simulator.phoneData(APPID, person) }),
+      })
+      return { status: reply.status, headers: reply.headers, code: ((await reply.json()) as { code: string }).code }
+    },
   }
   const endpoints = Object.keys(call) as Endpoint[]
 
@@ -108,18 +157,27 @@ describe.runIf(inject('stores') === 'real')('while a dependency is down', () => 
     const { status, headers } = await gateway.publicApp.request(path)
     return { status, headers, code: undefined }
   }
+  async function asUser(method: string, path: string, body?: object) {
+    const reply = await gateway.call(method, path, { token, ...(body ? { body } : {}) })
+    return { status: reply.status, headers: reply.headers, code: reply.body.code }
+  }
   async function post(path: string, body: object) {
     const reply = await gateway.post(path, body)
     return { status: reply.status, headers: reply.headers, code: reply.body.code }
   }
 
-  /** Waits until everything works again: both stores are up, and a new person logs in. */
+  /** Waits until everything works again: both stores are up, and then a new person logs in. */
   const recovery = () => vi.waitFor(renewSession, { timeout: RECOVERY_MS, interval: 100 })
   async function renewSession(): Promise<void> {
-    const { body } = await gateway.login(`person ${people++}`)
+    // First: a login without the cache works, and keeps no session_key.
+    for (const dependency of Object.keys(table)) expect(await gauge('gateway_dependency_up', dependency)).toBe(1)
+    const name = `person ${people++}`
+    const { body } = await gateway.login(name)
     expect(body.code).toBe('00000')
     refreshToken = body.data.refresh_token
-    for (const dependency of Object.keys(table)) expect(await gauge('gateway_dependency_up', dependency)).toBe(1)
+    token = body.data.token
+    userId = body.data.user_id
+    person = name
   }
 
   async function check(endpoint: Endpoint, { status, code, withinMs }: Expected): Promise<void> {
@@ -190,7 +248,7 @@ describe.runIf(inject('stores') === 'real')('while a dependency is down', () => 
     })
   })
 
-  const codeOf = (endpoint: Endpoint) => (endpoint === 'login' || endpoint === 'refresh' ? '00000' : undefined)
+  const codeOf = (endpoint: Endpoint) => ('code' in table.redis[endpoint] ? '00000' : undefined)
 
   test('a crowd in front of a frozen PostgreSQL is sent away in time, whenever each of them came', async () => {
     services.postgres.freeze()
@@ -215,7 +273,11 @@ describe.runIf(inject('stores') === 'real')('while a dependency is down', () => 
     simulator.fail(fault)
     await Promise.all([
       check('login', login),
+      check('phone by code', login),
       check('refresh', works),
+      check('profile', works),
+      check('open data', works),
+      check('phone by data', works),
       check('jwks', serves),
       check('metadata', serves),
     ])
