@@ -36,6 +36,12 @@ export function goals(results: Map<string, Rounds>, startUp: Map<string, StartUp
   ].filter((goal) => !Number.isNaN(goal.found))
 }
 
+/** Bounds from above, in few words; what was not found is left out. */
+export const goalsOf = (bounds: { what: string; atMost: number; found: number }[]): Goal[] =>
+  bounds
+    .map(({ what, atMost: wanted, found }) => atMost(what, wanted, found))
+    .filter((goal) => !Number.isNaN(goal.found))
+
 const atLeast = (what: string, wanted: number, found: number): Goal => ({
   what,
   wanted: `>= ${wanted}`,

@@ -1,13 +1,11 @@
 /** `npm run bench`: the gateway beside its floors, in alternating rounds on one machine; a table for people, JSON for later. */
 
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { CONTESTANTS } from './contestants.ts'
 import type { Rounds } from './figures.ts'
 import { goals } from './goals.ts'
 import { goalTable, scenarioTable, startUpTable } from './report.ts'
+import { saveResult } from './results.ts'
 import { createRunner, type Runner } from './runner.ts'
 import { enrol, measure, SCENARIOS, type Scenario } from './scenarios.ts'
 import { type Site, startSite } from './site.ts'
@@ -31,7 +29,7 @@ try {
 async function bench(site: Site) {
   let sameJwks: string | undefined
   for (const contestant of options.contestants) {
-    const runner = await createRunner(contestant, site, sameJwks)
+    const runner = await createRunner(contestant, site, { sameJwks })
     runners.push(runner)
     say(`${contestant.name}: ${(await runner.start()).toFixed(0)} ms to the first 200`)
     await runner.check()
@@ -57,7 +55,16 @@ async function bench(site: Site) {
   }
   const reached = goals(results, startUp, options.subject)
   console.log(goalTable(reached, options.subject))
-  save({ startUp: Object.fromEntries(startUp), results: plain(results), goals: reached })
+  const { rounds, seconds, warmUpSeconds, subject } = options
+  saveResult('bench', {
+    rounds,
+    seconds,
+    warmUpSeconds,
+    subject,
+    startUp: Object.fromEntries(startUp),
+    results: plain(results),
+    goals: reached,
+  })
   if (failures > 0) {
     say(`${failures} requests failed: these figures count for nothing`)
     process.exitCode = 1
@@ -84,20 +91,6 @@ async function runScenario(scenario: Scenario, site: Site): Promise<Rounds> {
 
 function plain(results: Map<string, Rounds>) {
   return Object.fromEntries([...results].map(([scenario, rounds]) => [scenario, Object.fromEntries(rounds)]))
-}
-
-function save(report: Record<string, unknown>) {
-  const at = new Date().toISOString()
-  const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length }
-  const directory = fileURLToPath(new URL('results/', import.meta.url))
-  mkdirSync(directory, { recursive: true })
-  const file = `${directory}${at.replaceAll(':', '-')}.json`
-  const { rounds, seconds, warmUpSeconds, subject } = options
-  writeFileSync(
-    file,
-    `${JSON.stringify({ at, machine, rounds, seconds, warmUpSeconds, subject, ...report }, null, 2)}\n`,
-  )
-  say(file)
 }
 
 function readOptions() {

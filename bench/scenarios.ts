@@ -26,7 +26,13 @@ function login(name: string, title: string, connections: number, wechatDelayMs: 
     name,
     title,
     wechatDelayMs,
-    load: async ({ port, contestant }) => ({ port, path: contestant.paths.login, kind: 'login', connections, users }),
+    load: async ({ port, contestant }) => ({
+      ports: [port],
+      path: contestant.paths.login,
+      kind: 'login',
+      connections,
+      users,
+    }),
   }
 }
 
@@ -41,7 +47,7 @@ export const SCENARIOS: Scenario[] = [
       const path = runner.contestant.paths.refresh
       if (path === undefined) return undefined
       const refreshTokens = await Promise.all(Array.from({ length: 64 }, () => newRefreshToken(runner)))
-      return { port: runner.port, path, kind: 'refresh', connections: 64, users: 0, refreshTokens }
+      return { ports: [runner.port], path, kind: 'refresh', connections: 64, users: 0, refreshTokens }
     },
   },
   {
@@ -50,7 +56,7 @@ export const SCENARIOS: Scenario[] = [
     wechatDelayMs: 0,
     load: async ({ port, contestant }) => {
       const path = contestant.paths.sameJwks ?? contestant.paths.jwks
-      return path === undefined ? undefined : { port, path, kind: 'get', connections: 64, users: 0 }
+      return path === undefined ? undefined : { ports: [port], path, kind: 'get', connections: 64, users: 0 }
     },
   },
   login('wechat50-64', 'login, WeChat takes 50 ms, 64 connections', 64, 50),
@@ -58,9 +64,9 @@ export const SCENARIOS: Scenario[] = [
 ]
 
 /** Before all scenarios: everybody logs in once, so that nobody is new later, and the code is compiled. */
-export async function enrol({ port, contestant, databaseUrl }: Runner, site: Site) {
+export async function enrol({ port, contestant, databaseUrl }: Runner, site: Site, users = USERS) {
   await site.setWechatDelay(0)
-  await site.generators.inTurn({ port, path: contestant.paths.login, kind: 'login', connections: 64, users: USERS })
+  await site.generators.inTurn({ ports: [port], path: contestant.paths.login, kind: 'login', connections: 64, users })
   await site.analyze(databaseUrl)
 }
 
