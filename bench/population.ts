@@ -36,7 +36,6 @@ export async function populate(databaseUrl: string, population: Population, onRo
   await run(databaseUrl, `select setval('session_status_index', ${indexesBefore + users}, false)`)
   // Housekeeping has just been here: it is measured apart.
   await run(databaseUrl, 'update housekeeping set done_at = now()')
-  await run(databaseUrl, 'vacuum analyze')
 }
 
 /** Sessions that nobody refreshed for a month, with nothing but their ids in the way of the living. */

@@ -46,7 +46,7 @@ export const SCENARIOS: Scenario[] = [
     load: async (runner) => {
       const path = runner.contestant.paths.refresh
       if (path === undefined) return undefined
-      const refreshTokens = await Promise.all(Array.from({ length: 64 }, () => newRefreshToken(runner)))
+      const refreshTokens = await refreshTokensOf(runner, 64)
       return { ports: [runner.port], path, kind: 'refresh', connections: 64, users: 0, refreshTokens }
     },
   },
@@ -114,6 +114,10 @@ function spentSoFar(runner: Runner, site: Site): Cost {
     load: site.generators.pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0),
   }
 }
+
+/** Of sessions opened for it. */
+export const refreshTokensOf = (runner: Runner, count: number): Promise<string[]> =>
+  Promise.all(Array.from({ length: count }, () => newRefreshToken(runner)))
 
 let logins = 0
 
