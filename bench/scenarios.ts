@@ -63,12 +63,28 @@ export const SCENARIOS: Scenario[] = [
   login('wechat50-256', 'login, WeChat takes 50 ms, 256 connections', 256, 50),
 ]
 
-/** Before all scenarios: everybody logs in once, so that nobody is new later, and the code is compiled. */
-export async function enrol({ port, contestant, databaseUrl }: Runner, site: Site, users = USERS) {
+/** Beside the subject: the same on tables that nobody has analysed since they were made, with plans from when they were empty. */
+export const COLD = login('cold', `login, 256 connections, ${USERS.toLocaleString('en')} users, never analysed`, 256, 0)
+
+/** A database of the first minutes: everybody has logged in, and autovacuum has not come by. */
+export async function enrolCold(runner: Runner, site: Site) {
+  for (const name of await site.tables(runner.databaseUrl)) {
+    await site.sql(runner.databaseUrl, `alter table ${name} set (autovacuum_enabled = off)`)
+  }
+  await runner.start()
   await site.setWechatDelay(0)
-  await site.generators.inTurn({ ports: [port], path: contestant.paths.login, kind: 'login', connections: 64, users })
-  await site.analyze(databaseUrl)
+  await letInEverybody(runner, site, USERS)
 }
+
+/** Before all scenarios: everybody logs in once, so that nobody is new later, and the code is compiled. */
+export async function enrol(runner: Runner, site: Site, users = USERS) {
+  await site.setWechatDelay(0)
+  await letInEverybody(runner, site, users)
+  await site.analyze(runner.databaseUrl)
+}
+
+const letInEverybody = ({ port, contestant }: Runner, site: Site, users: number) =>
+  site.generators.inTurn({ ports: [port], path: contestant.paths.login, kind: 'login', connections: 64, users })
 
 /** One run of one scenario by one contestant. */
 export async function measure(

@@ -37,6 +37,14 @@ export async function startSite(settings: Record<string, string> = {}) {
     /** What autovacuum does within a minute of a table's growth; a plan made for the empty table goes with it. */
     analyze: (databaseUrl: string) => sql(databaseUrl, 'vacuum analyze'),
     sql,
+    /** The plain ones, partitions included: only those have storage settings. */
+    async tables(databaseUrl: string) {
+      const rows = await sql<{ name: string }>(
+        databaseUrl,
+        `select oid::regclass::text as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace`,
+      )
+      return rows.map(({ name }) => name)
+    },
     async stop() {
       wechat.stop()
       generators.stop()
