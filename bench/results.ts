@@ -8,6 +8,9 @@ export type Kind = 'bench' | 'scale' | 'replicas' | 'profile'
 
 export type Machine = { node: string; cpu: string; cores: number; memoryGigabytes: number }
 
+/** What every file has, whatever its kind. */
+export type Saved = { kind: Kind; at: string; machine: Machine }
+
 export const RESULTS = fileURLToPath(new URL('results/', import.meta.url))
 
 export function saveResult(kind: Kind, result: Record<string, unknown>) {
