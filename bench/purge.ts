@@ -27,7 +27,7 @@ export async function measurePurge(
   time: Time,
   onSample: (text: string) => void,
 ): Promise<Purge> {
-  const purger = createPurger(runner.databaseUrl, site)
+  const purger = createPurger(runner.databaseUrl, site, expired)
   const results: Purge['scenarios'] = {}
   try {
     for (const scenario of scenarios) {
@@ -61,7 +61,7 @@ export async function measurePurge(
  * The gateway's own housekeeping, as a replica of its own: the same steps and pauses, at times that the benchmark chooses. Outside
  * those times the job counts as done, so that the gateways leave it alone.
  */
-function createPurger(databaseUrl: string, site: Site) {
+function createPurger(databaseUrl: string, site: Site, expired: number) {
   const database = createPostgres({ url: databaseUrl, poolMax: 1 })
   const store = createHousekeepingStore(database)
   let deleted = 0
@@ -69,13 +69,15 @@ function createPurger(databaseUrl: string, site: Site) {
   let finished = false
 
   function createJob() {
-    return createHousekeeping({
+    const job = createHousekeeping({
       store: {
         ...store,
         async deleteSessions(at) {
           const step = await store.deleteSessions(at)
           deleted += step?.deleted ?? 0
-          finished ||= step?.finished ?? false
+          // What then remains of the walk, past the living, deletes nothing.
+          finished ||= deleted >= expired || (step?.finished ?? false)
+          if (finished) job.stop()
           return step
         },
       },
@@ -83,6 +85,7 @@ function createPurger(databaseUrl: string, site: Site) {
       tokenTtlSeconds: 900,
       auditRetentionMonths: 12,
     })
+    return job
   }
 
   async function during<T>(work: () => Promise<T>): Promise<T | undefined> {
