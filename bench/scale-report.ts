@@ -22,6 +22,8 @@ export type Town = {
 export type ScaleResult = {
   rounds: number
   seconds: number
+  /** PostgreSQL's own cache. */
+  sharedBuffersMegabytes: number
   towns: Town[]
   scenarios: Record<string, SavedRounds>
   purge?: Purge
@@ -38,7 +40,7 @@ export function scaleTables(result: ScaleResult): string {
   return [...tables, goalTable(scaleGoals(result), 'scale')].join('\n')
 }
 
-function townTable({ towns, scenarios }: ScaleResult): string {
+function townTable({ towns, scenarios, sharedBuffersMegabytes }: ScaleResult): string {
   const peak = (name: string) =>
     Math.max(
       ...Object.values(scenarios).flatMap((saved) => (saved[name] ?? []).map((sample) => sample?.peakMegabytes ?? 0)),
@@ -52,7 +54,7 @@ function townTable({ towns, scenarios }: ScaleResult): string {
     town.restMegabytes.toFixed(0),
   ])
   const head = ['users and sessions', 'who log in', 'load s', 'database MB', 'gateway MB, peak', 'at rest']
-  return `\ndatabases\n${table([head, ...rows])}`
+  return `\ndatabases, on one PostgreSQL with ${number(sharedBuffersMegabytes)} MB of shared buffers\n${table([head, ...rows])}`
 }
 
 function scaleTable(name: string, { towns }: ScaleResult, rounds: Rounds): string {

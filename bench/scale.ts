@@ -3,6 +3,7 @@
  * purging a million expired sessions does to them.
  */
 
+import { totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { createSealer } from '../src/crypto/seal.ts'
 import { createRefreshTokens } from '../src/sessions/refresh-token.ts'
@@ -67,8 +68,9 @@ const SCENARIOS: Scenario[] = [
   },
 ]
 
-// What a server for millions would be given; the same for every database of the run.
-const site = await startSite({ shared_buffers: '2GB' })
+// Where the PostgreSQL manual starts ("Resource Consumption"): a quarter of the memory, for all databases of the run together.
+const sharedBuffersMegabytes = Math.round(totalmem() / 4 / 2 ** 20)
+const site = await startSite({ shared_buffers: `${sharedBuffersMegabytes}MB` })
 try {
   const result = await scale(site)
   console.log(scaleTables(result))
@@ -93,7 +95,7 @@ async function scale(site: Site): Promise<ScaleResult> {
   const largest = places.at(-1)
   const purge = largest && options.expired > 0 ? await purgeFrom(site, largest) : undefined
   const { rounds, seconds } = options
-  return { rounds, seconds, towns, scenarios, ...(purge ? { purge } : {}) }
+  return { rounds, seconds, sharedBuffersMegabytes, towns, scenarios, ...(purge ? { purge } : {}) }
 }
 
 /** A migrated and filled database, and a gateway on it. */
