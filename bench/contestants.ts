@@ -45,9 +45,10 @@ function floor(name: string): Contestant {
   }
 }
 
-const encryptionKeys = `bench:${randomBytes(32).toString('base64')}`
+/** Known here, so that a benchmark can mint refresh tokens of sessions that it put into the database itself. */
+export const encryptionKey = { id: 'bench', secret: randomBytes(32) }
 
-const gateway: Contestant = {
+export const gateway: Contestant = {
   name: 'gateway',
   prepare: node('../src/storage/migrate.main.ts'),
   // As `npm start` does.
@@ -58,7 +59,7 @@ const gateway: Contestant = {
     DATABASE_URL: at.databaseUrl,
     DATABASE_POOL_MAX: POOL,
     REDIS_URL: at.redisUrl,
-    ENCRYPTION_KEYS: encryptionKeys,
+    ENCRYPTION_KEYS: `${encryptionKey.id}:${encryptionKey.secret.toString('base64')}`,
     WECHAT_APPID: 'wxbench0000000000',
     WECHAT_SECRET: randomBytes(16).toString('hex'),
     WECHAT_API_BASE: at.wechatUrl,

@@ -5,6 +5,18 @@ import type { Sample } from './scenarios.ts'
 /** Samples by contestant, one a round; a round in which it could not take part is undefined. */
 export type Rounds = Map<string, (Sample | undefined)[]>
 
+/** The same as it is kept in JSON, which writes undefined as null. */
+export type SavedRounds = Record<string, (Sample | null | undefined)[]>
+
+export const roundsOf = (saved: SavedRounds): Rounds =>
+  new Map(Object.entries(saved).map(([name, samples]) => [name, samples.map((sample) => sample ?? undefined)]))
+
+/** Requests refused or left without an answer. */
+export function failuresIn(all: SavedRounds[]): number {
+  const samples = all.flatMap((rounds) => Object.values(rounds).flat())
+  return samples.reduce((sum, sample) => sum + (sample ? sample.refused + sample.broken : 0), 0)
+}
+
 export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = Math.floor(sorted.length / 2)

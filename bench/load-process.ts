@@ -7,10 +7,11 @@
 import { connect, type Socket } from 'node:net'
 
 export type Job = {
-  port: number
+  /** The replicas; connections are dealt out over them. */
+  ports: readonly number[]
   path: string
   connections: number
-  /** `login`: a fresh code each; `refresh`: the newest refresh token of the connection's own session; `get`: always the same. */
+  /** `login`: a fresh code each; `refresh`: the refresh tokens in turn, each replaced by its successor; `get`: always the same. */
   kind: 'login' | 'refresh' | 'get'
   /** Makes the codes of this process and run unlike all others. */
   run: string
@@ -18,7 +19,7 @@ export type Job = {
   users: number
   /** Everybody of these once, and then the job is done, without `begin` or `end`. */
   inTurn?: { first: number; step: number }
-  /** One for each connection, when refreshing. */
+  /** At least one for each connection, when refreshing. */
   refreshTokens: string[]
 }
 
@@ -42,6 +43,7 @@ let firstRefusal: string | undefined
 let sent = 0
 let sentInJob = 0
 let warmed = 0
+let refreshTokens = createQueue<string>([])
 
 const report = (message: Report) => process.send?.(message)
 
@@ -52,7 +54,10 @@ process.on('message', (order: Order) => {
     warmed = 0
     refused = 0
     broken = 0
-    for (let index = 0; index < order.job.connections; index += 1) open(order.job, order.job.refreshTokens[index])
+    refreshTokens = createQueue(order.job.refreshTokens)
+    for (let index = 0; index < order.job.connections; index += 1) {
+      open(order.job, order.job.ports[index % order.job.ports.length] ?? 0)
+    }
   } else if ('begin' in order) {
     latencies = []
     refused = 0
@@ -80,13 +85,13 @@ function finish(deadline: number) {
   underWay = 0
 }
 
-function open(job: Job, firstToken: string | undefined, isFirst = true) {
-  let token = firstToken
+function open(job: Job, port: number, isFirst = true) {
+  let token: string | undefined
   let answered = !isFirst
   let received = ''
   let startedAt = 0
   let waiting = false
-  const socket: Socket = connect({ port: job.port, host: '127.0.0.1', noDelay: true }, next)
+  const socket: Socket = connect({ port, host: '127.0.0.1', noDelay: true }, next)
   socket.setEncoding('latin1')
 
   function next() {
@@ -97,6 +102,7 @@ function open(job: Job, firstToken: string | undefined, isFirst = true) {
     }
     waiting = true
     underWay += 1
+    if (job.kind === 'refresh') token = refreshTokens.take()
     startedAt = performance.now()
     socket.write(requestText(job, token))
   }
@@ -108,7 +114,7 @@ function open(job: Job, firstToken: string | undefined, isFirst = true) {
     received = ''
     waiting = false
     underWay -= 1
-    if (job.kind === 'refresh') token = /"refresh_token":"([^"]+)"/.exec(answer)?.[1] ?? token
+    if (token !== undefined) refreshTokens.put(/"refresh_token":"([^"]+)"/.exec(answer)?.[1] ?? token)
     if (!answered) {
       answered = true
       warmed += 1
@@ -130,8 +136,9 @@ function open(job: Job, firstToken: string | undefined, isFirst = true) {
     if (waiting) {
       underWay -= 1
       broken += 1
+      if (token !== undefined) refreshTokens.put(token)
     }
-    if (running) setTimeout(open, waiting ? 50 : 0, job, token, !answered)
+    if (running) setTimeout(open, waiting ? 50 : 0, job, port, !answered)
   })
 }
 
@@ -152,6 +159,25 @@ function freshCode(job: Job): string {
 function userOf(job: Job, nth: number): number | string {
   if (job.inTurn) return job.inTurn.first + nth * job.inTurn.step
   return job.users > 0 ? Math.floor(Math.random() * job.users) : `${job.run}${String(sent).padStart(9, '0')}`
+}
+
+/** First in, first out, without moving what is in it: of a hundred thousand sessions each has its turn. */
+function createQueue<T>(items: readonly T[]) {
+  const ring: (T | undefined)[] = [...items]
+  let first = 0
+  let next = 0
+  return {
+    take() {
+      const item = ring[first]
+      first = (first + 1) % ring.length
+      return item
+    },
+    /** Only what was taken: the ring does not grow. */
+    put(item: T) {
+      ring[next] = item
+      next = (next + 1) % ring.length
+    },
+  }
 }
 
 function isComplete(text: string): boolean {

@@ -1,20 +1,21 @@
 /** `npm run bench`: the gateway beside its floors, in alternating rounds on one machine; a table for people, JSON for later. */
 
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { CONTESTANTS } from './contestants.ts'
-import type { Rounds } from './figures.ts'
+import { failuresIn, type Rounds } from './figures.ts'
 import { goals } from './goals.ts'
 import { goalTable, scenarioTable, startUpTable } from './report.ts'
+import { saveResult } from './results.ts'
 import { createRunner, type Runner } from './runner.ts'
-import { enrol, measure, SCENARIOS, type Scenario } from './scenarios.ts'
+import { COLD, enrol, enrolCold, measure, SCENARIOS, type Scenario } from './scenarios.ts'
 import { type Site, startSite } from './site.ts'
 import { measureStartUp } from './start-up.ts'
+import { measureStatusLists, statusListGoals, statusListTable } from './status-list.ts'
+import { measureVerifier, verifierTable } from './verifier.ts'
 
+const KNOWN = ['start', ...SCENARIOS.map((scenario) => scenario.name), COLD.name, 'verifier', 'status-list']
 const USAGE = `npm run bench -- [--quick] [--only login,jwks] [--contestants gateway,bare] [--subject gateway] [--rounds n] [--seconds n]
-scenarios: start, ${SCENARIOS.map((scenario) => scenario.name).join(', ')}
+scenarios: ${KNOWN.join(', ')}
 contestants: ${CONTESTANTS.map((contestant) => contestant.name).join(', ')}`
 
 const options = readOptions()
@@ -31,7 +32,7 @@ try {
 async function bench(site: Site) {
   let sameJwks: string | undefined
   for (const contestant of options.contestants) {
-    const runner = await createRunner(contestant, site, sameJwks)
+    const runner = await createRunner(contestant, site, { sameJwks })
     runners.push(runner)
     say(`${contestant.name}: ${(await runner.start()).toFixed(0)} ms to the first 200`)
     await runner.check()
@@ -48,24 +49,50 @@ async function bench(site: Site) {
     await enrol(runner, site)
   }
   const results = new Map<string, Rounds>()
-  let failures = 0
   for (const scenario of SCENARIOS.filter(({ name }) => options.only(name))) {
-    const rounds = await runScenario(scenario, site)
+    const rounds = await runScenario(scenario, site, runners)
     results.set(scenario.name, rounds)
     console.log(scenarioTable(scenario, rounds))
-    for (const sample of [...rounds.values()].flat()) failures += sample ? sample.refused + sample.broken : 0
   }
-  const reached = goals(results, startUp, options.subject)
+  const gateway = runners.find(({ contestant }) => contestant.name === options.subject)
+  if (gateway && options.only(COLD.name)) results.set(COLD.name, await runCold(gateway, site))
+  const verifier = gateway && options.only('verifier') ? await measureVerifier(gateway, options.rounds) : undefined
+  if (verifier) console.log(verifierTable(verifier))
+  const statusLists = options.only('status-list') ? await measureStatusLists() : undefined
+  if (statusLists) console.log(statusListTable(statusLists))
+  const failures = failuresIn([...results.values()].map((rounds) => Object.fromEntries(rounds)))
+  const reached = [...goals(results, startUp, options.subject), ...(statusLists ? statusListGoals(statusLists) : [])]
   console.log(goalTable(reached, options.subject))
-  save({ startUp: Object.fromEntries(startUp), results: plain(results), goals: reached })
+  const { rounds, seconds, warmUpSeconds, subject } = options
+  saveResult('bench', {
+    rounds,
+    seconds,
+    warmUpSeconds,
+    subject,
+    startUp: Object.fromEntries(startUp),
+    results: plain(results),
+    goals: reached,
+    verifier,
+    statusLists,
+  })
   if (failures > 0) {
     say(`${failures} requests failed: these figures count for nothing`)
     process.exitCode = 1
   }
 }
 
+/** The subject beside itself on a database that was never analysed. */
+async function runCold(subject: Runner, site: Site): Promise<Rounds> {
+  const cold = await createRunner({ ...subject.contestant, name: 'never-analysed' }, site)
+  runners.push(cold)
+  await enrolCold(cold, site)
+  const rounds = await runScenario(COLD, site, [subject, cold])
+  console.log(scenarioTable(COLD, rounds))
+  return rounds
+}
+
 /** Every round asks every contestant, the next round in the opposite order. */
-async function runScenario(scenario: Scenario, site: Site): Promise<Rounds> {
+async function runScenario(scenario: Scenario, site: Site, runners: Runner[]): Promise<Rounds> {
   const rounds: Rounds = new Map(runners.map((runner) => [runner.contestant.name, []]))
   for (let round = 0; round < options.rounds; round += 1) {
     for (const runner of round % 2 === 0 ? runners : runners.toReversed()) {
@@ -86,20 +113,6 @@ function plain(results: Map<string, Rounds>) {
   return Object.fromEntries([...results].map(([scenario, rounds]) => [scenario, Object.fromEntries(rounds)]))
 }
 
-function save(report: Record<string, unknown>) {
-  const at = new Date().toISOString()
-  const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length }
-  const directory = fileURLToPath(new URL('results/', import.meta.url))
-  mkdirSync(directory, { recursive: true })
-  const file = `${directory}${at.replaceAll(':', '-')}.json`
-  const { rounds, seconds, warmUpSeconds, subject } = options
-  writeFileSync(
-    file,
-    `${JSON.stringify({ at, machine, rounds, seconds, warmUpSeconds, subject, ...report }, null, 2)}\n`,
-  )
-  say(file)
-}
-
 function readOptions() {
   const { values } = parseArgs({
     options: {
@@ -113,17 +126,16 @@ function readOptions() {
     },
   })
   const only = values.only?.split(',')
-  const known = ['start', ...SCENARIOS.map((scenario) => scenario.name)]
   const names = values.contestants.split(',')
   const unknown = [
-    ...(only ?? []).filter((name) => !known.includes(name)),
+    ...(only ?? []).filter((name) => !KNOWN.includes(name)),
     ...names.filter((name) => !CONTESTANTS.some((contestant) => contestant.name === name)),
   ]
   if (values.help || unknown.length > 0) {
     console.error(unknown.length > 0 ? `unknown: ${unknown.join(', ')}\n${USAGE}` : USAGE)
     process.exit(values.help ? 0 : 2)
   }
-  const quickOut = ['login-new', 'wechat50-64']
+  const quickOut = ['login-new', 'wechat50-64', COLD.name, 'verifier', 'status-list']
   return {
     // The subject first: the floors serve its JWKS.
     contestants: CONTESTANTS.filter((contestant) => names.includes(contestant.name)).toSorted(

@@ -19,6 +19,17 @@ export function residentMegabytes(pid: number): number {
   return (sumOverTree(pid, (fields) => Number(fields[21])) * PAGE_BYTES) / 1e6
 }
 
+/** CPU seconds that all cores of the machine have been busy, for whomever. */
+export function machineBusySeconds(): number {
+  // proc(5): user nice system idle iowait irq softirq steal; guest times are in user already.
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = readFileSync('/proc/stat', 'utf8')
+    .slice(3, 200)
+    .trim()
+    .split(/\s+/)
+    .map(Number)
+  return (user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND
+}
+
 function sumOverTree(pid: number, value: (fields: string[]) => number): number {
   const fields = statOf(pid)
   if (!fields) return 0

@@ -68,7 +68,7 @@ export function goalTable(goals: Goal[], subject: string): string {
   return `\ngoals, as ${subject} stands\n${table([['', 'wanted', 'found', ''], ...rows])}`
 }
 
-function table(rows: string[][]): string {
+export function table(rows: string[][]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
   const line = (row: string[]) =>
     row

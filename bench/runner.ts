@@ -12,8 +12,14 @@ export type Runner = Awaited<ReturnType<typeof createRunner>>
 
 const START_TIMEOUT_MS = 60_000
 
-export async function createRunner(contestant: Contestant, site: Site, sameJwks: string | undefined) {
-  const stores = await site.storesFor(contestant.name)
+export type Stores = { databaseUrl: string; redisUrl: string }
+
+export async function createRunner(
+  contestant: Contestant,
+  site: Site,
+  { sameJwks, shared }: { sameJwks?: string | undefined; shared?: Stores } = {},
+) {
+  const stores = shared ?? (await site.storesFor(contestant.name))
   const at: Surroundings = {
     ...stores,
     port: await freePort(),
@@ -33,6 +39,7 @@ export async function createRunner(contestant: Contestant, site: Site, sameJwks:
 
   return {
     contestant,
+    stores,
     databaseUrl: stores.databaseUrl,
     url,
     port: at.port,

@@ -26,7 +26,13 @@ function login(name: string, title: string, connections: number, wechatDelayMs: 
     name,
     title,
     wechatDelayMs,
-    load: async ({ port, contestant }) => ({ port, path: contestant.paths.login, kind: 'login', connections, users }),
+    load: async ({ port, contestant }) => ({
+      ports: [port],
+      path: contestant.paths.login,
+      kind: 'login',
+      connections,
+      users,
+    }),
   }
 }
 
@@ -40,8 +46,8 @@ export const SCENARIOS: Scenario[] = [
     load: async (runner) => {
       const path = runner.contestant.paths.refresh
       if (path === undefined) return undefined
-      const refreshTokens = await Promise.all(Array.from({ length: 64 }, () => newRefreshToken(runner)))
-      return { port: runner.port, path, kind: 'refresh', connections: 64, users: 0, refreshTokens }
+      const refreshTokens = await refreshTokensOf(runner, 64)
+      return { ports: [runner.port], path, kind: 'refresh', connections: 64, users: 0, refreshTokens }
     },
   },
   {
@@ -50,19 +56,35 @@ export const SCENARIOS: Scenario[] = [
     wechatDelayMs: 0,
     load: async ({ port, contestant }) => {
       const path = contestant.paths.sameJwks ?? contestant.paths.jwks
-      return path === undefined ? undefined : { port, path, kind: 'get', connections: 64, users: 0 }
+      return path === undefined ? undefined : { ports: [port], path, kind: 'get', connections: 64, users: 0 }
     },
   },
   login('wechat50-64', 'login, WeChat takes 50 ms, 64 connections', 64, 50),
   login('wechat50-256', 'login, WeChat takes 50 ms, 256 connections', 256, 50),
 ]
 
-/** Before all scenarios: everybody logs in once, so that nobody is new later, and the code is compiled. */
-export async function enrol({ port, contestant, databaseUrl }: Runner, site: Site) {
+/** Beside the subject: the same on tables that nobody has analysed since they were made, with plans from when they were empty. */
+export const COLD = login('cold', `login, 256 connections, ${USERS.toLocaleString('en')} users, never analysed`, 256, 0)
+
+/** A database of the first minutes: everybody has logged in, and autovacuum has not come by. */
+export async function enrolCold(runner: Runner, site: Site) {
+  for (const name of await site.tables(runner.databaseUrl)) {
+    await site.sql(runner.databaseUrl, `alter table ${name} set (autovacuum_enabled = off)`)
+  }
+  await runner.start()
   await site.setWechatDelay(0)
-  await site.generators.inTurn({ port, path: contestant.paths.login, kind: 'login', connections: 64, users: USERS })
-  await site.analyze(databaseUrl)
+  await letInEverybody(runner, site, USERS)
 }
+
+/** Before all scenarios: everybody logs in once, so that nobody is new later, and the code is compiled. */
+export async function enrol(runner: Runner, site: Site, users = USERS) {
+  await site.setWechatDelay(0)
+  await letInEverybody(runner, site, users)
+  await site.analyze(runner.databaseUrl)
+}
+
+const letInEverybody = ({ port, contestant }: Runner, site: Site, users: number) =>
+  site.generators.inTurn({ ports: [port], path: contestant.paths.login, kind: 'login', connections: 64, users })
 
 /** One run of one scenario by one contestant. */
 export async function measure(
@@ -108,6 +130,10 @@ function spentSoFar(runner: Runner, site: Site): Cost {
     load: site.generators.pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0),
   }
 }
+
+/** Of sessions opened for it. */
+export const refreshTokensOf = (runner: Runner, count: number): Promise<string[]> =>
+  Promise.all(Array.from({ length: count }, () => newRefreshToken(runner)))
 
 let logins = 0
 

@@ -11,9 +11,12 @@ import { startGenerators } from './load.ts'
 
 export type Site = Awaited<ReturnType<typeof startSite>>
 
-export async function startSite() {
+export async function startSite(settings: Record<string, string> = {}) {
   // No checkpoint within a run: it would put one contestant's bill, and the full page images after it, on another's.
-  const postgres = await startPostgres({ fsync: true, settings: { checkpoint_timeout: '1h', max_wal_size: '16GB' } })
+  const postgres = await startPostgres({
+    fsync: true,
+    settings: { checkpoint_timeout: '1h', max_wal_size: '16GB', ...settings },
+  })
   const redis = await startRedis()
   const wechat = await startWechat()
   const generators = startGenerators()
@@ -33,6 +36,15 @@ export async function startSite() {
     },
     /** What autovacuum does within a minute of a table's growth; a plan made for the empty table goes with it. */
     analyze: (databaseUrl: string) => sql(databaseUrl, 'vacuum analyze'),
+    sql,
+    /** The plain ones, partitions included: only those have storage settings. */
+    async tables(databaseUrl: string) {
+      const rows = await sql<{ name: string }>(
+        databaseUrl,
+        `select oid::regclass::text as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace`,
+      )
+      return rows.map(({ name }) => name)
+    },
     async stop() {
       wechat.stop()
       generators.stop()
@@ -41,11 +53,12 @@ export async function startSite() {
   }
 }
 
-async function sql(url: string, text: string) {
+async function sql<Row extends object>(url: string, text: string): Promise<Row[]> {
   const client = new Client({ connectionString: url })
   await client.connect()
-  await client.query(text)
+  const { rows } = await client.query<Row>(text)
   await client.end()
+  return rows
 }
 
 async function startWechat() {
