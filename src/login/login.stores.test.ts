@@ -115,3 +115,15 @@ describe('login', () => {
     expect(kept).not.toContain(sessionKey)
   })
 })
+
+test('an error code of the platform that nobody knows is one label in the metrics, whatever its number', async () => {
+  const gateway = await startTestGateway()
+  for (const errcode of [7654321, 7654322]) {
+    gateway.simulator.fail({ path: '/sns/jscode2session', errcode, times: 1 })
+    expect((await gateway.login('unlucky')).body.code).toBe('C0001')
+  }
+  const text = await gateway.metrics.registry.metrics()
+  expect(text).toContain('gateway_logins_total{platform="wechat",outcome="platform_unknown"} 2')
+  expect(text).not.toContain('765432')
+  await gateway.close()
+})

@@ -170,7 +170,9 @@ export function createLogin(parts: LoginParts): Login {
 
 /** Why a login was refused, where it was: the platform's code or ours. Undefined for an outage or a defect. */
 function refusalOf(error: unknown): string | undefined {
-  if (error instanceof PlatformError && error.failure === 'refused') return `platform_${error.errcode}`
+  // A code we do not know stays in the log: this is a metric's label too, and those must be few.
+  if (error instanceof PlatformError && error.failure === 'refused')
+    return `platform_${error.refusal === 'unknown' ? 'unknown' : error.errcode}`
   if (error instanceof GatewayError && ['A0202', 'A0203', 'A0223', 'A0340'].includes(error.code)) return error.code
   return undefined
 }
