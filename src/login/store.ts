@@ -1,6 +1,6 @@
 /** A login's one statement: find or create the user, take what the login brought along, open the session, audit it. */
 import { createBatch } from '../storage/batch.ts'
-import type { Database, Statement } from '../storage/database.ts'
+import { type Database, isDatabaseUnavailable, type Statement } from '../storage/database.ts'
 import type { Sex, UserStatus } from '../storage/schema.ts'
 
 export type SignIn = {
@@ -129,8 +129,9 @@ export type LoginStore = ReturnType<typeof createLoginStore>
 
 export function createLoginStore({ database, now }: { database: Database; now: () => Date }) {
   const signIn = createBatch<SignIn, SignInResult>({
-    name: signInStatement.name,
+    name: `postgres ${signInStatement.name}`,
     span: database.span,
+    isOutage: isDatabaseUnavailable,
     keyOf: (item) => `${item.openid} ${item.platform} ${item.appid}`,
     async run(items) {
       const rows = await database.run<SignedIn & { ord: number; needs_join: boolean | null }>(signInStatement, [

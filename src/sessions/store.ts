@@ -2,7 +2,7 @@
 import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
 import type { Origin } from '../audit/audit.ts'
 import { createBatch } from '../storage/batch.ts'
-import type { Database, Statement } from '../storage/database.ts'
+import { type Database, isDatabaseUnavailable, type Statement } from '../storage/database.ts'
 import type { Schema, SessionEndReason, UserStatus } from '../storage/schema.ts'
 
 export type RefreshItem = { sid: string; counter: number; ip: string | undefined; requestId: string }
@@ -88,8 +88,9 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
   const { kysely } = database
 
   const refresh = createBatch<RefreshItem, RefreshRow | undefined>({
-    name: refreshStatement.name,
+    name: `postgres ${refreshStatement.name}`,
     span: database.span,
+    isOutage: isDatabaseUnavailable,
     keyOf: (item) => item.sid,
     async run(items) {
       const at = now()

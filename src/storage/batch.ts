@@ -1,30 +1,33 @@
-/** Lets concurrent requests share one statement, each with its own result or error; alone, a request waits for nobody. */
+/** Lets concurrent requests share one statement or command, each with its own result or error; alone, a request waits for nobody. */
 import { GatewayError } from '../errors.ts'
 import type { Span } from '../span.ts'
-import { isDatabaseUnavailable } from './database.ts'
 
 export type BatchOptions<Item, Result> = {
   /** Answers the items in their order; undefined where the statement said nothing of one. */
   run(items: readonly Item[]): Promise<readonly Result[]>
-  /** Two items of one key never share a statement: the second waits for the next. */
-  keyOf(item: Item): string
+  /** Two items of one key never share a statement: the second waits for the next. Without it any may, in the order they came. */
+  keyOf?(item: Item): string
+  /** Whether an error is the server's own state, so that no item would fare better alone. */
+  isOutage(error: unknown): boolean
   maxItems?: number
   maxUnderWay?: number
   /** Beyond this many waiting, a request is shed early (B0210). */
   maxWaiting?: number
   /** Around each request's own wait, since the statement itself belongs to several. */
   span?: Span | undefined
+  /** Of that span. */
   name: string
 }
 
 type Waiting<Item, Result> = { item: Item; key: string; resolve(result: Result): void; reject(error: unknown): void }
 
 export function createBatch<Item, Result>(options: BatchOptions<Item, Result>): (item: Item) => Promise<Result> {
-  const { run, keyOf, maxItems = 64, maxUnderWay = 2, maxWaiting = 4096, span, name } = options
+  const { run, keyOf, isOutage, maxItems = 64, maxUnderWay = 2, maxWaiting = 4096, span, name } = options
   let waiting: Waiting<Item, Result>[] = []
   let underWay = 0
 
   function take(): Waiting<Item, Result>[] {
+    if (!keyOf) return waiting.splice(0, maxItems)
     const keys = new Set<string>()
     const taken: Waiting<Item, Result>[] = []
     const left: Waiting<Item, Result>[] = []
@@ -48,7 +51,7 @@ export function createBatch<Item, Result>(options: BatchOptions<Item, Result>): 
       })
     } catch (error) {
       // One bad row must not fail its neighbours: redo them one by one, unless the server itself is away.
-      if (batch.length === 1 || isDatabaseUnavailable(error)) for (const one of batch) one.reject(error)
+      if (batch.length === 1 || isOutage(error)) for (const one of batch) one.reject(error)
       else for (const one of batch) await settle([one])
     }
   }
@@ -67,8 +70,8 @@ export function createBatch<Item, Result>(options: BatchOptions<Item, Result>): 
     new Promise<Result>((resolve, reject) => {
       if (waiting.length >= maxWaiting)
         return reject(new GatewayError('B0210', { note: 'statement queue is full', retryAfterSeconds: 1 }))
-      waiting.push({ item, key: keyOf(item), resolve, reject })
+      waiting.push({ item, key: keyOf?.(item) ?? '', resolve, reject })
       start()
     })
-  return span ? (item) => span(`postgres ${name}`, () => enqueue(item)) : enqueue
+  return span ? (item) => span(name, () => enqueue(item)) : enqueue
 }

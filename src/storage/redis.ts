@@ -176,7 +176,7 @@ function connectCluster(target: Extract<RedisTarget, { kind: 'cluster' }>, keyPr
 const TIMED_OUT = 'Command timed out'
 
 /** Whether a server that is well said no: then it is our defect, and the next command need not be kept from it. */
-const isAnswer = (error: unknown) =>
+export const isAnswer = (error: unknown): boolean =>
   error instanceof Error &&
   error.name === 'ReplyError' &&
   !/^(CLUSTERDOWN|LOADING|MASTERDOWN|READONLY|TRYAGAIN)/.test(error.message)
