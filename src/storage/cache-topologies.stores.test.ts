@@ -75,6 +75,21 @@ describe.runIf(inject('stores') === 'real')('a Redis Cluster of three masters an
     return { one, other, close: async () => void (await Promise.all([one.close(), other.close()])) }
   })
 
+  test('where a server refuses keys of several slots in one command, as proxies before a Cluster do, each write goes alone', async () => {
+    const [first] = cluster.masters
+    const cache = createRedisCache({ url: `redis://127.0.0.1:${first?.port}`, keyPrefix: 'test:' })
+    await until(() => cache.available())
+    const slotOf = async (key: string) => Number(await cache.redis.call('CLUSTER', 'KEYSLOT', `test:${key}`))
+    const slots = await Promise.all(keys.map(slotOf))
+    const own = keys.filter((_, index) => (slots[index] ?? 0) <= 5460)
+    const claim = () => Promise.all(own.map((key) => cache.setIfAbsent(key, 'claimed', 600_000)))
+    await Promise.all(own.map((key) => cache.delete(key)))
+    expect(own.length).toBeGreaterThan(5)
+    expect(new Set(await claim())).toEqual(new Set([true]))
+    expect(new Set(await claim())).toEqual(new Set([false]))
+    await cache.close()
+  })
+
   test('one known node is enough to find the others, and keys are spread over all masters', async () => {
     const [first] = cluster.masters
     const cache = await open(`redis+cluster://127.0.0.1:${first?.port}`)
