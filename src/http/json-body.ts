@@ -26,8 +26,13 @@ export async function readJson(c: GatewayContext, maxBytes = MAX_JSON_BYTES): Pr
 }
 
 export async function readBytes(c: GatewayContext, maxBytes: number): Promise<Buffer> {
+  const { raw } = c.req
+  const declared = c.req.header('content-length')
+  if (Number(declared) > maxBytes) throw new GatewayError('A0413')
   try {
-    return await readWithin(c, maxBytes)
+    if (declared !== undefined) return Buffer.from(await raw.arrayBuffer())
+    if (c.req.header('transfer-encoding') === undefined && !raw.body) return Buffer.alloc(0)
+    return await readChunks(raw.body, maxBytes)
   } catch (error) {
     if (error instanceof GatewayError) throw error
     // The client went away in the middle: nobody reads this reply, and neither we nor a store are at fault.
@@ -35,16 +40,11 @@ export async function readBytes(c: GatewayContext, maxBytes: number): Promise<Bu
   }
 }
 
-async function readWithin(c: GatewayContext, maxBytes: number): Promise<Buffer> {
-  const declared = c.req.header('content-length')
-  if (declared !== undefined) {
-    if (Number(declared) > maxBytes) throw new GatewayError('A0413')
-    return Buffer.from(await c.req.arrayBuffer())
-  }
-  if (c.req.header('transfer-encoding') === undefined && !c.req.raw.body) return Buffer.alloc(0)
+/** A body of unknown length is given up as soon as it is too long. */
+async function readChunks(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of c.req.raw.body ?? []) {
+  for await (const chunk of body ?? []) {
     size += chunk.length
     if (size > maxBytes) throw new GatewayError('A0413')
     chunks.push(chunk)

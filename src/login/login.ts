@@ -132,7 +132,7 @@ export function createLogin(parts: LoginParts): Login {
     ])
     if (signed.ended_at) throw new GatewayError('A0223', { note: 'this code was used, and its session has ended' })
     await sessions.keepLimit({ sid, userId: signed.user_id, ...app }, signed.other_sessions, origin)
-    return await sessions.reply(
+    return sessions.reply(
       {
         userId: signed.user_id,
         sid,

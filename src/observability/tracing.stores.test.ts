@@ -62,9 +62,7 @@ describe.runIf(inject('stores') === 'real')('traces', () => {
     const request = ours.find((span) => span.name === 'POST /api/login')
     expect(request?.parentSpanId).toBe(PARENT_ID)
     const children = ours.filter((span) => span.parentSpanId === request?.spanId).map((span) => span.name)
-    expect(children).toEqual(
-      expect.arrayContaining(['redis set', 'platform code2Session', 'postgres sign_in']),
-    )
+    expect(children).toEqual(expect.arrayContaining(['redis set', 'platform code2Session', 'postgres sign_in']))
     const refresh = ours.find((span) => span.name === 'POST /api/refresh')
     const below = ours.filter((span) => span.parentSpanId === refresh?.spanId).map((span) => span.name)
     expect(below).toEqual(['postgres refresh_sessions'])

@@ -1,5 +1,5 @@
 /** Holds calls to a platform within bounds: so many at a time, and none for a moment while it keeps failing. */
-import { BulkheadRejectedError, bulkhead, CircuitState, CountBreaker, circuitBreaker, handleAll } from 'cockatiel'
+import { CircuitState, CountBreaker, circuitBreaker, handleAll } from 'cockatiel'
 import type { AppConfig } from '../config.ts'
 import { type Platform, PlatformError, type UserApi } from './platform.ts'
 
@@ -79,10 +79,10 @@ export type GuardParts = {
 }
 
 export function createGuard({ operation, admitted, onCall, onBreaker }: GuardParts): Guard {
-  const slots = bulkhead(admitted)
   const breaker = circuitBreaker(handleAll, { halfOpenAfter: OPEN_MS, breaker: new CountBreaker(BREAKER) })
   breaker.onBreak(() => onBreaker(true))
   breaker.onReset(() => onBreaker(false))
+  let underWay = 0
 
   const shed = (note: string) => {
     onCall('busy', 0)
@@ -92,31 +92,35 @@ export function createGuard({ operation, admitted, onCall, onBreaker }: GuardPar
   return async <T>(call: () => Promise<T>): Promise<T> => {
     // While one call tries, cockatiel lets the others wait for it; a login is better told at once.
     if (breaker.state === CircuitState.HalfOpen) throw shed('keeps failing')
+    if (underWay >= admitted) throw shed('too many under way')
     let called = false
+    let refusal: unknown
     /** Only an outage counts against the platform; a refusal is an answer, so it goes around the breaker. */
-    const counted = async (): Promise<{ value: T } | { refused: unknown }> => {
+    const counted = async (): Promise<T | undefined> => {
       called = true
       const startedAt = performance.now()
       const seconds = () => (performance.now() - startedAt) / 1000
       try {
         const value = await call()
         onCall('ok', seconds())
-        return { value }
+        return value
       } catch (error) {
         onCall(outcomeOf(error), seconds())
         if (isOutage(error)) throw error
-        return { refused: error }
+        refusal = error
       }
     }
-    let result: Awaited<ReturnType<typeof counted>>
+    underWay += 1
     try {
-      result = await slots.execute(() => breaker.execute(counted))
+      const value = await breaker.execute(counted)
+      if (refusal !== undefined) throw refusal
+      return value as T
     } catch (error) {
       if (called) throw error
-      throw shed(error instanceof BulkheadRejectedError ? 'too many under way' : 'keeps failing')
+      throw shed('keeps failing')
+    } finally {
+      underWay -= 1
     }
-    if ('refused' in result) throw result.refused
-    return result.value
   }
 }
 

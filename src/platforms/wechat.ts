@@ -52,17 +52,12 @@ export function createWechat({
   now?: () => number
 }): Platform {
   async function code2Session(app: AppConfig, code: string, timeoutMs: number): Promise<Exchange> {
-    const query = new URLSearchParams({
-      appid: app.appid,
-      secret: app.secret,
-      js_code: code,
-      grant_type: 'authorization_code',
-    })
+    const [appid, secret, jsCode] = [app.appid, app.secret, code].map(encodeURIComponent)
     const operation = 'code2Session'
     const reply = await fetchJson(send, {
       operation,
       method: 'GET',
-      url: `${apiBase}/sns/jscode2session?${query}`,
+      url: `${apiBase}/sns/jscode2session?appid=${appid}&secret=${secret}&js_code=${jsCode}&grant_type=authorization_code`,
       timeoutMs,
     })
     throwIfRefused(operation, reply)
