@@ -1,8 +1,2 @@
-const auth = require('./auth')
-
-App({
-  onLaunch() {
-    // Not needed: the first request logs in by itself. It only saves that request the wait.
-    auth.login().catch((error) => console.warn('login', error.code, error.requestId))
-  },
-})
+// Nothing to do at launch: the first request logs in by itself, and a login() here would undo the user's own logout.
+App({})

@@ -24,7 +24,7 @@ export function createSession(parts: {
   changed: (user: User | null) => void
 }) {
   let held: Held | undefined
-  let loggedOut = false
+  let loggedOut: boolean | undefined
   let loaded = false
 
   const user = () => (held ? userOf(held) : null)
@@ -48,7 +48,7 @@ export function createSession(parts: {
    * Another copy of the SDK (an independent subpackage) may have renewed, or logged out, since this one last looked. Returns whether
    * the user has logged out on purpose.
    */
-  function sync(): boolean {
+  function sync(): boolean | undefined {
     loaded = true
     const found = (attempt(() => parts.host().read(parts.key())) || {}) as Stored
     loggedOut = loggedOut || !!found.loggedOut
@@ -92,11 +92,11 @@ export function createSession(parts: {
     },
 
     /** Signed out, and with `onPurpose` staying so until an explicit login. */
-    forget(onPurpose: boolean): void {
+    forget(onPurpose?: boolean): void {
       loaded = true
       loggedOut = onPurpose
       replace(undefined)
-      store(onPurpose ? { loggedOut } : undefined)
+      store(onPurpose ? { loggedOut: onPurpose } : undefined)
     },
   }
 }

@@ -611,6 +611,21 @@ test('a logout ends the session and lasts, over a cold start too, until an expli
   expect(gateway.to('/api/login')).toHaveLength(2)
 })
 
+test('preparing for encrypted data is no login: it neither undoes a logout nor asks about a suspended user again', async () => {
+  const auth = createTestAuth()
+  await auth.login()
+  await auth.logout()
+  phone.controls.sessionKeyExpired = true
+  expect((await failure(auth.prepareEncryptedData())).code).toBe('LOGGED_OUT')
+  expect((await failure(createTestAuth().prepareEncryptedData())).code).toBe('LOGGED_OUT')
+  expect(gateway.to('/api/login')).toHaveLength(1)
+  gateway.answerNext('/api/login', { status: 403, code: 'A0202' })
+  expect((await failure(auth.login())).code).toBe('A0202')
+  phone.controls.sessionKeyExpired = true
+  expect((await failure(auth.prepareEncryptedData())).code).toBe('A0202')
+  expect(gateway.to('/api/login')).toHaveLength(2)
+})
+
 test('a logout while offline still forgets the tokens', async () => {
   const auth = createTestAuth()
   await auth.login()

@@ -132,7 +132,7 @@ export function createAuth(options: AuthOptions): Auth {
   const post = (path: string, data: object) =>
     patiently<TokenReply>({ url: baseURL + path, method: 'POST', header: {}, data, timeout }, true)
 
-  const endQuietly = (refresh: string) => post('/api/logout', { refresh_token: refresh }).then(ignore, ignore)
+  const endQuietly = (refresh: string) => post('/api/logout', { refresh_token: refresh }).catch(ignore)
 
   async function exchange(how: LoginOptions, again?: boolean): Promise<TokenReply> {
     const code = how.code || (await host().login(!!how.force, timeout))
@@ -168,7 +168,7 @@ export function createAuth(options: AuthOptions): Auth {
       // Suspended, erased, blocked by the platform: asking again changes nothing.
       if (logouts === begun && /A020[23]|A0321/.test(code)) {
         blocked = error as AuthError
-        session.forget(false)
+        session.forget()
       }
       throw error
     }
@@ -214,7 +214,7 @@ export function createAuth(options: AuthOptions): Auth {
 
   async function login(how: LoginOptions = {}): Promise<User> {
     blocked = undefined
-    if (session.sync()) session.forget(false)
+    if (session.sync()) session.forget()
     const given = Object.keys(how).join()
     if (!given) return userOf(await access())
     const before = logins
@@ -271,8 +271,9 @@ export function createAuth(options: AuthOptions): Auth {
     },
 
     async prepareEncryptedData() {
-      if (await host().checkSession()) await access()
-      else await login({ force: true })
+      // Without a session there is no key to renew: `access` logs in, or says why it must not.
+      const valid = session.sync() || !session.user() || (await host().checkSession())
+      await (valid ? access() : login({ force: true }))
     },
 
     async bindPhone(event) {

@@ -15,7 +15,7 @@ export declare function createSession(parts: {
     now: () => number;
     changed: (user: User | null) => void;
 }): {
-    sync: () => boolean;
+    sync: () => boolean | undefined;
     current: () => Held | undefined;
     user(): User | null;
     /** The tokens, where the access token has some life before it. */
@@ -24,5 +24,5 @@ export declare function createSession(parts: {
     alive: () => Held | undefined;
     keep(reply: TokenReply): Held;
     /** Signed out, and with `onPurpose` staying so until an explicit login. */
-    forget(onPurpose: boolean): void;
+    forget(onPurpose?: boolean): void;
 };

@@ -208,7 +208,7 @@ var MARGIN_MS = 6e4;
 var userOf = ({ user_id, nickname, is_new_user }) => ({ user_id, nickname, is_new_user });
 function createSession(parts) {
   let held;
-  let loggedOut2 = false;
+  let loggedOut2;
   let loaded = false;
   const user = () => held ? userOf(held) : null;
   function store(value) {
@@ -264,7 +264,7 @@ function createSession(parts) {
       loaded = true;
       loggedOut2 = onPurpose;
       replace(void 0);
-      store(onPurpose ? { loggedOut: loggedOut2 } : void 0);
+      store(onPurpose ? { loggedOut: onPurpose } : void 0);
     }
   };
 }
@@ -309,7 +309,7 @@ function createAuth(options) {
     }
   }
   const post = (path, data) => patiently({ url: baseURL + path, method: "POST", header: {}, data, timeout }, true);
-  const endQuietly = (refresh2) => post("/api/logout", { refresh_token: refresh2 }).then(ignore, ignore);
+  const endQuietly = (refresh2) => post("/api/logout", { refresh_token: refresh2 }).catch(ignore);
   async function exchange(how, again) {
     const code = how.code || await host().login(!!how.force, timeout);
     const { platform, device = host().device() } = options;
@@ -339,7 +339,7 @@ function createAuth(options) {
       if (retryAfter) fuse.open(error, retryAfter * 1e3);
       if (logouts === begun && /A020[23]|A0321/.test(code)) {
         blocked = error;
-        session.forget(false);
+        session.forget();
       }
       throw error;
     }
@@ -378,7 +378,7 @@ function createAuth(options) {
   }
   async function login(how = {}) {
     blocked = void 0;
-    if (session.sync()) session.forget(false);
+    if (session.sync()) session.forget();
     const given = Object.keys(how).join();
     if (!given) return userOf(await access());
     const before = logins;
@@ -425,8 +425,8 @@ function createAuth(options) {
       return request({ url, method, data: body, header: { "Content-Type": type }, timeoutMs });
     },
     async prepareEncryptedData() {
-      if (await host().checkSession()) await access();
-      else await login({ force: true });
+      const valid = session.sync() || !session.user() || await host().checkSession();
+      await (valid ? access() : login({ force: true }));
     },
     async bindPhone(event) {
       const { code, encryptedData, iv, errMsg } = event.detail;

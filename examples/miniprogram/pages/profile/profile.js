@@ -11,6 +11,10 @@ Page({
   },
 
   onLoad() {
+    this.load()
+  },
+
+  load() {
     this.show(auth.request({ url: '/api/user' }))
   },
 
