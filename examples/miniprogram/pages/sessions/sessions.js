@@ -3,17 +3,20 @@ const message = require('../../message')
 
 /** @typedef {import('../../sdk/miniprogram').SessionItem} SessionItem */
 
+/** The gateway's times are UTC; the user's are not.
+ * @param {SessionItem} session */
+const drawn = (session) => Object.assign({ lastUsed: new Date(session.last_used_at).toLocaleString() }, session)
+
 Page({
   data: {
-    /** @type {SessionItem[]} */
+    /** @type {ReturnType<typeof drawn>[]} */
     sessions: [],
   },
 
   onShow() {
-    return auth
-      .request({ url: '/api/sessions' })
-      .then((sessions) => this.setData({ sessions: /** @type {SessionItem[]} */ (sessions) }))
-      .catch(message)
+    /** @type {Promise<SessionItem[]>} */
+    const reply = auth.request({ url: '/api/sessions' })
+    return reply.then((sessions) => this.setData({ sessions: sessions.map(drawn) }), message)
   },
 
   /** @param {WechatMiniprogram.TouchEvent} event */

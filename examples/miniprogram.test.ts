@@ -1,0 +1,315 @@
+/** The sample mini program, run as WeChat runs it against a whole gateway, and held to what WeChat DevTools demands of its files. */
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { picture } from '../src/dev/pictures.ts'
+import { freePort } from '../src/dev/services.ts'
+import { APPID, startTestGateway, type TestGateway } from '../src/dev/test-gateway.ts'
+import { type Listener, listen } from '../src/listeners.ts'
+import { createPhone, hasOfficialCompiler, sample } from './miniprogram.test-support.ts'
+
+const PHOTO = 'http://tmp/photo.png'
+
+let gateway: TestGateway
+let listener: Listener
+let pictures: string
+let photo: Buffer
+let phone: ReturnType<typeof createPhone>
+let person: string
+/** A number belongs to one user. */
+let number: string
+let people = 0
+/** What the phone button's event holds. */
+let phoneNumber: () => object
+
+beforeAll(async () => {
+  pictures = mkdtempSync(join(tmpdir(), 'miniprogram-pictures-'))
+  const port = await freePort()
+  const environment = { ISSUER: `http://127.0.0.1:${port}`, AVATAR_STORE: pathToFileURL(pictures).href }
+  gateway = await startTestGateway({ environment })
+  listener = await listen(gateway.publicApp, { host: '127.0.0.1', port })
+  photo = await picture({ width: 64, height: 64 }).png().toBuffer()
+})
+afterAll(async () => {
+  await listener.close(1000)
+  await gateway.close()
+  rmSync(pictures, { recursive: true })
+})
+
+beforeEach(() => {
+  // The program warns of every failure that a test brings about.
+  vi.spyOn(console, 'warn').mockImplementation(() => {})
+  person = `person-${++people}`
+  number = `${13800138000 + people}`
+  phoneNumber = () => ({ code: gateway.simulator.phoneCode(APPID, person, number), errMsg: 'getPhoneNumber:ok' })
+  phone = createPhone({
+    baseURL: listener.url,
+    appid: APPID,
+    login: () => gateway.simulator.login(APPID, person),
+    phoneNumber: () => phoneNumber(),
+    files: { [PHOTO]: photo },
+  })
+})
+afterEach(() => {
+  phone.close()
+  vi.restoreAllMocks()
+})
+
+const shows = (text: string) => expect.poll(phone.text).toContain(text)
+const hides = (text: string) => expect.poll(phone.text).not.toContain(text)
+const says = (text: string) => expect.poll(() => phone.toasts).toContain(text)
+const attributeOf = (tag: string, name: string) => phone.drawn().find((node) => node.tag === tag)?.attrs[name]
+
+/** Another device of the same person. */
+async function signInElsewhere(device: string): Promise<string> {
+  const reply = await gateway.login(person, { device })
+  return reply.body.data.refresh_token
+}
+const refresh = async (refreshToken: string) =>
+  (await gateway.post('/api/refresh', { refresh_token: refreshToken })).status
+
+async function openSignedIn(page?: string): Promise<void> {
+  phone.start()
+  await shows('绑定手机号')
+  if (page !== undefined) phone.tap(page)
+}
+
+describe('the user', () => {
+  test('is signed in when the program opens, without a tap and by one wx.login', async () => {
+    phone.start()
+    expect(phone.text()).toContain('未登录')
+    await shows('未设置昵称')
+    const { body } = await gateway.login(person)
+    expect(phone.text()).toContain(body.data.user_id)
+    expect(phone.controls.counts.logins).toBe(1)
+    expect(phone.toasts).toEqual([])
+  })
+
+  test('is there at once when the program opens again, even without a network', async () => {
+    await openSignedIn()
+    phone.controls.offline = true
+    phone.start()
+    expect(phone.text()).toContain('绑定手机号')
+    await says('网络异常')
+  })
+
+  test('who logged out stays so when the program opens again, until they ask to log in', async () => {
+    await openSignedIn('登录设备')
+    await shows('本机')
+    phone.tap('退出登录')
+    await expect.poll(phone.path).toBe('pages/index/index')
+    await shows('未登录')
+    // After some days, when WeChat has forgotten the session_key.
+    phone.controls.sessionKeyExpired = true
+    phone.start()
+    // A login would be under way by now.
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(phone.text()).toContain('未登录')
+    expect(phone.controls.counts.logins).toBe(1)
+    expect(phone.toasts).toEqual([])
+    phone.tap('登录')
+    await shows('绑定手机号')
+  })
+
+  test('sees what is wrong without a network, and a tap helps once it is back', async () => {
+    phone.controls.offline = true
+    phone.start()
+    await says('登录失败')
+    expect(phone.text()).toContain('未登录')
+    phone.controls.offline = false
+    phone.tap('登录')
+    await shows('绑定手机号')
+  })
+})
+
+describe('the phone button', () => {
+  test('shows the number that it binds, when the program opens again too', async () => {
+    await openSignedIn()
+    phone.tap('绑定手机号')
+    await shows(number)
+    phone.start()
+    await shows(number)
+  })
+
+  test('works with the encrypted data of an old base library', async () => {
+    await openSignedIn()
+    phoneNumber = () => ({
+      ...gateway.simulator.phoneData(APPID, person, { phone: number }),
+      errMsg: 'getPhoneNumber:ok',
+    })
+    phone.tap('绑定手机号')
+    await shows(number)
+  })
+
+  test('says so when the user refuses, and asks for another tap when the code was spent', async () => {
+    await openSignedIn()
+    phoneNumber = () => ({ errMsg: 'getPhoneNumber:fail user deny' })
+    phone.tap('绑定手机号')
+    await says('未获得手机号')
+    phoneNumber = () => ({ code: 'no-such-code', errMsg: 'getPhoneNumber:ok' })
+    phone.tap('绑定手机号')
+    await says('请再点一次')
+  })
+})
+
+describe('the profile page', () => {
+  test('saves nickname and signature, and the first page knows the new nickname', async () => {
+    await openSignedIn('个人资料')
+    await shows('保存')
+    phone.type('nickname', '小明')
+    phone.type('signature', '你好')
+    phone.tap('保存')
+    await expect.poll(() => attributeOf('input', 'value')).toBe('小明')
+    phone.back()
+    await shows('小明')
+  })
+
+  test('uploads the chosen avatar and shows it from where others can fetch it', async () => {
+    await openSignedIn('个人资料')
+    await shows('保存')
+    expect(attributeOf('image', 'src')).toBe('')
+    phone.tap('')
+    await expect.poll(() => attributeOf('image', 'src')).toMatch(/^http/)
+    const reply = await fetch(String(attributeOf('image', 'src')))
+    expect([reply.status, reply.headers.get('content-type')]).toEqual([200, expect.stringMatching(/^image\//)])
+  })
+
+  test('shows the gateway’s reason when it refuses, and lets the user try again', async () => {
+    await openSignedIn('个人资料')
+    await shows('保存')
+    phone.type('nickname', '长'.repeat(51))
+    phone.tap('保存')
+    await expect.poll(() => phone.toasts).toHaveLength(1)
+    expect(phone.toasts[0]).toMatch(/[\u4e00-\u9fff]/)
+    phone.type('nickname', '小红')
+    phone.tap('保存')
+    await expect.poll(() => attributeOf('input', 'value')).toBe('小红')
+    await expect.poll(() => phone.drawn().findLast(({ tag }) => tag === 'button')?.attrs.loading).toBe(false)
+  })
+
+  test('offers another try when there was no network', async () => {
+    await openSignedIn()
+    phone.controls.offline = true
+    phone.tap('个人资料')
+    await says('网络异常')
+    phone.controls.offline = false
+    phone.tap('重试')
+    await shows('保存')
+  })
+})
+
+describe('the page of sessions', () => {
+  test('lists every device, and ends one', async () => {
+    const tablet = await signInElsewhere('iPad')
+    await openSignedIn('登录设备')
+    await shows('iPad')
+    expect(phone.text()).toContain('iPhone 15（本机）')
+    phone.tap('下线')
+    await hides('iPad')
+    expect(phone.text()).toContain('iPhone 15（本机）')
+    expect(await refresh(tablet)).toBe(401)
+  })
+
+  test('ends all others at once and stays signed in', async () => {
+    const others = [await signInElsewhere('iPad'), await signInElsewhere('Mac')]
+    await openSignedIn('登录设备')
+    await shows('Mac')
+    phone.tap('下线其他设备')
+    await hides('Mac')
+    expect(phone.text()).toContain('iPhone 15（本机）')
+    expect(phone.text()).not.toContain('iPad')
+    expect(await Promise.all(others.map(refresh))).toEqual([401, 401])
+  })
+
+  test('changes nothing without a network, and says so', async () => {
+    await signInElsewhere('iPad')
+    await openSignedIn('登录设备')
+    await shows('iPad')
+    phone.controls.offline = true
+    phone.tap('下线')
+    await says('网络异常')
+    expect(phone.text()).toContain('iPad')
+  })
+})
+
+describe('the files, as DevTools reads them', () => {
+  const read = (file: string) => readFileSync(join(sample, file), 'utf8')
+  const json = (file: string) => JSON.parse(read(file))
+  const files = globSync('**/*.*', { cwd: sample })
+  const pages: string[] = json('app.json').pages
+
+  test('every page is listed once and has its script, markup and settings', () => {
+    expect(pages.toSorted()).toEqual(
+      globSync('pages/**/*.wxml', { cwd: sample })
+        .map((file) => file.slice(0, -5))
+        .sort(),
+    )
+    for (const page of pages) {
+      for (const extension of ['js', 'wxml', 'json']) expect(files).toContain(`${page}.${extension}`)
+      const components = Object.values<string>(json(`${page}.json`).usingComponents)
+      for (const component of components) expect(files).toContain(`${join(page, '..', component)}.json`)
+    }
+    expect(json(json('app.json').sitemapLocation).rules).toEqual([expect.objectContaining({ page: '*' })])
+  })
+
+  test('the project is a mini program without an owner, and all of it that runs is uploaded, and nothing else', () => {
+    const project = json('project.config.json')
+    expect(project).toMatchObject({ compileType: 'miniprogram', appid: 'touristappid' })
+    expect(project.libVersion).toMatch(/^\d+\.\d+\.\d+$/)
+    const { ignore, include } = project.packOptions as { ignore: { type: string; value: string }[]; include: [] }
+    expect(include).toEqual([])
+    for (const { type } of ignore) expect(['suffix', 'file']).toContain(type)
+    const isIgnored = (file: string) =>
+      ignore.some(({ type, value }) => (type === 'suffix' ? file.endsWith(value) : file === value))
+    const settings = ['app.json', 'sitemap.json', 'project.config.json', ...pages.map((page) => `${page}.json`)]
+    for (const file of files)
+      expect([file, !isIgnored(file)]).toEqual([file, /\.(js|wxml|wxss)$/.test(file) || settings.includes(file)])
+  })
+
+  test('every require leads to a file of the program', () => {
+    const required = files
+      .filter((file) => file.endsWith('.js'))
+      .flatMap((file) => [...read(file).matchAll(/\brequire\('([^']+)'\)/g)].map(([, path = '']) => ({ file, path })))
+    expect(required.length).toBeGreaterThan(5)
+    for (const { file, path } of required) {
+      expect(path).toMatch(/^\.{1,2}\//)
+      expect(files).toContain(`${join(file, '..', path)}.js`)
+    }
+  })
+
+  test.each(pages)('%s: every handler and value that its markup names is there', (page) => {
+    phone.start()
+    phone.open(page)
+    const { data, ...methods } = phone.instance()
+    const markup = read(`${page}.wxml`)
+    const handlers = [...markup.matchAll(/\s(?:capture-)?(?:mut-)?(?:bind|catch):?\w+="(\w+)"/g)].map(
+      ([, name = '']) => name,
+    )
+    expect(handlers.length).toBeGreaterThan(0)
+    for (const name of handlers) expect(methods[name], name).toBeTypeOf('function')
+    const ofLoops = markup.includes('wx:for=') ? ['item', 'index'] : []
+    for (const [, expression = ''] of markup.matchAll(/\{\{(.*?)\}\}/g)) {
+      // Names that stand for themselves: not within quotes, not members of others.
+      for (const [name] of expression.replaceAll(/'[^']*'/g, '').matchAll(/(?<![\w.])[a-z_]\w*/gi)) {
+        expect([...Object.keys(data), ...ofLoops], expression).toContain(name)
+      }
+    }
+    for (const [, url = ''] of markup.matchAll(/<navigator[^>]*\surl="\/([^"?]*)/g)) expect(pages).toContain(url)
+  })
+
+  test.runIf(hasOfficialCompiler)('WeChat’s own compiler takes every page and style, and not just anything', () => {
+    const compiler = createRequire(import.meta.url)('miniprogram-compiler')
+    for (const page of pages) expect(compiler.wxmlToJs(sample)).toContain(`${page}.wxml`)
+    expect(compiler.wxssToJs(sample)).toContain('app.wxss')
+    const broken = mkdtempSync(join(tmpdir(), 'miniprogram-broken-'))
+    writeFileSync(join(broken, 'page.wxml'), '<view>')
+    expect(() => compiler.wxmlToJs(broken)).toThrow('end tag missing')
+    writeFileSync(join(broken, 'page.wxml'), '<view></view>')
+    writeFileSync(join(broken, 'page.wxss'), '.card { color: red; ')
+    expect(() => compiler.wxssToJs(broken)).toThrow()
+    rmSync(broken, { recursive: true })
+  })
+})
