@@ -87,7 +87,7 @@ const MAX_LINES = 300
 /** A test is a table of guarantees; it may be longer. */
 const MAX_TEST_LINES = 450
 /** Longer than they should be; they may only shrink. */
-const longer: Readonly<Record<string, number>> = { 'src/sdk/miniprogram.ts': 307, 'src/sdk/miniprogram.test.ts': 726 }
+const longer: Readonly<Record<string, number>> = { 'src/sdk/miniprogram.ts': 307, 'src/sdk/miniprogram.test.ts': 630 }
 
 /** Every violation, as a sentence that names the file. */
 export function violations(sources: Sources): string[] {

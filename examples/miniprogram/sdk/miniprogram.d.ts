@@ -62,7 +62,7 @@ export type Auth = {
     request<Data = unknown>(options: RequestOptions): Promise<Data>;
     /** Sends one file as multipart/form-data; by default as the user's avatar. */
     upload<Data = Profile>(options: UploadOptions): Promise<Data>;
-    /** Call on entering a page with encrypted data, before the user taps: it makes sure that the session_key is the one WeChat will use. */
+    /** Call on entering a page with encrypted data, before the user taps: the session_key is then the one WeChat uses. Undoes no logout. */
     prepareEncryptedData(): Promise<void>;
     /** Stores the phone number of the button's event. An error with `tapAgain` needs nothing but the user's next tap. */
     bindPhone(event: PhoneEvent): Promise<Profile>;
