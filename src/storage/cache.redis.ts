@@ -45,6 +45,7 @@ export function createRedisCache({
   const writeTogether = createBatch<Write, boolean>({
     name: 'redis set',
     span,
+    maxItems: 512,
     isOutage: (error) => !(error instanceof CacheUnavailable && isAnswer(error.cause)),
     async run(items) {
       const [first] = items
