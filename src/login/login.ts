@@ -143,8 +143,7 @@ export function createLogin(parts: LoginParts): Login {
         roles: signed.roles,
         statusIndex: signed.status_index ?? 0,
         refreshCounter: 0,
-        idleExpiresAt: signed.idle_expires_at,
-        expiresAt: signed.expires_at,
+        endsInSeconds: signed.ends_in_seconds ?? 0,
       },
       { nickname: signed.nickname, isNew: signed.first_session_id === sid },
     )

@@ -33,8 +33,8 @@ export type SignedIn = {
   roles: string[]
   first_session_id: string
   unionid: string | null
-  idle_expires_at: Date
-  expires_at: Date
+  /** Until the session ends if it is not refreshed; null as above. */
+  ends_in_seconds: number | null
   ended_at: Date | null
   /** Live sessions of this user and app before this one. */
   other_sessions: number
@@ -56,10 +56,11 @@ const signInStatement: Statement = {
   shared: true,
   text: `
     with input as materialized (
-      select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[], $9::text[],
-        $10::text[], $11::text[], $12::text[], $13::text[], $14::int[], $15::int[]) with ordinality as i (platform, appid, openid, unionid,
-        union_name, sid, new_user_id, nickname, avatar, sex, device, ip, request_id, idle_seconds, absolute_seconds, ord)
-      limit $17::int
+      select * from rows from (json_to_recordset($1::text::json) as (platform text, appid text, openid text, unionid text,
+        "unionName" text, sid uuid, "newUserId" uuid, nickname text, avatar text, sex text, device text, ip text, "requestId" text,
+        "idleSeconds" int, "absoluteSeconds" int)) with ordinality as i (platform, appid, openid, unionid, union_name, sid, new_user_id,
+        nickname, avatar, sex, device, ip, request_id, idle_seconds, absolute_seconds, ord)
+      limit $3::int
     ),
     found as materialized (
       select i.ord, p.user_id, coalesce(i.unionid, p.unionid) as unionid,
@@ -69,7 +70,7 @@ const signInStatement: Statement = {
     ),
     created as (
       insert into platform_identities (platform, appid, openid, user_id, unionid, created_at)
-      select platform, appid, openid, new_user_id, unionid, $16::timestamptz from input i
+      select platform, appid, openid, new_user_id, unionid, $2::timestamptz from input i
       where (i.union_name is null or i.unionid is null) and not exists (select from found f where f.ord = i.ord)
       order by openid
       on conflict do nothing
@@ -82,7 +83,7 @@ const signInStatement: Statement = {
     ),
     users_in as (
       insert into users as u (id, nickname, avatar, sex, first_session_id, created_at, updated_at, last_login_at)
-      select distinct on (user_id) user_id, nickname, avatar, sex, sid, $16::timestamptz, $16::timestamptz, $16::timestamptz
+      select distinct on (user_id) user_id, nickname, avatar, sex, sid, $2::timestamptz, $2::timestamptz, $2::timestamptz
       from persons order by user_id
       on conflict (id) do update set
         last_login_at = excluded.last_login_at,
@@ -98,23 +99,24 @@ const signInStatement: Statement = {
     opened as (
       insert into sessions (id, user_id, platform, appid, openid, unionid, device, ip, created_at, refreshed_at, last_used_at,
         idle_expires_at, expires_at)
-      select sid, user_id, platform, appid, openid, known_unionid, device, ip, $16::timestamptz, $16::timestamptz, $16::timestamptz,
-        $16::timestamptz + make_interval(secs => idle_seconds), $16::timestamptz + make_interval(secs => absolute_seconds)
+      select sid, user_id, platform, appid, openid, known_unionid, device, ip, $2::timestamptz, $2::timestamptz, $2::timestamptz,
+        $2::timestamptz + make_interval(secs => idle_seconds), $2::timestamptz + make_interval(secs => absolute_seconds)
       from signed
       on conflict (id) do nothing
       returning id, status_index, idle_expires_at, expires_at
     ),
     audited as (
       insert into audit_events (at, kind, user_id, session_id, appid, ip, actor, request_id)
-      select $16::timestamptz, 'login', s.user_id, s.sid, s.appid, s.ip, 'user', s.request_id from signed s join opened o on o.id = s.sid
+      select $2::timestamptz, 'login', s.user_id, s.sid, s.appid, s.ip, 'user', s.request_id from signed s join opened o on o.id = s.sid
     )
     select i.ord::int, f.needs_join, coalesce(s.user_id, f.user_id) as user_id,
       case when s.sid is null then (select status from users u where u.id = f.user_id) else 'active' end as status,
       s.user_nickname as nickname, s.roles, s.first_session_id, s.known_unionid as unionid,
-      coalesce(o.status_index, e.status_index) as status_index, coalesce(o.idle_expires_at, e.idle_expires_at) as idle_expires_at,
-      coalesce(o.expires_at, e.expires_at) as expires_at, e.ended_at,
+      coalesce(o.status_index, e.status_index) as status_index, e.ended_at,
+      ceil(extract(epoch from least(coalesce(o.idle_expires_at, e.idle_expires_at), coalesce(o.expires_at, e.expires_at))
+        - $2::timestamptz))::int as ends_in_seconds,
       (select count(*)::int from sessions c where c.user_id = s.user_id and c.ended_at is null and c.appid = i.appid
-        and c.platform = i.platform and c.id <> i.sid and c.idle_expires_at > $16::timestamptz) as other_sessions
+        and c.platform = i.platform and c.id <> i.sid and c.idle_expires_at > $2::timestamptz) as other_sessions
     from input i
     left join found f on f.ord = i.ord
     left join signed s on s.ord = i.ord
@@ -135,21 +137,7 @@ export function createLoginStore({ database, now }: { database: Database; now: (
     keyOf: (item) => `${item.openid} ${item.platform} ${item.appid}`,
     async run(items) {
       const rows = await database.run<SignedIn & { ord: number; needs_join: boolean | null }>(signInStatement, [
-        items.map((item) => item.platform),
-        items.map((item) => item.appid),
-        items.map((item) => item.openid),
-        items.map((item) => item.unionid ?? null),
-        items.map((item) => item.unionName ?? null),
-        items.map((item) => item.sid),
-        items.map((item) => item.newUserId),
-        items.map((item) => item.nickname ?? null),
-        items.map((item) => item.avatar ?? null),
-        items.map((item) => item.sex ?? null),
-        items.map((item) => item.device ?? null),
-        items.map((item) => item.ip ?? null),
-        items.map((item) => item.requestId),
-        items.map((item) => item.idleSeconds),
-        items.map((item) => item.absoluteSeconds),
+        JSON.stringify(items),
         now(),
         items.length,
       ])

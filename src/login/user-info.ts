@@ -70,6 +70,7 @@ function verifiedUserInfo(
 }
 
 function chosen(value: unknown): ChosenProfile {
+  if (value === undefined || value === null) return {}
   const parsed = userInfoSchema.safeParse(value)
   if (!parsed.success) return {}
   const { nickName, avatarUrl, gender } = parsed.data

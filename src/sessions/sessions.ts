@@ -1,6 +1,5 @@
 /** A sign-in on a device: its tokens, its refreshes and its end. Refreshing needs neither the platform nor the cache. */
 import type { Origin } from '../audit/audit.ts'
-import type { Clock } from '../clock.ts'
 import type { AppConfig, Config } from '../config.ts'
 import { GatewayError } from '../errors.ts'
 import type { Apps } from '../platforms/registry.ts'
@@ -12,7 +11,7 @@ import type { TokenReply } from './token-reply.ts'
 
 export type { EndedSession } from './store.ts'
 
-export type OpenSession = TokenSubject & { refreshCounter: number; idleExpiresAt: Date; expiresAt: Date }
+export type OpenSession = TokenSubject & { refreshCounter: number; endsInSeconds: number }
 
 /** Called after the end is committed, by everything that ends sessions: status list, stream and metrics hang on it. Never throws. */
 export type SessionEnds = (ended: readonly EndedSession[], reason: SessionEndReason) => void
@@ -55,7 +54,6 @@ export type SessionsParts = {
   accessTokens: AccessTokens
   refreshTokens: RefreshTokens
   apps: Apps
-  clock: Clock
   config: Pick<
     Config,
     | 'audience'
@@ -74,7 +72,6 @@ export function createSessions({
   accessTokens,
   refreshTokens,
   apps,
-  clock,
   config,
   onRefresh,
   onEnded,
@@ -109,14 +106,12 @@ export function createSessions({
     const policy = policies.get(`${session.platform} ${session.appid}`)
     // An app that was taken out of the configuration gets no more tokens.
     if (!policy) throw new GatewayError('A0230', { note: 'the app of this session is no longer configured' })
-    const nowMs = clock.now().getTime()
-    const endsMs = Math.min(session.idleExpiresAt.getTime(), session.expiresAt.getTime())
     return {
       token: await accessTokens.mint(session, policy),
       token_type: 'Bearer',
       expires_in: policy.ttlSeconds,
       refresh_token: refreshTokens.mint({ sid: session.sid, counter: session.refreshCounter }),
-      refresh_expires_in: Math.max(0, Math.ceil((endsMs - nowMs) / 1000)),
+      refresh_expires_in: Math.max(0, session.endsInSeconds),
       user_id: session.userId,
       nickname: user.nickname,
       is_new_user: user.isNew,
@@ -143,8 +138,7 @@ export function createSessions({
       roles: row.roles,
       statusIndex: row.status_index,
       refreshCounter: row.refresh_counter,
-      idleExpiresAt: row.idle_expires_at,
-      expiresAt: row.expires_at,
+      endsInSeconds: row.ends_in_seconds,
     }
     return await reply(session, { nickname: row.nickname, isNew: false })
   }

@@ -17,8 +17,8 @@ export type RefreshRow = {
   unionid: string | null
   status_index: number
   refresh_counter: number
-  idle_expires_at: Date
-  expires_at: Date
+  /** Until the session ends if it is not refreshed again. */
+  ends_in_seconds: number
   /** Set when this use was a replay. */
   ended_at: Date | null
   status: UserStatus
@@ -55,7 +55,8 @@ const refreshStatement: Statement = {
       where s.id = i.sid and s.ended_at is null and s.idle_expires_at > $5::timestamptz and s.expires_at > $5::timestamptz
         and i.counter <= s.refresh_counter
       returning s.id as sid, s.user_id, s.platform, s.appid, s.openid, s.unionid, s.status_index, s.refresh_counter,
-        s.idle_expires_at, s.expires_at, s.ended_at, i.ip, i.request_id
+        ceil(extract(epoch from least(s.idle_expires_at, s.expires_at) - $5::timestamptz))::int as ends_in_seconds, s.ended_at, i.ip,
+        i.request_id
     ),
     audited as (
       insert into audit_events (at, kind, user_id, session_id, appid, ip, actor, request_id)
