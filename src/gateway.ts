@@ -139,7 +139,6 @@ export function createGateway(parts: GatewayParts): Gateway {
     accessTokens,
     refreshTokens: createRefreshTokens({ sealer }),
     apps,
-    clock,
     config,
     onRefresh: (outcome) => metrics.refreshes.inc({ outcome }),
     onEnded: sessionsEnded,

@@ -74,14 +74,12 @@ export function createLogin(parts: LoginParts): Login {
   }
 
   /** Without the cache a login still works; only what needs the session_key later does not. */
-  async function keepSessionKey(app: App, { openid, sessionKey }: Exchanged): Promise<void> {
-    if (sessionKey === undefined) return
-    try {
-      await vault.put({ platform: app.platform, appid: app.appid, openid }, sessionKey)
-    } catch (error) {
+  function keepSessionKey(app: App, { openid, sessionKey }: Exchanged): Promise<unknown> | undefined {
+    if (sessionKey === undefined) return undefined
+    return vault.put({ platform: app.platform, appid: app.appid, openid }, sessionKey).catch((error: unknown) => {
       if (!(error instanceof CacheUnavailable)) throw error
       onVaultLost(error)
-    }
+    })
   }
 
   /**

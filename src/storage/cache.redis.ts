@@ -71,7 +71,7 @@ export function createRedisCache({
   return {
     redis,
     get: (key) => guarded('get', key, async () => (await redis.get(key)) ?? undefined),
-    set: async (key, value, ttlMs) => void (await write({ key, value, ttlMs, mode: 'always' })),
+    set: (key, value, ttlMs) => write({ key, value, ttlMs, mode: 'always' }),
     setIfAbsent: (key, value, ttlMs) => write({ key, value, ttlMs, mode: 'NX' }),
     replace: (key, expected, value, ttlMs) =>
       guarded(

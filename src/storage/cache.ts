@@ -2,7 +2,7 @@
 
 export type Cache = {
   get(key: string): Promise<string | undefined>
-  set(key: string, value: string, ttlMs: number): Promise<void>
+  set(key: string, value: string, ttlMs: number): Promise<unknown>
   /** Sets the value unless the key is there; tells whether it did. */
   setIfAbsent(key: string, value: string, ttlMs: number): Promise<boolean>
   /** Sets the value only if the key still holds `expected`; tells whether it did. */

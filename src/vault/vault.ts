@@ -4,7 +4,7 @@ import type { PlatformIdentity } from '../platforms/platform.ts'
 import type { Cache } from '../storage/cache.ts'
 
 export type Vault = {
-  put(identity: PlatformIdentity, sessionKey: string): Promise<void>
+  put(identity: PlatformIdentity, sessionKey: string): Promise<unknown>
   /** The session_key, or undefined when none is kept. It is a hint: the platform may have replaced it since. */
   get(identity: PlatformIdentity): Promise<string | undefined>
   drop(identity: PlatformIdentity): Promise<void>
