@@ -25,6 +25,7 @@ export function createBatch<Item, Result>(options: BatchOptions<Item, Result>): 
   const { run, keyOf, isOutage, maxItems = 64, maxUnderWay = 2, maxWaiting = 4096, span, name } = options
   let waiting: Waiting<Item, Result>[] = []
   let underWay = 0
+  let starting = false
 
   function take(): Waiting<Item, Result>[] {
     if (!keyOf) return waiting.splice(0, maxItems)
@@ -56,12 +57,20 @@ export function createBatch<Item, Result>(options: BatchOptions<Item, Result>): 
     }
   }
 
+  /** Not before everything that arrived at this moment is here: a statement for the first alone would hold up all the others. */
+  function startSoon(): void {
+    if (starting || underWay >= maxUnderWay) return
+    starting = true
+    setImmediate(start)
+  }
+
   function start(): void {
+    starting = false
     while (underWay < maxUnderWay && waiting.length > 0) {
       underWay += 1
       void settle(take()).finally(() => {
         underWay -= 1
-        start()
+        startSoon()
       })
     }
   }
@@ -71,7 +80,7 @@ export function createBatch<Item, Result>(options: BatchOptions<Item, Result>): 
       if (waiting.length >= maxWaiting)
         return reject(new GatewayError('B0210', { note: 'statement queue is full', retryAfterSeconds: 1 }))
       waiting.push({ item, key: keyOf?.(item) ?? '', resolve, reject })
-      start()
+      startSoon()
     })
   return span ? (item) => span(name, () => enqueue(item)) : enqueue
 }
