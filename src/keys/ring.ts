@@ -163,7 +163,7 @@ export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts):
       await store.add(await newKey(decision.generation, decision.activatesAt))
       await reload()
     },
-    ready: () => activeKey(keys, clock.now()) !== undefined,
+    ready: () => keys.some((key) => key.retiredAt === null),
     async sign(typ, payload) {
       const active = activeKey(keys, clock.now())
       if (!active?.sign) throw new GatewayError('B0320', { note: 'no signing key is loaded yet', retryAfterSeconds: 2 })

@@ -14,18 +14,19 @@ export function documentRoutes({ ring, issuer, jwksMaxAgeSeconds }: DocumentRout
     'X-Content-Type-Options': 'nosniff',
   }
 
-  function answer(request: { header(name: string): string | undefined }, { body, etag }: PublishedDocument): Response {
-    if (matches(request.header('if-none-match'), etag))
-      return new Response(null, { status: 304, headers: { ...headers, ETag: etag } })
-    return new Response(body, { headers: { ...headers, ETag: etag } })
+  function serve(path: string, current: () => PublishedDocument): void {
+    app.get(path, (c) => {
+      // Nothing is said before there is a key: an empty list would be cached like a full one.
+      if (!ring.ready())
+        return c.json({ error: 'temporarily_unavailable' }, 503, { 'Retry-After': '2', 'Cache-Control': 'no-store' })
+      const { body, etag } = current()
+      if (matches(c.req.header('if-none-match'), etag))
+        return new Response(null, { status: 304, headers: { ...headers, ETag: etag } })
+      return new Response(body, { headers: { ...headers, ETag: etag } })
+    })
   }
 
-  // Nothing is said before there is a key: an empty list would be cached like a full one.
-  app.use('/.well-known/*', async (c, next) => {
-    if (ring.ready()) return await next()
-    return c.json({ error: 'temporarily_unavailable' }, 503, { 'Retry-After': '2', 'Cache-Control': 'no-store' })
-  })
-  app.get('/.well-known/jwks.json', (c) => answer(c.req, ring.jwks()))
+  serve('/.well-known/jwks.json', ring.jwks)
 
   let metadata: { algorithms: string; document: PublishedDocument } | undefined
   function currentMetadata(): PublishedDocument {
@@ -37,12 +38,11 @@ export function documentRoutes({ ring, issuer, jwksMaxAgeSeconds }: DocumentRout
     }
     return metadata.document
   }
-  app.get('/.well-known/openid-configuration', (c) => answer(c.req, currentMetadata()))
-  app.get('/.well-known/oauth-authorization-server', (c) => answer(c.req, currentMetadata()))
+  serve('/.well-known/openid-configuration', currentMetadata)
+  serve('/.well-known/oauth-authorization-server', currentMetadata)
   // RFC 8414 section 3.1: for an issuer with a path, the well-known part stands before it.
   const { pathname } = new URL(issuer)
-  if (pathname !== '/')
-    app.get(`/.well-known/oauth-authorization-server${pathname}`, (c) => answer(c.req, currentMetadata()))
+  if (pathname !== '/') serve(`/.well-known/oauth-authorization-server${pathname}`, currentMetadata)
   return app
 }
 
