@@ -1,9 +1,8 @@
 /** Builds the mini-program SDK (one plain ES2017 file for bundlers, one for WeChat DevTools' own npm, their types, the sample's copy) and the package of both SDKs. */
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import packageJson from '../../package.json' with { type: 'json' }
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -54,7 +53,8 @@ export async function buildMiniprogramSdk(into: { dist: string; sample: string }
 
 /** What `npm pack ./dist` packs. The gateway's own manifest would bring the whole server, and a Node, into every service. */
 export function describePackage(dist: string): void {
-  const { name, version, description, license, exports, dependencies } = packageJson
+  const own = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
+  const { name, version, description, license, exports, dependencies } = own
   const manifest = {
     ...{ name, version, description, license },
     type: 'module',
