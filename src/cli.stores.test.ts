@@ -119,7 +119,7 @@ describe.runIf(inject('stores') === 'real')('auth-gateway', () => {
         /PROBLEM {2}wechat .*unreachable.*\n.*way out/,
       ],
       ['PostgreSQL away', { DATABASE_URL: NOWHERE }, /PROBLEM {2}PostgreSQL.*ECONNREFUSED.*\n.*DATABASE_URL/],
-      ['Redis away', { REDIS_URL: 'redis://127.0.0.1:9' }, /PROBLEM {2}Redis.*\n.*REDIS_URL/],
+      ['Redis away', { REDIS_URL: 'redis://127.0.0.1:9' }, /PROBLEM {2}Redis: connect ECONNREFUSED.*\n.*REDIS_URL/],
       ['a lost encryption key', { ENCRYPTION_KEYS: k2 }, /PROBLEM {2}signing keys: .*"k1".*\n.*keys retire/],
     ])('%s: says so, says what to do, ends with 1, and prints no secret', async (_what, more, expected) => {
       const { status, out, err } = await cli(['doctor'], more)

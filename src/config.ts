@@ -74,11 +74,14 @@ export type Config = {
   logLevel: string
 }
 
+const READ = 'docs/configuration.md says what each variable means.'
+
 /** All that is wrong with the environment, by variable; never a value. */
 export class ConfigError extends Error {
   readonly problems: string[]
   constructor(problems: string[]) {
-    super(`The configuration has ${problems.length} problem(s):\n${problems.map((line) => `  ${line}`).join('\n')}`)
+    const lines = problems.map((line) => `  ${line}`)
+    super([`The configuration has ${problems.length} problem(s):`, ...lines, READ].join('\n'))
     this.name = 'ConfigError'
     this.problems = problems
   }

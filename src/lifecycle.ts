@@ -64,22 +64,32 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     { name: 'housekeeping', everyMs: housekeeping.everyMs, run: () => housekeeping.run() },
   ]
 
+  let waiting: string | undefined
+  let said: string | undefined
+
   /** True when all is loaded. */
   async function load(): Promise<boolean> {
     try {
       const pending = await pendingMigrations(database.kysely)
       if (pending.length > 0) {
-        log.warn({ pending }, 'waiting for the database schema: run `npm run migrate`')
-        return false
+        return waits('waiting for the database schema: run `npm run migrate`', { pending })
       }
       await ring.tick()
       await pollStatusLists()
       return true
     } catch (error) {
       if (!isDatabaseUnavailable(error)) throw error
-      log.warn({ error }, 'waiting for PostgreSQL')
-      return false
+      return waits('waiting for PostgreSQL', { error })
     }
+  }
+
+  /** Said once, not at every try. */
+  function waits(what: string, details: { pending: string[] } | { error: unknown }): false {
+    const news = 'error' in details && details.error instanceof Error ? `${what}: ${details.error.message}` : what
+    if (said !== news) log.warn(details, what)
+    said = news
+    waiting = what
+    return false
   }
 
   return {
@@ -102,7 +112,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     draining: () => draining,
     notReady() {
       if (draining) return 'draining'
-      if (!ring.ready()) return 'signing keys are not loaded yet'
+      if (!ring.ready()) return waiting ?? 'signing keys are not loaded yet'
       return statusLists.ready() ? undefined : 'status lists are not loaded yet'
     },
     async close() {

@@ -121,7 +121,7 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
           phone: text(32).optional().describe('E.164, the plus as %2B.'),
           nickname: text(50).optional().describe('The beginning of it, in any case of letters.'),
           limit: limitParameter,
-          cursor: z.guid().optional(),
+          cursor: z.guid('is not a cursor of this list').optional(),
         }),
         reply: pageOf(userLineSchema),
         errors: ['A0400', 'A0230', 'A0312', 'A0404', 'B0320'],

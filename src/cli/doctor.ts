@@ -47,11 +47,12 @@ export const doctor: Command = {
       preparedStatements: config.databasePreparedStatements,
       onError: () => undefined,
     })
-    const cache = createRedisCache({ url: config.redisUrl, onError: () => undefined })
+    let redisError: Error | undefined
+    const cache = createRedisCache({ url: config.redisUrl, onError: (error) => (redisError = error) })
     const sender = createUndiciSender({ connections: 2 })
     try {
       note(...(await checkPostgres(database, config, systemClock)))
-      note(await checkRedis(cache))
+      note(await checkRedis(cache, () => redisError))
       for (const app of config.apps) note(...(await checkApp(app, config, sender.send, cache)))
     } finally {
       await Promise.all([database.close(), cache.close(), sender.close()])
@@ -159,7 +160,7 @@ async function checkKeys(database: Database, config: Config, clock: Clock): Prom
   return [{ name, state: 'ok', detail: `${active.kid} (${active.alg}) has signed for ${Math.max(0, days)} day(s)` }]
 }
 
-async function checkRedis(cache: Cache): Promise<Check> {
+async function checkRedis(cache: Cache, connectionError: () => Error | undefined): Promise<Check> {
   const name = 'Redis'
   const deadline = Date.now() + CACHE_WAIT_MS
   while (!cache.available() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20))
@@ -172,7 +173,9 @@ async function checkRedis(cache: Cache): Promise<Check> {
     return { name, state: 'problem', detail: 'loses what it is given', advice: 'Check maxmemory and its policy.' }
   } catch (error) {
     const advice = 'Check REDIS_URL, the network policy on the way and the password. Logins work without it, less well.'
-    return { name, state: 'problem', detail: because(error instanceof Error ? (error.cause ?? error) : error), advice }
+    // Why there is no connection says more than that there is none.
+    const cause = connectionError() ?? (error instanceof Error ? error.cause : undefined) ?? error
+    return { name, state: 'problem', detail: because(cause), advice }
   }
 }
 

@@ -1,6 +1,6 @@
-/** Builds the mini-program SDK: one plain ES2017 file for bundlers, one for WeChat DevTools' own npm, their types, and the sample's copy. */
+/** Builds the mini-program SDK (one plain ES2017 file for bundlers, one for WeChat DevTools' own npm, their types, the sample's copy) and the package of both SDKs. */
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
@@ -51,4 +51,23 @@ export async function buildMiniprogramSdk(into: { dist: string; sample: string }
   }
 }
 
-if (import.meta.main) await buildMiniprogramSdk({ dist: `${root}dist`, sample: `${root}examples/miniprogram/sdk` })
+/** What `npm pack ./dist` packs. The gateway's own manifest would bring the whole server, and a Node, into every service. */
+export function describePackage(dist: string): void {
+  const own = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
+  const { name, version, description, license, exports, dependencies } = own
+  const manifest = {
+    ...{ name, version, description, license },
+    type: 'module',
+    engines: { node: '>=20' },
+    exports: JSON.parse(JSON.stringify(exports).replaceAll('./dist/', './')),
+    miniprogram: 'miniprogram',
+    dependencies: { jose: `^${dependencies.jose}` },
+  }
+  writeFileSync(`${dist}/package.json`, `${JSON.stringify(manifest, undefined, 2)}\n`)
+  copyFileSync(`${root}LICENSE`, `${dist}/LICENSE`)
+}
+
+if (import.meta.main) {
+  await buildMiniprogramSdk({ dist: `${root}dist`, sample: `${root}examples/miniprogram/sdk` })
+  describePackage(`${root}dist`)
+}

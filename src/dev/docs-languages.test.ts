@@ -1,4 +1,4 @@
-/** Every page in docs/ that has a Chinese twin, against it: the same code, the same sections, a link either way. */
+/** Every page that has a Chinese twin, against it: the same code, the same sections, a link either way. */
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -55,6 +55,16 @@ describe.each(twins)('%s', (page) => {
     const foreign = links.filter((name) => `${name}.md` !== basename(original) && existsSync(`docs/${name}.zh-CN.md`))
     expect(foreign).toEqual([])
   })
+})
+
+test('README.zh-CN.md has the same code as README.md, but for comments', () => {
+  const [english, chinese] = ['README.md', 'README.zh-CN.md'].map((file) =>
+    blocksOf(readFileSync(file, 'utf8'))
+      .filter(({ language }) => language !== '')
+      .map(bare),
+  )
+  expect(english).toHaveLength(7)
+  expect(chinese).toEqual(english)
 })
 
 test('a difference in code is found, one in a comment is not', () => {

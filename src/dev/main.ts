@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../clock.ts'
-import { loadConfig } from '../config.ts'
+import { ConfigError, loadConfig } from '../config.ts'
 import { createGateway } from '../gateway.ts'
 import { listen } from '../listeners.ts'
 import { createLog } from '../observability/log.ts'
@@ -22,16 +22,19 @@ import { createWechatSimulator } from './wechat-simulator.ts'
 const help = `Usage: npm run dev -- [options]
 
   --port <n>         public listener, default 8080
+  --host <address>   its address, default 127.0.0.1; 0.0.0.0 lets a phone in, and whoever else is in your network
   --admin-port <n>   internal listener, default 9090
   --wechat-port <n>  simulated WeChat, default 8081
   --data <folder>    where the database and the keys are kept, default ./.data
   --help             this text
 
-Any variable of docs/configuration.md may be set too, except the stores.`
+Any variable of docs/configuration.md may be set too, except the stores. With the real WeChat instead of the simulated one:
+WECHAT_APPID=wx… WECHAT_SECRET=… WECHAT_API_BASE=https://api.weixin.qq.com npm run dev`
 
 const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '8080' },
+    host: { type: 'string', default: '127.0.0.1' },
     'admin-port': { type: 'string', default: '9090' },
     'wechat-port': { type: 'string', default: '8081' },
     data: { type: 'string', default: './.data' },
@@ -51,6 +54,15 @@ const ADMIN_TOKEN = 'development-only-admin-token-0000000000'
 function fail(message: string): never {
   console.error(message)
   process.exit(1)
+}
+
+function configOrExit(environment: Record<string, string | undefined>) {
+  try {
+    return loadConfig(environment)
+  } catch (error) {
+    if (error instanceof ConfigError) fail(error.message)
+    throw error
+  }
 }
 
 async function lockOrExit(folder: string): Promise<void> {
@@ -73,19 +85,20 @@ await lockOrExit(values.data)
 
 const host = '127.0.0.1'
 const issuer = `http://localhost:${values.port}`
-const config = loadConfig({
+const simulated = `http://${host}:${values['wechat-port']}`
+const config = configOrExit({
   LOG_LEVEL: 'warn',
   ADMIN_TOKENS: `dev:admin+introspect+open-data:${ADMIN_TOKEN}`,
   WECHAT_APPID: APPID,
   WECHAT_SECRET: SECRET,
   ISSUER: issuer,
   AVATAR_STORE: pathToFileURL(resolve(values.data, 'pictures')).href,
+  WECHAT_API_BASE: simulated,
   ...process.env,
-  HOST: host,
+  HOST: values.host,
   PORT: values.port,
   ADMIN_HOST: host,
   ADMIN_PORT: values['admin-port'],
-  WECHAT_API_BASE: `http://${host}:${values['wechat-port']}`,
   DATABASE_URL: 'postgres://embedded',
   REDIS_URL: 'redis://embedded',
   ENCRYPTION_KEYS: encryptionKeys(values.data),
@@ -148,17 +161,28 @@ try {
 }
 
 function printWelcome(): void {
+  const appid = config.apps[0]?.appid ?? APPID
+  const [wechat, login] =
+    config.wechatApiBase === simulated
+      ? [
+          `http://localhost:${values['wechat-port']}    (simulated, app ${appid})`,
+          `Log in; a code is good once, as with WeChat, so each paste asks for a fresh one:
+
+  curl -s ${issuer}/api/login -H 'content-type: application/json' -d "{\\"code\\":\\"dev:alice:$(date +%s%N)\\"}"`,
+        ]
+      : [
+          `${config.wechatApiBase}    (not simulated, app ${appid})`,
+          `Log in from that mini program, with ${issuer} as its baseURL; the playground's phone has simulated codes only.`,
+        ]
   console.log(`
   Playground  ${issuer}/    (a phone, and all that happens behind it)
   Gateway     ${issuer}
   API         ${issuer}/docs
   JWKS        ${issuer}/.well-known/jwks.json
   Internal    http://localhost:${values['admin-port']}/readyz    (admin token: ${ADMIN_TOKEN})
-  WeChat      http://localhost:${values['wechat-port']}    (simulated, app ${APPID})
+  WeChat      ${wechat}
   Data        ${values.data}    (delete it to start afresh)
 
-  Log in; a code is good once, as with WeChat, so each paste asks for a fresh one:
-
-  curl -s ${issuer}/api/login -H 'content-type: application/json' -d "{\\"code\\":\\"dev:alice:$(date +%s%N)\\"}"
+  ${login}
 `)
 }

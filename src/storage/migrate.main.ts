@@ -15,7 +15,7 @@ try {
   console.error(
     error instanceof ConfigError
       ? error.message
-      : `Migration failed: ${error instanceof Error ? error.message : error}`,
+      : `Migration failed: ${error instanceof Error ? error.message : error}\n\`npx auth-gateway doctor\` says what to check.`,
   )
   process.exit(error instanceof ConfigError ? 2 : 1)
 }
