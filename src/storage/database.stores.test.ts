@@ -25,3 +25,7 @@ test.runIf(inject('stores') === 'real')(
     await expect(sql`select 1 as one`.execute(stores.database.kysely)).resolves.toMatchObject({ rows: [{ one: 1 }] })
   },
 )
+
+test('a database without its schema is a service that is not ready yet, not a defect', async () => {
+  await expect(sql`select from not_made_yet`.execute(stores.database.kysely)).rejects.toSatisfy(isDatabaseUnavailable)
+})

@@ -219,6 +219,8 @@ class DatabaseUnavailable extends Error {
 const TOO_MANY_CONNECTIONS = '53300'
 /** From a replica that took the primary's place, or a primary that was demoted. */
 const READ_ONLY_TRANSACTION = '25006'
+/** Before the first migration. */
+const UNDEFINED_TABLE = '42P01'
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
@@ -243,7 +245,8 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if (error instanceof DatabaseUnavailable) return true
   const code = codeOf(error)
-  if (unavailableErrors.has(code) || unavailableStates.test(code) || code === READ_ONLY_TRANSACTION) return true
+  if (unavailableErrors.has(code) || unavailableStates.test(code)) return true
+  if (code === READ_ONLY_TRANSACTION || code === UNDEFINED_TABLE) return true
   if (error instanceof AggregateError) return error.errors.some(isDatabaseUnavailable)
   return unavailableMessages.test(error.message)
 }
