@@ -104,11 +104,11 @@ const betterAuth: Contestant = {
   paths: { ready: '/api/auth/ok', login: '/api/auth/wechat/login', jwks: '/api/auth/jwks' },
 }
 
-export const CONTESTANTS: Contestant[] = [
-  gateway,
-  floor('bare'),
-  floor('batched'),
-  django('django-threads', ['--worker-class', 'gthread', '--workers', '4', '--threads', '16']),
+/** What others offer for the same job. */
+export const PEERS: Contestant[] = [
   betterAuth,
+  django('django-threads', ['--worker-class', 'gthread', '--workers', '4', '--threads', '16']),
   django('django-sync', ['--worker-class', 'sync', '--workers', '9', '--backlog', '2048']),
 ]
+
+export const CONTESTANTS: Contestant[] = [gateway, floor('bare'), floor('batched'), ...PEERS]

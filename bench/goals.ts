@@ -18,6 +18,8 @@ export function goals(results: Map<string, Rounds>, startUp: Map<string, StartUp
   const ratio = (scenario: string, other: string, value: (sample: Sample) => number) =>
     ratioOf(rounds(scenario), subject, other, value)
   const own = (scenario: string, value: (sample: Sample) => number) => medianOf(rounds(scenario), subject, value)
+  const overDjango = (scenario: string) =>
+    Math.min(...['django-threads', 'django-sync'].map((django) => ratio(scenario, django, perSecond)))
   const start = startUp.get(subject)
   const peak = Math.max(...(rounds('login').get(subject) ?? []).map((sample) => sample?.peakMegabytes ?? 0))
 
@@ -26,6 +28,10 @@ export function goals(results: Map<string, Rounds>, startUp: Map<string, StartUp
     atLeast('login, 256 connections: speed / batched floor', 0.8, ratio('login', 'batched', perSecond)),
     atMost('login, 256 connections: p99 / bare floor', 1, ratio('login', 'bare', p99)),
     atMost('login: own CPU / batched floor', 1.15, ratio('login', 'batched', ownCpu)),
+    atLeast('login of known users: speed / better-auth', 10, ratio('login', 'better-auth', perSecond)),
+    atLeast('login of known users: speed / the better Django', 3.5, overDjango('login')),
+    atLeast('login of new users: speed / better-auth', 10, ratio('login-new', 'better-auth', perSecond)),
+    atLeast('login of new users: speed / the better Django', 100, overDjango('login-new')),
     atMost(
       'login, never analysed: postgres CPU / analysed',
       1.5,

@@ -1,7 +1,7 @@
 /** `npm run bench`: the gateway beside its floors, in alternating rounds on one machine; a table for people, JSON for later. */
 
 import { parseArgs } from 'node:util'
-import { CONTESTANTS } from './contestants.ts'
+import { CONTESTANTS, PEERS } from './contestants.ts'
 import { failuresIn, type Rounds } from './figures.ts'
 import { goals } from './goals.ts'
 import { goalTable, scenarioTable, startUpTable } from './report.ts'
@@ -64,7 +64,7 @@ async function bench(site: Site) {
   const reached = [...goals(results, startUp, options.subject), ...(statusLists ? statusListGoals(statusLists) : [])]
   console.log(goalTable(reached, options.subject))
   const { rounds, seconds, warmUpSeconds, subject } = options
-  saveResult('bench', {
+  saveResult(options.contestants.some((contestant) => PEERS.includes(contestant)) ? 'peers' : 'bench', {
     rounds,
     seconds,
     warmUpSeconds,

@@ -29,12 +29,18 @@ type BenchResult = {
   statusLists?: StatusListCost
 }
 
-type Results = { bench: BenchResult; scale: ScaleResult; replicas: ReplicaResult; profile: ProfileResult }
+type Results = {
+  bench: BenchResult
+  peers: BenchResult
+  scale: ScaleResult
+  replicas: ReplicaResult
+  profile: ProfileResult
+}
 
 /** What was measured, by kind; a kind that was not is missing. */
 export type Data = { [K in Kind]?: Saved & Results[K] }
 
-const KINDS = ['bench', 'scale', 'replicas', 'profile'] as const
+const KINDS = ['bench', 'peers', 'scale', 'replicas', 'profile'] as const
 const MARKED = /<!-- bench (\w+) -->\n[\s\S]*?<!-- \/bench -->/g
 const DATA = fileURLToPath(new URL('../docs/performance-data/', import.meta.url))
 export const PAGE = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
@@ -55,8 +61,9 @@ function blockOf(kind: Kind, data: Data): string {
   return `Measured ${at.slice(0, 16).replace('T', ' ')} UTC on ${on}.\n\n\`\`\`\n${tables(kind, data).trim()}\n\`\`\``
 }
 
-function tables(kind: Kind, { bench, scale, replicas, profile }: Data): string {
+function tables(kind: Kind, { bench, peers, scale, replicas, profile }: Data): string {
   if (kind === 'bench' && bench) return benchTables(bench)
+  if (kind === 'peers' && peers) return benchTables(peers)
   if (kind === 'scale' && scale) return scaleTables(scale)
   if (kind === 'replicas' && replicas) return replicaTables(replicas)
   return profile ? profileTable(profile) : ''

@@ -4,7 +4,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
-export type Kind = 'bench' | 'scale' | 'replicas' | 'profile'
+/** `peers` is a `bench` beside what others offer. */
+export type Kind = 'bench' | 'peers' | 'scale' | 'replicas' | 'profile'
 
 export type Machine = { node: string; cpu: string; cores: number; memoryGigabytes: number }
 
