@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.ts'
 import { PlatformError } from '../platforms/platform.ts'
 import type { App, Apps } from '../platforms/registry.ts'
 import { type RateLimit, refuseUnlessAllowed } from '../rate-limit/rate-limit.ts'
-import type { Sessions } from '../sessions/sessions.ts'
+import type { SessionEnds, Sessions } from '../sessions/sessions.ts'
 import type { TokenReply } from '../sessions/token-reply.ts'
 import { CacheUnavailable } from '../storage/cache.ts'
 import type { Users } from '../users/users.ts'
@@ -36,6 +36,7 @@ export type LoginParts = {
   audit: Audit
   clock: Clock
   perOpenid: RateLimit | undefined
+  onEnded: SessionEnds
   onLogin: (platform: string, outcome: string) => void
   onVaultLost: (error: unknown) => void
 }
@@ -44,7 +45,7 @@ export type LoginParts = {
 const MAX_ATTEMPTS = 6
 
 export function createLogin(parts: LoginParts): Login {
-  const { apps, replay, vault, store, users, sessions, audit, clock, perOpenid, onLogin, onVaultLost } = parts
+  const { apps, replay, vault, store, users, sessions, audit, clock, perOpenid, onEnded, onLogin, onVaultLost } = parts
 
   /** Sends the sign-in until it has a user: joins by unionid where one appeared, looks again after a lost race. */
   async function signIn(request: SignIn, origin: Origin): Promise<SignedIn> {
@@ -129,7 +130,13 @@ export function createLogin(parts: LoginParts): Login {
       counted,
     ])
     if (signed.ended_at) throw new GatewayError('A0223', { note: 'this code was used, and its session has ended' })
-    await sessions.keepLimit({ sid, userId: signed.user_id, ...app }, signed.other_sessions, origin)
+    if (signed.displaced) {
+      const { user_id: userId, displaced } = signed
+      onEnded(
+        displaced.map((session) => ({ ...session, userId, appid: app.appid })),
+        'limit',
+      )
+    }
     return sessions.reply(
       {
         userId: signed.user_id,

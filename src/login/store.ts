@@ -36,8 +36,8 @@ export type SignedIn = {
   /** Until the session ends if it is not refreshed; null as above. */
   ends_in_seconds: number | null
   ended_at: Date | null
-  /** Live sessions of this user and app before this one. */
-  other_sessions: number
+  /** The least recently used sessions of this user and app that had to end, so that there are no more than the limit. */
+  displaced: { sid: string; statusIndex: number }[] | null
 }
 
 /**
@@ -47,6 +47,8 @@ export type SignedIn = {
  * `users_in` finds its row by the primary key, locks it, in one order, and looks at its status again: a suspension that commits
  * first wins, and one that comes later sees the session. It never inserts a user that is known, since identities refer to users.
  * `created` relies on the primary key: of parallel first logins one inserts.
+ *
+ * `displaced` passes over a session that is being used this moment, so it waits for nobody; the next login finds it.
  *
  * The limit (the number of items) tells the planner to expect few rows, so that it looks up every row by index, even with the plan
  * that it made while the tables were empty.
@@ -105,9 +107,28 @@ const signInStatement: Statement = {
       on conflict (id) do nothing
       returning id, status_index, idle_expires_at, expires_at
     ),
+    surplus as materialized (
+      select e.id from signed s join opened o on o.id = s.sid cross join lateral (
+        select c.id from sessions c
+        where c.user_id = s.user_id and c.platform = s.platform and c.appid = s.appid
+          and c.ended_at is null and c.idle_expires_at > $2::timestamptz and c.expires_at > $2::timestamptz
+        order by c.last_used_at desc, c.id desc offset $4::int - 1
+      ) e
+    ),
+    displaced as (
+      update sessions set ended_at = $2::timestamptz, end_reason = 'limit'
+      where id in (
+        select id from sessions where id in (select id from surplus) and ended_at is null order by id for no key update skip locked
+      )
+      returning id, user_id, platform, appid, status_index
+    ),
     audited as (
-      insert into audit_events (at, kind, user_id, session_id, appid, ip, actor, request_id)
-      select $2::timestamptz, 'login', s.user_id, s.sid, s.appid, s.ip, 'user', s.request_id from signed s join opened o on o.id = s.sid
+      insert into audit_events (at, kind, user_id, session_id, appid, ip, actor, request_id, detail)
+      select $2::timestamptz, 'login', s.user_id, s.sid, s.appid, s.ip, 'user', s.request_id, null::jsonb
+      from signed s join opened o on o.id = s.sid
+      union all
+      select $2::timestamptz, 'session_ended', d.user_id, d.id, d.appid, s.ip, 'user', s.request_id, '{"reason": "limit"}'
+      from displaced d join signed s on s.user_id = d.user_id and s.platform = d.platform and s.appid = d.appid
     )
     select i.ord::int, f.needs_join, coalesce(s.user_id, f.user_id) as user_id,
       case when s.sid is null then (select status from users u where u.id = f.user_id) else 'active' end as status,
@@ -115,8 +136,8 @@ const signInStatement: Statement = {
       coalesce(o.status_index, e.status_index) as status_index, e.ended_at,
       ceil(extract(epoch from least(coalesce(o.idle_expires_at, e.idle_expires_at), coalesce(o.expires_at, e.expires_at))
         - $2::timestamptz))::int as ends_in_seconds,
-      (select count(*)::int from sessions c where c.user_id = s.user_id and c.ended_at is null and c.appid = i.appid
-        and c.platform = i.platform and c.id <> i.sid and c.idle_expires_at > $2::timestamptz) as other_sessions
+      (select json_agg(json_build_object('sid', d.id, 'statusIndex', d.status_index)) from displaced d
+        where d.user_id = s.user_id and d.platform = i.platform and d.appid = i.appid) as displaced
     from input i
     left join found f on f.ord = i.ord
     left join signed s on s.ord = i.ord
@@ -129,7 +150,9 @@ export type SignInResult = SignedIn | 'unknown' | 'needs_join'
 
 export type LoginStore = ReturnType<typeof createLoginStore>
 
-export function createLoginStore({ database, now }: { database: Database; now: () => Date }) {
+export type LoginStoreParts = { database: Database; now: () => Date; sessionLimit: number }
+
+export function createLoginStore({ database, now, sessionLimit }: LoginStoreParts) {
   const signIn = createBatch<SignIn, SignInResult>({
     name: `postgres ${signInStatement.name}`,
     span: database.span,
@@ -140,6 +163,7 @@ export function createLoginStore({ database, now }: { database: Database; now: (
         JSON.stringify(items),
         now(),
         items.length,
+        sessionLimit,
       ])
       const results: SignInResult[] = items.map(() => 'unknown')
       for (const row of rows) results[row.ord - 1] = row.needs_join ? 'needs_join' : row

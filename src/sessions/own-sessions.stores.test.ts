@@ -108,6 +108,22 @@ describe('own sessions', () => {
     expect(row).toEqual({ end_reason: 'limit', audited: 1 })
   })
 
+  test('people who pass their limit at the same moment lose a session of their own each, which every service is told of', async () => {
+    const endedByLimit = async () =>
+      (await gateway.metrics.sessionsEnded.get()).values.find(({ labels }) => labels.reason === 'limit')?.value ?? 0
+    const known = await endedByLimit()
+    const people = Array.from({ length: 12 }, (_, index) => `crowd-${index}`)
+    const before = await Promise.all(people.map((person) => logins(person, LIMIT)))
+    const after = await Promise.all(people.map((person) => logins(person, 1)))
+    const codes = await Promise.all(
+      [...before, ...after].map((all) => Promise.all(all.map(({ token }) => codeOf(token)))),
+    )
+    const lost = codes.slice(0, people.length).map((own) => own.filter((code) => code !== '00000'))
+    expect(lost).toEqual(people.map(() => ['A0230']))
+    expect(codes.slice(people.length)).toEqual(people.map(() => ['00000']))
+    expect(await endedByLimit()).toBe(known + people.length)
+  })
+
   test('using a session writes last_used_at at most every five minutes', async () => {
     const [{ token, user_id }] = await logins('reader', 1)
     const written = async () => {

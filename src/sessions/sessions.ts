@@ -35,12 +35,6 @@ export type Sessions = {
   list(userId: string): ReturnType<SessionStore['listLive']>
   /** Ends live sessions of a user: one, all but one, or all. Answers how many. */
   endOf(userId: string, which: Which, reason: SessionEndReason, origin: Origin): Promise<number>
-  /** After a login that found `others` live sessions of its user and app: ends the least recently used beyond the limit. */
-  keepLimit(
-    session: Pick<OpenSession, 'sid' | 'userId' | 'platform' | 'appid'>,
-    others: number,
-    origin: Origin,
-  ): Promise<void>
   /** The session that a refresh token can still refresh. */
   findUsable(refreshToken: string): ReturnType<SessionStore['findUsable']>
   /** The session an access or a refresh token of ours belongs to, whether it lives or not. */
@@ -56,12 +50,7 @@ export type SessionsParts = {
   apps: Apps
   config: Pick<
     Config,
-    | 'audience'
-    | 'accessTokenTtlSeconds'
-    | 'refreshTokenTtlSeconds'
-    | 'sessionTtlSeconds'
-    | 'accessTokenClaims'
-    | 'sessionLimit'
+    'audience' | 'accessTokenTtlSeconds' | 'refreshTokenTtlSeconds' | 'sessionTtlSeconds' | 'accessTokenClaims'
   >
   onRefresh: (outcome: RefreshOutcome) => void
   onEnded: SessionEnds
@@ -184,11 +173,6 @@ export function createSessions({
       )
       if (ended.length > 0) onEnded(ended, reason)
       return ended.length
-    },
-    async keepLimit(session, others, origin) {
-      if (others < config.sessionLimit) return
-      const ended = await store.endBeyond(config.sessionLimit, session, origin)
-      if (ended.length > 0) onEnded(ended, 'limit')
     },
     async findUsable(refreshToken) {
       const content = refreshTokens.read(refreshToken)

@@ -165,27 +165,6 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
         .execute()
     },
 
-    /** Ends the least recently used live sessions of this user and app beyond `keep`; the session `sid` is never among them. */
-    async endBeyond(
-      keep: number,
-      { sid, userId, platform, appid }: { sid: string; userId: string; platform: string; appid: string },
-      origin: Origin,
-    ): Promise<EndedSession[]> {
-      const at = now()
-      const surplus = kysely
-        .selectFrom('sessions')
-        .select('id')
-        .where('user_id', '=', userId)
-        .where('platform', '=', platform)
-        .where('appid', '=', appid)
-        .where(isLive(at))
-        .orderBy((eb) => eb('id', '=', sid), 'desc')
-        .orderBy('last_used_at', 'desc')
-        .orderBy('id', 'desc')
-        .offset(keep)
-      return await endSessions(kysely, (eb) => eb('id', 'in', surplus), 'limit', origin, at)
-    },
-
     /** Ends the live sessions that fit and audits each, in one statement; answers those it ended. */
     end: (fits: SessionFilter, reason: SessionEndReason, origin: Origin) =>
       endSessions(kysely, fits, reason, origin, now()),
