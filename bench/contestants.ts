@@ -52,7 +52,7 @@ export const gateway: Contestant = {
   name: 'gateway',
   prepare: node('../src/storage/migrate.main.ts'),
   // As `npm start` does.
-  command: [process.execPath, file('../src/main.ts')],
+  command: [process.execPath, '--max-semi-space-size=32', file('../src/main.ts')],
   env: (at) => ({
     NODE_ENV: 'production',
     ISSUER: `http://127.0.0.1:${at.port}`,

@@ -125,7 +125,7 @@ async function startGateway(parts: {
     name: 'the gateway',
     file: process.execPath,
     // As `npm start` does.
-    args: () => [join(parts.root, 'src/main.ts')],
+    args: () => ['--max-semi-space-size=32', join(parts.root, 'src/main.ts')],
     env: { ...parts.environment, PORT: String(port), ADMIN_PORT: String(parts.adminPort) },
     stopSignal: 'SIGTERM',
     probe: () => answersOk(`http://127.0.0.1:${parts.adminPort}/readyz`),

@@ -18,7 +18,7 @@ describe('Dockerfile', () => {
     expect(only('USER')).toEqual([expect.stringMatching(/^[1-9]\d*:[1-9]\d*$/)])
   })
   it('starts node itself, in exec form, so that it is PID 1 and hears SIGTERM', () => {
-    expect(only('CMD').map((value) => JSON.parse(value))).toEqual([['node', 'src/main.ts']])
+    expect(only('CMD').map((value) => JSON.parse(value))).toEqual([['node', '--max-semi-space-size=32', 'src/main.ts']])
     expect(only('ENTRYPOINT')).toEqual(['[]'])
   })
   it('needs neither shell nor npm in the last stage: distroless has neither', () => {
