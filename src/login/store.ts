@@ -50,18 +50,18 @@ export type SignedIn = {
  *
  * `displaced` passes over a session that is being used this moment, so it waits for nobody; the next login finds it.
  *
- * The limit (the number of items) tells the planner to expect few rows, so that it looks up every row by index, even with the plan
- * that it made while the tables were empty.
+ * The limits (the number of items) tell the planner to expect few rows, a tenth each time, so that it looks up every row by index,
+ * even with the plan that it made while the tables were empty.
  */
-const signInStatement: Statement = {
+export const signInStatement: Statement = {
   name: 'sign_in',
   shared: true,
   text: `
     with input as materialized (
-      select * from rows from (json_to_recordset($1::text::json) as (platform text, appid text, openid text, unionid text,
+      select * from (select * from rows from (json_to_recordset($1::text::json) as (platform text, appid text, openid text, unionid text,
         "unionName" text, sid uuid, "newUserId" uuid, nickname text, avatar text, sex text, device text, ip text, "requestId" text,
         "idleSeconds" int, "absoluteSeconds" int)) with ordinality as i (platform, appid, openid, unionid, union_name, sid, new_user_id,
-        nickname, avatar, sex, device, ip, request_id, idle_seconds, absolute_seconds, ord)
+        nickname, avatar, sex, device, ip, request_id, idle_seconds, absolute_seconds, ord) limit $3::int) few
       limit $3::int
     ),
     found as materialized (
@@ -118,7 +118,9 @@ const signInStatement: Statement = {
     displaced as (
       update sessions set ended_at = $2::timestamptz, end_reason = 'limit'
       where id in (
-        select id from sessions where id in (select id from surplus) and ended_at is null order by id for no key update skip locked
+        select l.id from surplus cross join lateral (
+          select c.id from sessions c where c.id = surplus.id and c.ended_at is null limit 1 for no key update skip locked
+        ) l
       )
       returning id, user_id, platform, appid, status_index
     ),

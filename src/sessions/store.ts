@@ -31,7 +31,7 @@ export type RefreshRow = {
  * same successor; anything older is a replay and ends the session. Every decision is made on the locked row, so parallel uses
  * queue up behind each other. The idle limit keeps the length it was given at login. The limit makes the planner look up by index.
  */
-const refreshStatement: Statement = {
+export const refreshStatement: Statement = {
   name: 'refresh_sessions',
   shared: true,
   text: `
