@@ -87,15 +87,14 @@ export const phoneFails = (page: Page, text: string) => page.locator('#failure',
 
 /** The calls of the timeline, oldest first, as `POST /api/login 200`. */
 export async function calls(page: Page, from: 'phone' | 'gateway' | 'verifier'): Promise<string[]> {
-  const entries = await page.locator(`#timeline .by-${from} summary`).all()
-  const shown = entries.map(async (entry) => {
-    const [call, status] = await Promise.all([
-      entry.locator('.call').textContent(),
-      entry.locator('.status').textContent(),
-    ])
-    return `${call} ${status}`
-  })
-  return (await Promise.all(shown)).reverse()
+  // In one look: an entry that comes in between would move the others, since the newest stands first.
+  const shown = await page.locator(`#timeline .by-${from} summary`).evaluateAll((entries) =>
+    entries.map((entry) => {
+      const text = (part: string) => entry.querySelector(part)?.textContent ?? ''
+      return `${text('.call')} ${text('.status')}`
+    }),
+  )
+  return shown.reverse()
 }
 
 export async function screenshot(page: Page, name: string, fullPage = true): Promise<void> {
