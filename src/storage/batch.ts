@@ -51,9 +51,9 @@ export function createBatch<Item, Result>(options: BatchOptions<Item, Result>): 
         one.resolve(results[index] as Result)
       })
     } catch (error) {
-      // One bad row must not fail its neighbours: redo them one by one, unless the server itself is away.
+      // One bad row must not fail its neighbours: redo each alone, unless the server itself is away.
       if (batch.length === 1 || isOutage(error)) for (const one of batch) one.reject(error)
-      else for (const one of batch) await settle([one])
+      else await Promise.all(batch.map((one) => settle([one])))
     }
   }
 

@@ -46,6 +46,8 @@ export function createRedisCache({
     name: 'redis set',
     span,
     maxItems: 512,
+    // Whoever comes while Redis is slow is told that it is away, which a login survives; being shed here it would not.
+    maxWaiting: Number.POSITIVE_INFINITY,
     isOutage: (error) => !(error instanceof CacheUnavailable && isAnswer(error.cause)),
     async run(items) {
       const [first] = items
