@@ -53,6 +53,13 @@ export function createLogin(parts: LoginParts): Login {
       const result = await store.signIn(request)
       const { unionid, unionName, platform, appid, openid, newUserId, sid } = request
       if (typeof result === 'object') {
+        // Here, since it is committed: whatever else refuses this login, these sessions have ended.
+        const { displaced, user_id: userId } = result
+        if (displaced)
+          onEnded(
+            displaced.map((session) => ({ ...session, userId, appid })),
+            'limit',
+          )
         if (result.status_index !== null) return result
         if (result.status === 'suspended') throw new GatewayError('A0202')
         if (result.status === 'erased') throw new GatewayError('A0203')
@@ -130,13 +137,6 @@ export function createLogin(parts: LoginParts): Login {
       counted,
     ])
     if (signed.ended_at) throw new GatewayError('A0223', { note: 'this code was used, and its session has ended' })
-    if (signed.displaced) {
-      const { user_id: userId, displaced } = signed
-      onEnded(
-        displaced.map((session) => ({ ...session, userId, appid: app.appid })),
-        'limit',
-      )
-    }
     return sessions.reply(
       {
         userId: signed.user_id,

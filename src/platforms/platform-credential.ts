@@ -12,8 +12,9 @@ import type { TimeBudget } from './time-budget.ts'
 
 export type PlatformCredentials = {
   /**
-   * Calls with the app's credential, within the time there is, where it is limited. If the platform refuses that very credential, it is dropped where
-   * it is still the one that is kept, and the call is made once more with another. Throws what `call` or the renewal throws.
+   * Calls with the app's credential, within the time there is, where it is limited. If the platform refuses that very credential,
+   * it is dropped where it is still the one that is kept, and the call is made once more with another. Throws what `call` or the
+   * renewal throws.
    */
   use<T>(app: AppConfig, call: (credential: string) => Promise<T>, time?: TimeBudget): Promise<T>
 }

@@ -87,6 +87,29 @@ describe.runIf(inject('stores') === 'real')('Redis', () => {
     expect(cache.available()).toBe(true)
   })
 
+  test('a frozen server sheds nobody, however many wait: all are told that the cache is away', async () => {
+    server.freeze()
+    const waiting = Promise.allSettled(Array.from({ length: 6000 }, (_, index) => cache.set(`k${index}`, 'v', 1000)))
+    const reasons = (await waiting).map((one) => one.status === 'rejected' && one.reason instanceof CacheUnavailable)
+    expect(new Set(reasons)).toEqual(new Set([true]))
+    server.thaw()
+    await back()
+  })
+
+  test('a full server refuses writes and goes on with reads, and takes writes again when there is room', async () => {
+    await cache.set('kept', 'v', 60_000)
+    await cache.redis.call('CONFIG', 'SET', 'maxmemory', '1')
+    const writes = await Promise.allSettled(
+      Array.from({ length: 100 }, (_, index) => cache.set(`k${index}`, 'v', 1000)),
+    )
+    expect(new Set(writes.map((one) => one.status === 'rejected' && one.reason instanceof CacheUnavailable))).toEqual(
+      new Set([true]),
+    )
+    expect(await cache.get('kept')).toBe('v')
+    await cache.redis.call('CONFIG', 'SET', 'maxmemory', '0')
+    expect(await cache.setIfAbsent('claimed', 'v', 60_000)).toBe(true)
+  })
+
   test('a cache that is made while the server is down serves once it is there', async () => {
     await server.kill()
     const early = createRedisCache({ url: server.url, onError: () => undefined })
