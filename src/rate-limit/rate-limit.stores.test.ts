@@ -101,6 +101,23 @@ describe('rate limits', () => {
     expect((await login(gateway, { person: 'calm' })).body.code).toBe('00000')
   })
 
+  test('a session that a refused login pushed beyond the limit is announced like any that ended', async () => {
+    const one = await gateway.replica({ SESSION_LIMIT: '1', RATE_LIMIT_LOGIN_PER_ADDRESS: '100/60' })
+    const replies = await Promise.all(Array.from({ length: 6 }, () => login(one, { person: 'hurried' })))
+    expect(codesOf(replies)).toContain('A0501')
+    const userId = replies.find(({ body }) => body.code === '00000')?.body.data.user_id
+    const [row] = await one.stores.database.run<{ ended: number }>(
+      {
+        name: 'ended_by_limit',
+        text: `select count(*)::int as ended from sessions where user_id = $1 and end_reason = 'limit'`,
+      },
+      [userId],
+    )
+    const { values } = await one.metrics.sessionsEnded.get()
+    expect(row?.ended).toBeGreaterThan(0)
+    expect(values.find(({ labels }) => labels.reason === 'limit')?.value).toBe(row?.ended)
+  })
+
   test('refreshes are counted per address, apart from logins', async () => {
     const { body } = await login(gateway)
     const refresh = () => gateway.post('/api/refresh', { refresh_token: body.data.refresh_token }, from)
