@@ -26,7 +26,7 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: browser,
-          globalSetup: 'src/dev/playground/chromium.global-setup.ts',
+          globalSetup: 'src/dev/testing/chromium.global-setup.ts',
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },
@@ -37,7 +37,7 @@ export default defineConfig({
           name: 'real',
           include: suites,
           provide: { stores: 'real' },
-          globalSetup: 'src/dev/real-services.global-setup.ts',
+          globalSetup: 'src/dev/testing/real-services.global-setup.ts',
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

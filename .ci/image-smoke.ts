@@ -8,9 +8,9 @@ import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort } from '../src/dev/services.ts'
-import { startPostgres } from '../src/dev/services-postgres.ts'
-import { startRedis } from '../src/dev/services-redis.ts'
+import { startPostgres } from '../src/dev/services/postgres.ts'
+import { startRedis } from '../src/dev/services/redis.ts'
+import { freePort } from '../src/dev/services/service.ts'
 
 const [image = '', ...runCommand] = process.argv.slice(2)
 const [file = '', ...runArguments] = runCommand
@@ -48,7 +48,7 @@ try {
   // Like the migration Job: with the database alone, twice, because a retry must find nothing left to do.
   const onlyDatabase = ['--env', 'MIGRATION_DATABASE_URL_FILE=/run/secrets/gateway/database-url']
   for (const attempt of ['first', 'second']) {
-    const done = spawnSync(file, [...base, ...onlyDatabase, image, 'node', 'src/storage/migrate.main.ts'], {
+    const done = spawnSync(file, [...base, ...onlyDatabase, image, 'node', 'src/migrate.ts'], {
       encoding: 'utf8',
     })
     if (done.status !== 0)

@@ -1,7 +1,7 @@
 /** What a process tree has cost: CPU seconds and resident memory, read from the kernel. */
 
 import { readFileSync } from 'node:fs'
-import { childrenOf } from '../src/dev/services.ts'
+import { childrenOf } from '../src/dev/services/service.ts'
 
 // USER_HZ, the unit of the times in /proc/<pid>/stat (proc(5)): 100 on every Linux that Node runs on.
 const TICKS_PER_SECOND = 100

@@ -3,7 +3,7 @@ import { type Profile, sharesOf } from './profile-shares.ts'
 
 const frame = (functionName: string, url = '') => ({ functionName, url })
 
-/** root → src/login → node: crypto; root → node: sockets → undici; idle; collector below src/login. */
+/** root → src/server/login → node: crypto; root → node: sockets → undici; idle; collector below src/server/login. */
 const profile: Profile = {
   nodes: [
     { id: 1, callFrame: frame('(root)'), children: [2, 4, 6] },
@@ -22,7 +22,7 @@ const profile: Profile = {
 test('time belongs to the folder or package that asked for it, idle time to nobody, and only what lies in the window counts', () => {
   const { owners, busy } = sharesOf(profile, { fromUs: 1000, toUs: 1300 })
   expect(Object.fromEntries(owners.map(({ owner, share }) => [owner, share]))).toEqual({
-    'src/login': 0.3,
+    'src/server/login': 0.3,
     '@scope/parser': 0.3,
     '(garbage collector)': 0.3,
     'Node.js: HTTP, sockets, event loop': 0.1,

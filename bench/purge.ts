@@ -1,9 +1,9 @@
 /** What housekeeping costs those who log in and refresh meanwhile: the same load without and with it, in alternating rounds. */
 
-import { systemClock } from '../src/clock.ts'
-import { createHousekeeping } from '../src/housekeeping/housekeeping.ts'
-import { createHousekeepingStore } from '../src/housekeeping/store.ts'
-import { createPostgres } from '../src/storage/database.ts'
+import { systemClock } from '../src/server/clock.ts'
+import { createHousekeeping } from '../src/server/housekeeping/housekeeping.ts'
+import { createHousekeepingStore } from '../src/server/housekeeping/store.ts'
+import { createPostgres } from '../src/server/storage/database.ts'
 import type { Runner } from './runner.ts'
 import { measure, type Sample, type Scenario } from './scenarios.ts'
 import type { Site } from './site.ts'

@@ -4,7 +4,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLocalJWKSet, jwtVerify } from 'jose'
-import { freePort } from '../src/dev/services.ts'
+import { freePort } from '../src/dev/services/service.ts'
 import type { Contestant, Surroundings } from './contestants.ts'
 import type { Site } from './site.ts'
 

@@ -5,8 +5,8 @@
 
 import { totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
-import { createSealer } from '../src/crypto/seal.ts'
-import { createRefreshTokens } from '../src/sessions/refresh-token.ts'
+import { createSealer } from '../src/server/crypto/seal.ts'
+import { createRefreshTokens } from '../src/server/tokens/refresh-token.ts'
 import { encryptionKey, gateway } from './contestants.ts'
 import { failuresIn, type SavedRounds } from './figures.ts'
 import { addExpired, populate, TABLES } from './population.ts'

@@ -4,9 +4,9 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
-import { freePort } from '../src/dev/services.ts'
-import { startPostgres } from '../src/dev/services-postgres.ts'
-import { startRedis } from '../src/dev/services-redis.ts'
+import { startPostgres } from '../src/dev/services/postgres.ts'
+import { startRedis } from '../src/dev/services/redis.ts'
+import { freePort } from '../src/dev/services/service.ts'
 import { startGenerators } from './load.ts'
 
 export type Site = Awaited<ReturnType<typeof startSite>>

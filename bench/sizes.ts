@@ -1,12 +1,12 @@
 /** `node bench/sizes.ts [rows]`: what a user, a session, an audit event and a session_key weigh, measured on a real PostgreSQL and Redis. */
 import { randomBytes } from 'node:crypto'
-import { createSealer } from '../src/crypto/seal.ts'
-import { startPostgres } from '../src/dev/services-postgres.ts'
-import { startRedis } from '../src/dev/services-redis.ts'
-import { createRedisCache } from '../src/storage/cache.redis.ts'
-import { createPostgres } from '../src/storage/database.ts'
-import { migrate } from '../src/storage/migrate.ts'
-import { createVault } from '../src/vault/vault.ts'
+import { startPostgres } from '../src/dev/services/postgres.ts'
+import { startRedis } from '../src/dev/services/redis.ts'
+import { createSealer } from '../src/server/crypto/seal.ts'
+import { createVault } from '../src/server/session-key/vault.ts'
+import { createRedisCache } from '../src/server/storage/cache.redis.ts'
+import { createPostgres } from '../src/server/storage/database.ts'
+import { migrate } from '../src/server/storage/migrate.ts'
 
 const rows = Number(process.argv[2] ?? 1_000_000)
 const SESSION_KEYS = 100_000

@@ -1,7 +1,7 @@
 /** What checking a token costs a service: the verifier SDK, revocation included, beside bare `jwtVerify` of jose with the same key. */
 
 import { createLocalJWKSet, jwtVerify } from 'jose'
-import { createVerifier } from '../src/sdk/verifier.ts'
+import { createVerifier } from '../src/sdk/verifier/verifier.ts'
 import { median } from './figures.ts'
 import { table } from './report.ts'
 import type { Runner } from './runner.ts'

@@ -1,7 +1,7 @@
 /** Watches that the verifier SDK refuses ended sessions in time: its list's ttl and five seconds, outages of the gateway left out. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Verifier, VerifierError } from '../src/sdk/verifier.ts'
+import { type Verifier, VerifierError } from '../src/sdk/verifier/verifier.ts'
 import type { Fault } from './faults.ts'
 import type { Recorder } from './recorder.ts'
 import { STATUS_LIST_TTL_SECONDS } from './site.ts'

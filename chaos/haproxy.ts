@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { type Service, startService } from '../src/dev/services.ts'
+import { type Service, startService } from '../src/dev/services/service.ts'
 import type { Replica } from './site.ts'
 
 /** How long after a replica says that it is (not) ready HAProxy has noticed. */

@@ -1,6 +1,6 @@
 /** Every request of the load, judged at once: in time, a code the contract names with its status, and explained by what is broken. */
 
-import { type ErrorCode, errorCodes } from '../src/errors.ts'
+import { type ErrorCode, errorCodes } from '../src/server/errors.ts'
 import type { Fault, FaultTarget } from './faults.ts'
 import type { Replica } from './site.ts'
 

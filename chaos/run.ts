@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'pg'
-import { createVerifier } from '../src/sdk/verifier.ts'
+import { createVerifier } from '../src/sdk/verifier/verifier.ts'
 import { type Balancer, createBalancer } from './balancer.ts'
 import { createEndedWatch } from './ended.ts'
 import { createFaults, FAULT_KINDS, type Fault, type FaultKind } from './faults.ts'

@@ -6,9 +6,9 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePort, type Service, startService } from '../src/dev/services.ts'
-import { startPostgres } from '../src/dev/services-postgres.ts'
-import { startRedis } from '../src/dev/services-redis.ts'
+import { startPostgres } from '../src/dev/services/postgres.ts'
+import { startRedis } from '../src/dev/services/redis.ts'
+import { freePort, type Service, startService } from '../src/dev/services/service.ts'
 
 export const STATUS_LIST_TTL_SECONDS = 2
 export const REUSE_INTERVAL_SECONDS = 30
@@ -105,7 +105,7 @@ function gatewayEnvironment(stores: Record<'postgres' | 'redis' | 'wechat', Serv
 
 /** As `npm run migrate` does; answers what it printed. */
 export function runMigrations(root: string, environment: Record<string, string>): string {
-  const done = spawnSync(process.execPath, [join(root, 'src/storage/migrate.main.ts')], {
+  const done = spawnSync(process.execPath, [join(root, 'src/migrate.ts')], {
     env: environment,
     encoding: 'utf8',
   })
@@ -141,7 +141,7 @@ const startWechat = (delayMs: number): Promise<Service> =>
     name: 'the simulated WeChat',
     file: process.execPath,
     args: (port) => [
-      join(ROOT, 'src/dev/simulator.main.ts'),
+      join(ROOT, 'src/dev/simulator/main.ts'),
       ...['--port', String(port), '--app', `${APP.appid}:${APP.secret}`, '--delay-ms', String(delayMs)],
     ],
     stopSignal: 'SIGTERM',

@@ -1,8 +1,8 @@
 /** People who log in, refresh, look at their profile, get verified and log out, and who keep count of what they were promised. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Verifier, VerifierError } from '../src/sdk/verifier.ts'
-import type { TokenReply } from '../src/sessions/token-reply.ts'
+import { type Verifier, VerifierError } from '../src/sdk/verifier/verifier.ts'
+import type { TokenReply } from '../src/server/sessions/token-reply.ts'
 import type { Answer, Balancer, Call } from './balancer.ts'
 import type { Random } from './random.ts'
 import type { Recorder } from './recorder.ts'

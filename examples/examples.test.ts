@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import type { Service } from '../src/dev/services.ts'
+import type { Service } from '../src/dev/services/service.ts'
 import {
   buildSdk,
   type Gateway,

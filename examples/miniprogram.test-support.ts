@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createFakeWx } from '../src/dev/fake-wx.ts'
+import { createFakeWx } from '../src/dev/testing/fake-wx.ts'
 
 export const sample = fileURLToPath(new URL('miniprogram', import.meta.url))
 

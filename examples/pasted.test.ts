@@ -7,12 +7,12 @@ import { runInNewContext } from 'node:vm'
 import { decodeJwt } from 'jose'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createFakeWx } from '../src/dev/fake-wx.ts'
-import { freePort, type Service } from '../src/dev/services.ts'
-import { startPostgres } from '../src/dev/services-postgres.ts'
-import { startRedis } from '../src/dev/services-redis.ts'
-import { createWechatSimulator } from '../src/dev/wechat-simulator.ts'
-import { type Listener, listen } from '../src/listeners.ts'
+import { startPostgres } from '../src/dev/services/postgres.ts'
+import { startRedis } from '../src/dev/services/redis.ts'
+import { freePort, type Service } from '../src/dev/services/service.ts'
+import { createWechatSimulator } from '../src/dev/simulator/wechat.ts'
+import { createFakeWx } from '../src/dev/testing/fake-wx.ts'
+import { type Listener, listen } from '../src/server/serve/listeners.ts'
 import {
   cloneProject,
   codeOf,

@@ -5,7 +5,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePort, type Service, startService } from '../src/dev/services.ts'
+import { freePort, type Service, startService } from '../src/dev/services/service.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const example = (path: string) => join(root, 'examples', path)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Manifest, plainFiles, root } from './render.ts'
 
-// The names and labels that src/observability/metrics.ts registers, and the defaults of prom-client that we use.
+// The names and labels that src/server/observability/metrics.ts registers, and the defaults of prom-client that we use.
 const metrics: Record<string, string[]> = {
   gateway_http_requests_total: ['listener', 'route', 'method', 'status'],
   gateway_http_request_duration_seconds: ['listener', 'route'],

@@ -1,6 +1,6 @@
 /** What every set of manifests must keep to, whichever overlay or component it comes from; each policy returns its findings. */
 import { posix } from 'node:path'
-import { environmentSchema } from '../src/config-environment.ts'
+import { environmentSchema } from '../src/server/config/environment.ts'
 import type { Manifest } from './render.ts'
 
 /** Made by hand or by the external-secrets component (docs/deploy.md), never in a file of this repository. */

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /** `auth-gateway`, the operator's command line: finds the command, prints what it says, ends with 0, 1 (a problem) or 2 (usage, configuration). */
 import { parseArgs } from 'node:util'
-import { type Command, type Input, UsageError } from './cli/command.ts'
-import { doctor } from './cli/doctor.ts'
-import { keysList, keysRetire, keysRotate, resealCommand } from './cli/keys.ts'
-import { tokenInspect } from './cli/token.ts'
-import { ConfigError } from './config.ts'
+import { type Command, type Input, UsageError } from './server/cli/command.ts'
+import { doctor } from './server/cli/doctor.ts'
+import { keysList, keysRetire, keysRotate, resealCommand } from './server/cli/keys.ts'
+import { tokenInspect } from './server/cli/token.ts'
+import { ConfigError } from './server/config/config.ts'
 
 const commands: readonly Command[] = [doctor, keysList, keysRotate, keysRetire, resealCommand, tokenInspect]
 

@@ -1,5 +1,5 @@
 /** A cache that can be told to be down, for development: what Redis going away does to the gateway, without a Redis. */
-import { type Cache, CacheUnavailable } from '../storage/cache.ts'
+import { type Cache, CacheUnavailable } from '../server/storage/cache.ts'
 
 export type SwitchableCache = Cache & { isDown(): boolean; setDown(down: boolean): void }
 

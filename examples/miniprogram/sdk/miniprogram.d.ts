@@ -1,10 +1,10 @@
 /** The mini-program SDK: silent login, one renewal in flight, requests that survive an expired token, and nothing for pages to think about. */
-import { type MiniProgramApi } from './miniprogram-adapters.ts';
-import { type User } from './miniprogram-session.ts';
+import { type MiniProgramApi } from './adapters.ts';
+import { type User } from './session.ts';
 import type { LoginRequest, Profile } from './wire.ts';
-export type { MiniProgramApi } from './miniprogram-adapters.ts';
-export { AuthError, type AuthErrorCode } from './miniprogram-error.ts';
-export type { User } from './miniprogram-session.ts';
+export type { MiniProgramApi } from './adapters.ts';
+export { AuthError, type AuthErrorCode } from './error.ts';
+export type { User } from './session.ts';
 export type * from './wire.ts';
 export type Clock = {
     now(): number;

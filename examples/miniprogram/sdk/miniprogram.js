@@ -1,4 +1,4 @@
-/* Mini-program SDK of the auth gateway. MIT. Built from src/sdk/miniprogram.ts; do not edit. */
+/* Mini-program SDK of the auth gateway. MIT. Built from src/sdk/miniprogram/miniprogram.ts; do not edit. */
 var __defProp = Object.defineProperty;
 var __getOwnPropDesc = Object.getOwnPropertyDescriptor;
 var __getOwnPropNames = Object.getOwnPropertyNames;
@@ -17,7 +17,7 @@ var __copyProps = (to, from, except, desc) => {
 };
 var __toCommonJS = (mod) => __copyProps(__defProp({}, "__esModule", { value: true }), mod);
 
-// src/sdk/miniprogram.ts
+// src/sdk/miniprogram/miniprogram.ts
 var miniprogram_exports = {};
 __export(miniprogram_exports, {
   AuthError: () => AuthError,
@@ -25,7 +25,7 @@ __export(miniprogram_exports, {
 });
 module.exports = __toCommonJS(miniprogram_exports);
 
-// src/sdk/miniprogram-error.ts
+// src/sdk/miniprogram/error.ts
 var AuthError = class extends Error {
   constructor(code, msg, details = {}) {
     super(`${code} ${msg}`);
@@ -34,7 +34,7 @@ var AuthError = class extends Error {
 };
 var restate = (error, details) => new AuthError(error.code, error.msg, Object.assign({}, error, details));
 
-// src/sdk/miniprogram-adapters.ts
+// src/sdk/miniprogram/adapters.ts
 function detect() {
   for (const global of [() => qq, () => tt, () => my, () => swan, () => ks, () => wx]) {
     const found = attempt(global);
@@ -103,7 +103,7 @@ function adapt(given) {
   };
 }
 
-// src/sdk/miniprogram-fuse.ts
+// src/sdk/miniprogram/fuse.ts
 var LIMIT = 4;
 var WINDOW_MS = 3e4;
 var PAUSE_MS = 1e4;
@@ -140,7 +140,7 @@ function createFuse(now) {
   };
 }
 
-// src/sdk/miniprogram-http.ts
+// src/sdk/miniprogram/http.ts
 var MAX_WAIT_SECONDS = 5;
 var originOf = (url) => (/^https?:\/\/[^/?#\\\s@]+(?=[/?#]|$)/i.exec(url) || [""])[0].toLowerCase();
 function createTarget(baseURL, audiences) {
@@ -203,7 +203,7 @@ Content-Type: ${type}\r
   return { type: `multipart/form-data; boundary=${boundary}`, body: body.buffer };
 }
 
-// src/sdk/miniprogram-session.ts
+// src/sdk/miniprogram/session.ts
 var MARGIN_MS = 6e4;
 var userOf = ({ user_id, nickname, is_new_user }) => ({ user_id, nickname, is_new_user });
 function createSession(parts) {
@@ -269,7 +269,7 @@ function createSession(parts) {
   };
 }
 
-// src/sdk/miniprogram.ts
+// src/sdk/miniprogram/miniprogram.ts
 var TRIES = 3;
 var systemClock = { now: Date.now, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) };
 var ignore = () => void 0;

@@ -2,7 +2,7 @@
  * What happens behind the phone's back: the gateway's calls to WeChat and the verifier's to the gateway, remembered for
  * the playground's timeline without their secrets.
  */
-import type { Send } from '../../platforms/fetch-json.ts'
+import type { Send } from '../../server/platforms/fetch-json.ts'
 
 export type JournalEntry = {
   sequence: number

@@ -2,7 +2,7 @@
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { calls, phoneFails, phoneSays, ready, screenshot, startPlayground, type Visit } from './browser.fixture.ts'
+import { calls, phoneFails, phoneSays, ready, screenshot, startPlayground, type Visit } from '../testing/browser.ts'
 
 let playground: Awaited<ReturnType<typeof startPlayground>>
 const visits: Visit[] = []

@@ -1,10 +1,10 @@
 /** The playground's server: what it hands to the gateway, what it refuses, and what it keeps to itself. */
 import { Hono } from 'hono'
 import { expect, test } from 'vitest'
-import { systemClock } from '../../clock.ts'
-import { createMemoryCache } from '../../storage/cache.memory.ts'
+import { systemClock } from '../../server/clock.ts'
+import { createMemoryCache } from '../../server/storage/cache.memory.ts'
+import { createWechatSimulator } from '../simulator/wechat.ts'
 import { createSwitchableCache } from '../switchable-cache.ts'
-import { createWechatSimulator } from '../wechat-simulator.ts'
 import { createJournal } from './journal.ts'
 import { createPlayground } from './playground.ts'
 

@@ -6,10 +6,10 @@ import { readFile } from 'node:fs/promises'
 import { Hono } from 'hono'
 import { csrf } from 'hono/csrf'
 import { z } from 'zod'
-import { type AccessTokenClaims, createVerifier, type Verifier, VerifierError } from '../../sdk/verifier.ts'
-import { honoAuth } from '../../sdk/verifier-middleware.ts'
-import { bundleMiniprogramSdk } from '../build-miniprogram.ts'
+import { honoAuth } from '../../sdk/verifier/middleware.ts'
+import { type AccessTokenClaims, createVerifier, type Verifier, VerifierError } from '../../sdk/verifier/verifier.ts'
 import type { SwitchableCache } from '../switchable-cache.ts'
+import { bundleMiniprogramSdk } from '../tools/build-miniprogram.ts'
 import type { Journal } from './journal.ts'
 
 type Served = { fetch(request: Request, env: object): Response | Promise<Response> }

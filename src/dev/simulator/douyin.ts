@@ -1,0 +1,25 @@
+/** Douyin's code2Session, version 2: JSON in, err_no always there, absent values are empty texts. */
+import { type CreateSisterPage, redeem } from './other-platforms.ts'
+
+const ERRORS = { appid: '40015', secret: '40017', code: '40018' }
+const TIPS: Record<string, string> = { 40015: 'bad appid', 40017: 'bad secret', 40018: 'bad code' }
+
+export const simulatedDouyin: CreateSisterPage = (world) => {
+  const empty = { session_key: '', openid: '', anonymous_openid: '', unionid: '', dopenid: '' }
+  const refusal = (code: string) => ({ err_no: Number(code), err_tips: TIPS[code] ?? 'error', data: empty })
+  return {
+    platform: 'douyin',
+    refusal,
+    subjectOf: ({ openid }) => openid,
+    sessionKeyOf: ({ sessionKey }) => sessionKey,
+    routes: {
+      'POST /api/apps/v2/jscode2session': ({ json: { appid, secret, code } }) => {
+        if (!appid || !secret || !code) return refusal('40014')
+        const member = redeem(world, { appid, secret, code })
+        if (typeof member === 'string') return refusal(ERRORS[member])
+        const { openid, sessionKey, unionid = '' } = member
+        return { err_no: 0, err_tips: 'success', data: { ...empty, openid, session_key: sessionKey, unionid } }
+      },
+    },
+  }
+}

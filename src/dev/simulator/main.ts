@@ -1,0 +1,164 @@
+/** The simulator of WeChat, or of a sister platform, as a process of its own, for the integration tests of other teams: `npm run simulator`. */
+import { randomUUID } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { parseArgs } from 'node:util'
+import { serve } from '@hono/node-server'
+import { type SisterName, sisterNames } from '../../server/config/config.ts'
+import { simulateSister } from './simulate.ts'
+import { createWechatSimulator, type SimulatedApp } from './wechat.ts'
+
+const HELP = `A simulated WeChat: its server API, and under /simulator a mini-program client to drive it.
+
+  --port <n>                           8081; 0 takes a free one
+  --host <address>                     127.0.0.1
+  --app <appid:secret[:open platform]> repeatable; apps of one Open Platform account share unionids
+  --delay-ms <n>                       how long every answer takes; 0
+  --platform <name>                    a sister instead of WeChat: ${sisterNames.join(', ')};
+                                       its login codes are dev:alice:1, dev:alice:2, ...
+  --help
+
+Login codes: POST /simulator/login {"person":"alice"}, or dev:alice:1, dev:alice:2, ... which need no request at all.
+Phone codes: POST /simulator/phone-code, or dev-phone:alice:1. Every code is single use.
+Also POST /simulator/user-info, /simulator/phone-data, /simulator/faults; DELETE /simulator/faults, /simulator/stats;
+GET /simulator/stats.
+`
+
+const DEFAULT_APP: SimulatedApp = {
+  appid: 'wx5151515151515151',
+  secret: 'not-a-secret-of-anything-real-00',
+  openPlatform: 'simulated',
+}
+
+function main(): void {
+  const options = readOptions()
+  if (process.env.NODE_ENV === 'production') {
+    refuse('the simulator accepts anybody as anybody: it does not run with NODE_ENV=production\n')
+  } else if (typeof options === 'string') refuse(`${options}\n\n${HELP}`)
+  else if (options.help) process.stdout.write(HELP)
+  else start(options)
+}
+
+function start({
+  host,
+  port,
+  apps,
+  delayMs,
+  platform,
+}: {
+  host: string
+  port: number
+  apps: SimulatedApp[]
+  delayMs: number
+  platform: SisterName | undefined
+}): void {
+  const sister = platform && simulateSister(platform, apps, delayMs)
+  const fetch = sister ? sister.simulator.fetch : createWechatSimulator({ apps, delayMs }).app.fetch
+  const server = serve({ fetch, hostname: host, port }, (address) => {
+    if (sister) announceSister(address, sister.simulator.platform, sister.apps)
+    else announce(address, apps)
+  })
+  server.on('error', (error) => {
+    process.stderr.write(`cannot listen on ${host}:${port}: ${error.message}\n`)
+    process.exitCode = 1
+  })
+  const stop = () => {
+    server.close()
+    if ('closeAllConnections' in server) server.closeAllConnections()
+  }
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+}
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        port: { type: 'string', default: '8081' },
+        host: { type: 'string', default: '127.0.0.1' },
+        app: { type: 'string', multiple: true, default: [] },
+        'delay-ms': { type: 'string', default: '0' },
+        platform: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    const apps = values.app.map(readApp)
+    if (new Set(apps.map(({ appid }) => appid)).size < apps.length) throw new Error('--app: an appid is given twice')
+    return {
+      help: values.help,
+      host: values.host,
+      port: wholeNumber('--port', values.port, 65_535),
+      delayMs: wholeNumber('--delay-ms', values['delay-ms'], 3_600_000),
+      platform: values.platform === undefined ? undefined : readPlatform(values.platform),
+      apps: apps.length > 0 ? apps : [DEFAULT_APP],
+    }
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+function readApp(text: string): SimulatedApp {
+  const [appid, secret, openPlatform, ...rest] = text.split(':')
+  if (!appid || !secret || openPlatform === '' || rest.length > 0) {
+    throw new Error('--app is written appid:secret or appid:secret:open-platform')
+  }
+  return { appid, secret, openPlatform }
+}
+
+function readPlatform(text: string): SisterName {
+  const platform = sisterNames.find((name) => name === text)
+  if (!platform) throw new Error(`--platform is one of ${sisterNames.join(', ')}`)
+  return platform
+}
+
+function wholeNumber(name: string, text: string, max: number): number {
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || value > max) throw new Error(`${name} is a whole number up to ${max}`)
+  return value
+}
+
+const baseOf = ({ address, port, family }: AddressInfo): string =>
+  `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+
+/** What the gateway needs in its environment, and a code to begin with. */
+function announceSister(address: AddressInfo, platform: SisterName, apps: readonly Record<string, string>[]): void {
+  const base = baseOf(address)
+  process.stdout.write(
+    [
+      `simulated ${platform}   ${base}`,
+      '',
+      `PLATFORM_API_BASES='${JSON.stringify({ [platform]: base })}'`,
+      `APPS='${JSON.stringify(apps)}'`,
+      '',
+      `login code: dev:alice:${randomUUID().slice(0, 8)}`,
+      '',
+    ].join('\n'),
+  )
+}
+
+function announce(address: AddressInfo, apps: readonly SimulatedApp[]): void {
+  const base = baseOf(address)
+  const [first] = apps
+  const query = `appid=${first?.appid}&secret=${first?.secret}&grant_type=authorization_code`
+  // A nonce nobody used before, so that the printed command works after every start.
+  const code = `dev:alice:${randomUUID().slice(0, 8)}`
+  process.stdout.write(
+    [
+      `simulated WeChat   ${base}   (set WECHAT_API_BASE to this)`,
+      `its clients        ${base}/simulator/   (--help lists what they do)`,
+      ...apps.map(
+        ({ appid, openPlatform }) => `app                ${appid}   ${openPlatform ?? 'no Open Platform account'}`,
+      ),
+      '',
+      `curl '${base}/sns/jscode2session?${query}&js_code=${code}'`,
+      `curl ${base}/simulator/login -d '{"person":"alice"}'`,
+      '',
+    ].join('\n'),
+  )
+}
+
+function refuse(reason: string): void {
+  process.stderr.write(reason)
+  process.exitCode = 2
+}
+
+main()

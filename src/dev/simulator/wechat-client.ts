@@ -1,0 +1,35 @@
+/** A mini program as the simulator plays it: its codes, its signed data, and the weather it is in. */
+import type { Credentials } from './wechat-credentials.ts'
+import type { createOpenData } from './wechat-open-data.ts'
+import type { People } from './wechat-people.ts'
+import type { createTraffic } from './wechat-traffic.ts'
+
+export type SimulatorClientParts = {
+  people: People
+  credentials: Pick<Credentials, 'revoke'>
+  openData: ReturnType<typeof createOpenData>
+  weather: Omit<ReturnType<typeof createTraffic>, 'pass'>
+}
+
+export type SimulatorClient = ReturnType<typeof createSimulatorClient>
+
+export function createSimulatorClient({ people, credentials, openData, weather }: SimulatorClientParts) {
+  return {
+    /** wx.login: a code good for one exchange within five minutes. `unionid: false` hides it from this exchange. */
+    login: (appid: string, person: string, options: { unionid?: boolean | undefined } = {}): string =>
+      people.mintLogin(appid, person, options.unionid ?? true),
+    /** The phone button: a code for getPhoneNumber. A number abroad is written `+852 91234567`. */
+    phoneCode: (appid: string, person: string, phone?: string): string => people.mintPhone(appid, person, phone),
+    /** wx.getUserInfo, signed and encrypted under the person's current session_key. */
+    userInfo: openData.userInfo,
+    /** The phone button's older `encryptedData` and `iv`. */
+    phoneData: openData.phoneData,
+    openidOf: (appid: string, person: string): string => people.member(appid, person).openid,
+    unionidOf: (appid: string, person: string): string | undefined => people.member(appid, person).unionid,
+    sessionKeyOf: (appid: string, person: string): string => people.member(appid, person).sessionKey,
+    /** Ends a platform credential before its time: 40001 from here on. */
+    revokeCredential: credentials.revoke,
+    ...weather,
+    stats: () => ({ ...weather.stats(), remembered: people.remembered() }),
+  }
+}

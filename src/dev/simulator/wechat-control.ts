@@ -1,0 +1,69 @@
+/** The simulator's own HTTP face, for programs that cannot call its functions: be a client, order a fault, read the counts. */
+import { Hono } from 'hono'
+import { z } from 'zod'
+import type { SimulatorClient } from './wechat-client.ts'
+import { faultSchema } from './wechat-traffic.ts'
+
+type Parts = SimulatorClient & { apps: readonly { appid: string }[] }
+
+export function controlRoutes(parts: Parts) {
+  const routes = new Hono()
+  const [first] = parts.apps
+  const appid = z
+    .string()
+    .refine((id) => parts.apps.some((app) => app.appid === id), 'no such app')
+    .default(first?.appid ?? '')
+  const who = { appid, person: z.string().min(1).max(200) }
+  const openData = {
+    ...who,
+    watermark: z.strictObject({ appid: z.string().optional(), timestamp: z.int().optional() }).optional(),
+  }
+  const text = z.string().optional()
+  const profile = z.strictObject({
+    nickName: text,
+    gender: z.int().optional(),
+    language: text,
+    city: text,
+    province: text,
+    country: text,
+    avatarUrl: text,
+  })
+
+  function post<T extends z.ZodType>(path: string, schema: T, act: (body: z.infer<T>) => object) {
+    routes.post(path, async (c) => {
+      const body: unknown = await c.req.json().catch(() => undefined)
+      const parsed = schema.safeParse(body)
+      return parsed.success ? c.json(act(parsed.data)) : c.json({ error: z.prettifyError(parsed.error) }, 400)
+    })
+  }
+
+  post('/login', z.strictObject({ ...who, unionid: z.boolean().optional() }), ({ appid, person, unionid }) => ({
+    code: parts.login(appid, person, { unionid }),
+  }))
+  post('/phone-code', z.strictObject({ ...who, phone: text }), ({ appid, person, phone }) => ({
+    code: parts.phoneCode(appid, person, phone),
+  }))
+  post(
+    '/user-info',
+    z.strictObject({ ...openData, profile: profile.optional(), unionid: z.boolean().optional() }),
+    ({ appid, person, ...options }) => parts.userInfo(appid, person, options),
+  )
+  post('/phone-data', z.strictObject({ ...openData, phone: text }), ({ appid, person, ...options }) =>
+    parts.phoneData(appid, person, options),
+  )
+  post('/faults', faultSchema, (fault) => {
+    parts.fail(fault)
+    return { ordered: fault }
+  })
+  routes.delete('/faults', (c) => {
+    parts.clearFaults()
+    return c.body(null, 204)
+  })
+  routes.get('/stats', (c) => c.json(parts.stats()))
+  routes.delete('/stats', (c) => {
+    parts.resetStats()
+    return c.body(null, 204)
+  })
+  routes.all('/*', (c) => c.json({ error: 'the simulator has no such path' }, 404))
+  return routes
+}

@@ -1,0 +1,99 @@
+/** What every cache promises, with races, as a suite that runs on each way to keep one. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Cache } from '../../server/storage/cache.ts'
+
+/** Two replicas' views of the same cache. */
+export type CachePair = { one: Cache; other: Cache; close(): Promise<void> }
+
+export function describeCache(name: string, open: () => Promise<CachePair>): void {
+  describe(name, () => {
+    let pair: CachePair
+    let one: Cache
+    let other: Cache
+    beforeAll(async () => {
+      pair = await open()
+      one = pair.one
+      other = pair.other
+    })
+    afterAll(() => pair?.close())
+
+    /** The same step many times at once, from two replicas. */
+    const race = <T>(step: (cache: Cache, index: number) => Promise<T>) =>
+      Promise.all(Array.from({ length: 100 }, (_, index) => step(index % 2 ? one : other, index)))
+    const winners = (results: boolean[]) => results.filter(Boolean).length
+
+    test('what is set is there for every replica, byte for byte, and replaced by the next', async () => {
+      for (const value of ['', 'text', '中文 😀', 'a\0b', 'x'.repeat(100_000)]) {
+        await one.set('plain', value, 60_000)
+        expect(await other.get('plain')).toBe(value)
+      }
+      expect(await one.get('nothing')).toBeUndefined()
+    })
+
+    test('of parallel setIfAbsent on one key exactly one wins, and its value stays', async () => {
+      const results = await race((cache, index) => cache.setIfAbsent('absent', String(index), 60_000))
+      expect(winners(results)).toBe(1)
+      expect(await one.get('absent')).toBe(String(results.indexOf(true)))
+    })
+
+    test('of parallel replace of one value exactly one wins', async () => {
+      await one.set('swap', 'old', 60_000)
+      const results = await race((cache, index) => cache.replace('swap', 'old', `new ${index}`, 60_000))
+      expect(winners(results)).toBe(1)
+      expect(await other.get('swap')).toBe(`new ${results.indexOf(true)}`)
+      expect(await one.replace('not there', '', 'x', 60_000)).toBe(false)
+      expect(await one.get('not there')).toBeUndefined()
+    })
+
+    test('of parallel deleteIf of one value exactly one wins, and another value is left alone', async () => {
+      await one.set('take', 'mine', 60_000)
+      expect(await one.deleteIf('take', 'theirs')).toBe(false)
+      expect(await one.get('take')).toBe('mine')
+      expect(winners(await race((cache) => cache.deleteIf('take', 'mine')))).toBe(1)
+      expect(await one.get('take')).toBeUndefined()
+    })
+
+    test('delete takes a key away, and one that is not there is no error', async () => {
+      await one.set('gone', 'x', 60_000)
+      await other.delete('gone')
+      await other.delete('gone')
+      expect(await one.get('gone')).toBeUndefined()
+    })
+
+    test('parallel increments give every number once', async () => {
+      const counts = await race((cache) => cache.increment('count', 60_000))
+      expect(counts.sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1))
+    })
+
+    test('a value ends with its lifetime, for every way to ask', async () => {
+      await Promise.all([one.set('short', 'x', 40), one.setIfAbsent('claim', 'x', 40), one.increment('window', 40)])
+      await one.set('moved', 'a', 60_000)
+      await one.replace('moved', 'a', 'b', 40)
+      await sleep(80)
+      expect(await Promise.all(['short', 'moved'].map((key) => other.get(key)))).toEqual([undefined, undefined])
+      expect(await one.setIfAbsent('claim', 'y', 60_000)).toBe(true)
+      expect(await one.replace('short', 'x', 'y', 60_000)).toBe(false)
+      expect(await one.increment('window', 60_000)).toBe(1)
+    })
+
+    test('the lifetime of a count starts with the first and is not renewed by those that follow', async () => {
+      await one.increment('fixed', 120)
+      await sleep(70)
+      expect(await one.increment('fixed', 120)).toBe(2)
+      await sleep(70)
+      expect(await one.increment('fixed', 120)).toBe(1)
+    })
+
+    test('a fraction of a millisecond is still a lifetime', async () => {
+      await one.set('blink', 'x', 0.2)
+      await sleep(10)
+      expect(await one.get('blink')).toBeUndefined()
+    })
+
+    test('a stream takes entries', async () => {
+      await one.append('stream', { kind: 'a', at: '1' }, 60_000)
+      await other.append('stream', { kind: 'b' }, 60_000)
+    })
+  })
+}

@@ -1,0 +1,103 @@
+/** Bodies and requests as they come over a real connection: chunked, endless, broken off, or no HTTP at all. */
+import { connect } from 'node:net'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Listener, listen } from '../../server/serve/listeners.ts'
+import { ADMIN_SECRET, forEachRoute, pathOf, type Target, takesJson } from './malformed.ts'
+import { startTestGateway, type TestGateway } from './test-gateway.ts'
+
+let gateway: TestGateway
+let token: string
+let listeners: Record<'public' | 'internal', Listener>
+beforeAll(async () => {
+  gateway = await startTestGateway({ environment: { ADMIN_TOKENS: `all:admin+introspect+open-data:${ADMIN_SECRET}` } })
+  token = (await gateway.login('victim')).body.data.token
+  const anywhere = { host: '127.0.0.1', port: 0 }
+  const [open, internal] = await Promise.all([
+    listen(gateway.publicApp, anywhere),
+    listen(gateway.internalApp, anywhere),
+  ])
+  listeners = { public: open, internal }
+})
+afterAll(async () => {
+  await Promise.all(Object.values(listeners).map((listener) => listener.close(100)))
+  await gateway.close()
+})
+
+/** Writes bytes as they stand and answers all that came back. */
+async function exchange(base: string, parts: (string | Buffer)[]): Promise<string> {
+  const { hostname, port } = new URL(base)
+  return await new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => {
+      for (const part of parts) socket.write(part)
+    })
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += chunk
+      if (/\r\n\r\n[\s\S]*\}(\r\n0\r\n\r\n)?$/.test(text)) socket.destroy()
+    })
+    socket.on('error', reject)
+    socket.on('close', () => resolve(text))
+  })
+}
+const head = (target: Target, ...lines: string[]) =>
+  [
+    `${target.method.toUpperCase()} ${pathOf(target)} HTTP/1.1`,
+    'Host: x',
+    'Content-Type: application/json',
+    ...(target.access === 'public' ? [] : [`Authorization: Bearer ${target.access === 'user' ? token : ADMIN_SECRET}`]),
+    ...lines,
+    '',
+    '',
+  ].join('\r\n')
+const chunk = (text: string) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`
+const CHUNKED = 'Transfer-Encoding: chunked'
+
+test.each<[string, string[], RegExp]>([
+  ['of wrong type', [chunk('[1,'), chunk('2]'), '0\r\n\r\n'], /^HTTP\/1.1 400 [\s\S]*"A0400"/],
+  ['that is not JSON', [chunk('{"co'), '0\r\n\r\n'], /^HTTP\/1.1 400 [\s\S]*"A0427"/],
+  ['that never ends', Array(40).fill(chunk('x'.repeat(16_384))), /^HTTP\/1.1 413 [\s\S]*"A0413"/],
+])('a chunked body %s is refused', async (_what, chunks, expected) => {
+  await forEachRoute(gateway, takesJson, async (target) => {
+    expect(await exchange(listeners[target.listener].url, [head(target, CHUNKED), ...chunks])).toMatch(expected)
+  })
+})
+
+test('a body that is declared too large is refused before it is sent', async () => {
+  await forEachRoute(gateway, takesJson, async (target) => {
+    const answer = await exchange(listeners[target.listener].url, [head(target, 'Content-Length: 1000000')])
+    expect(answer).toMatch(/^HTTP\/1.1 413 [\s\S]*"A0413"/)
+  })
+})
+
+test('broken HTTP is refused and takes nobody down', async () => {
+  for (const text of [
+    'GARBAGE\r\n\r\n',
+    'POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n',
+    `GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`,
+    'POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+  ])
+    expect(await exchange(listeners.public.url, [text])).toMatch(/^HTTP\/1.1 4\d\d /)
+  expect((await fetch(`${listeners.internal.url}/livez`)).status).toBe(200)
+})
+
+test('a health check by HTTP/1.0, which names no host, is answered', async () => {
+  expect(await exchange(listeners.internal.url, ['GET /livez HTTP/1.0\r\n\r\n'])).toMatch(/^HTTP\/1.1 200 /)
+})
+
+test('a client that goes away in the middle of its body is no defect of ours', async () => {
+  const mark = gateway.logs().length
+  await forEachRoute(gateway, takesJson, async (target) => {
+    const { hostname, port } = new URL(listeners[target.listener].url)
+    const socket = connect(Number(port), hostname)
+    socket.on('error', () => undefined)
+    await new Promise<void>((resolve) =>
+      socket.write(`${head(target, 'Content-Length: 100')}{"code":`, () => resolve()),
+    )
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    socket.destroy()
+  })
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const logged = gateway.logs().slice(mark)
+  expect(logged).toContain('the body broke off')
+  expect(logged).not.toContain('"level":50')
+})

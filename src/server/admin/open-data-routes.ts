@@ -1,0 +1,69 @@
+/** The session_key's uses on the internal listener: services open data, operators check and reset. */
+import { z } from 'zod'
+import type { ErrorCode } from '../errors.ts'
+import { replyHeader } from '../http/context.ts'
+import { type Route, route } from '../http/route.ts'
+import { encryptedSchema } from '../session-key/open-data.ts'
+import type { OpenData } from './open-data.ts'
+import { operatorOrigin } from './user-routes.ts'
+
+const appid = z.string().min(1).max(64)
+const params = z.object({ id: z.guid() })
+const common = ['A0230', 'A0312', 'A0404', 'A0400', 'A0427', 'A0413', 'A0415', 'A0202', 'A0240', 'B0320'] as const
+const withPlatform = [...common, 'C0401', 'C0001', 'C0200'] as const satisfies ErrorCode[]
+
+export function openDataRoutes({ openData }: { openData: OpenData }): Route[] {
+  return [
+    route(
+      {
+        method: 'post',
+        path: '/internal/open-data',
+        tag: 'Services',
+        summary: "Open a user's encryptedData with the kept session_key; answers the plaintext, watermark included.",
+        access: 'open-data',
+        body: z.strictObject({ user_id: z.guid(), appid, ...encryptedSchema }),
+        reply: z.record(z.string(), z.unknown()),
+        errors: [...common, 'A0340'],
+      },
+      async ({ body: { user_id: userId, appid, ...encrypted } }, c) => {
+        replyHeader(c, 'Cache-Control', 'no-store')
+        c.get('scope').userId = userId
+        return await openData.open({ userId, appid }, encrypted)
+      },
+    ),
+    route(
+      {
+        method: 'post',
+        path: '/admin/users/:id/session-key/check',
+        tag: 'Operators: users',
+        summary: "Ask the platform whether the kept session_key is still the user's valid one.",
+        access: 'admin',
+        params,
+        body: z.strictObject({ appid }),
+        reply: z.object({ valid: z.boolean() }),
+        errors: withPlatform,
+      },
+      async ({ params: { id: userId }, body }) => ({
+        valid: await openData.checkSessionKey({ userId, appid: body.appid }),
+      }),
+    ),
+    route(
+      {
+        method: 'post',
+        path: '/admin/users/:id/session-key/reset',
+        tag: 'Operators: users',
+        summary:
+          "End the user's session_key at the platform and keep its successor; data encrypted before stays closed.",
+        access: 'admin',
+        params,
+        body: z.strictObject({ appid }),
+        reply: z.null(),
+        errors: withPlatform,
+      },
+      async ({ params: { id: userId }, body, auth }, c) => {
+        await openData.resetSessionKey({ userId, appid: body.appid }, operatorOrigin(c, auth))
+        return null
+      },
+    ),
+  ]
+}

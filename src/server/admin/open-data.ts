@@ -1,0 +1,64 @@
+/** What services and operators may do with a kept session_key without ever seeing it: open data, ask whether it is good, reset it. */
+import type { Audit, Origin } from '../audit/audit.ts'
+import type { Clock } from '../clock.ts'
+import { GatewayError } from '../errors.ts'
+import type { Encrypted } from '../platforms/open-data.ts'
+import type { PlatformIdentity } from '../platforms/platform.ts'
+import type { App, Apps } from '../platforms/registry.ts'
+import type { OpenWithKeptKey } from '../session-key/open-data.ts'
+import type { Vault } from '../session-key/vault.ts'
+import type { AdminStore } from './store.ts'
+
+/** A user in an app. */
+export type UserInApp = { userId: string; appid: string }
+
+export type OpenData = {
+  /** The plaintext. Throws A0240 (stale key: the user must log in and tap again), A0340, A0202, A0404, B0320. */
+  open(user: UserInApp, encrypted: Encrypted): Promise<Record<string, unknown>>
+  /** Whether the platform still takes the kept key. Throws A0240 when none is kept, A0202, A0404, B0320 and as the platform answers. */
+  checkSessionKey(user: UserInApp): Promise<boolean>
+  /** Replaces the key, at the platform and here; throws as the check does, and A0240 when the platform no longer takes the old one. */
+  resetSessionKey(user: UserInApp, origin: Origin): Promise<void>
+}
+
+export type OpenDataParts = {
+  store: Pick<AdminStore, 'identityIn'>
+  openWithKeptKey: OpenWithKeptKey
+  apps: Apps
+  vault: Vault
+  audit: Audit
+  clock: Clock
+}
+
+export function createOpenData({ store, openWithKeptKey, apps, vault, audit, clock }: OpenDataParts): OpenData {
+  async function identityOf({ userId, appid }: UserInApp): Promise<PlatformIdentity> {
+    const identity = await store.identityIn(userId, appid)
+    if (!identity) throw new GatewayError('A0404', { note: 'no such user in this app' })
+    if (identity.status !== 'active') throw new GatewayError('A0202')
+    return identity
+  }
+
+  /** The platform's call for this, the person's openid and their key. */
+  async function forKey<Name extends 'checkSessionKey' | 'resetSessionKey'>(user: UserInApp, name: Name) {
+    const identity = await identityOf(user)
+    const call: App['userApi'][Name] | undefined = apps.find(identity.platform, identity.appid)?.userApi[name]
+    if (!call) throw new GatewayError('A0404', { note: `${identity.platform} has no ${name} here` })
+    const sessionKey = await vault.get(identity)
+    if (sessionKey === undefined) throw new GatewayError('A0240', { note: 'no session_key is kept' })
+    return { identity, call, sessionKey }
+  }
+
+  return {
+    open: async (user, encrypted) => await openWithKeptKey(await identityOf(user), encrypted),
+    async checkSessionKey(user) {
+      const { identity, call, sessionKey } = await forKey(user, 'checkSessionKey')
+      return await call(identity.openid, sessionKey)
+    },
+    async resetSessionKey(user, origin) {
+      const { identity, call, sessionKey } = await forKey(user, 'resetSessionKey')
+      await vault.put(identity, await call(identity.openid, sessionKey))
+      const { userId, appid } = user
+      audit.record({ kind: 'session_key_reset', at: clock.now(), origin, user_id: userId, appid })
+    },
+  }
+}

@@ -1,0 +1,62 @@
+/** Pictures of users: cleaned, kept under a fresh URL, and removed when nobody shows them any more. */
+import type { Clock } from '../clock.ts'
+import type { AvatarStoreConfig } from '../config/avatar-store.ts'
+import { GatewayError } from '../errors.ts'
+import { toAvatar } from './avatar-image.ts'
+import { createFolderAvatarStore } from './avatar-store.folder.ts'
+import { createS3AvatarStore, type SendObject } from './avatar-store.s3.ts'
+import { type AvatarStore, newKey } from './avatar-store.ts'
+
+export type Avatars = {
+  /** Throws A0404 when no avatar store is configured. */
+  assertConfigured(): void
+  /** Cleans and keeps a picture; answers its URL. Throws A0400, A0404 or B0320. */
+  keep(upload: Buffer): Promise<string>
+  /** Removes a picture that is ours and leaves any other URL alone. Never throws: what stays behind is logged. */
+  remove(url: string | null): Promise<void>
+  /** A picture that the gateway has to serve itself, which it does from a folder only. */
+  read(key: string): Promise<Buffer | undefined>
+}
+
+export type AvatarsParts = {
+  /** Undefined: avatars are off. */
+  config: AvatarStoreConfig | undefined
+  issuer: string
+  send: SendObject
+  clock: Clock
+  log: { error(about: { error: unknown; key: string }, message: string): void }
+}
+
+export function createAvatars({ config, issuer, send, clock, log }: AvatarsParts): Avatars {
+  const folder = config?.kind === 'folder' ? createFolderAvatarStore({ path: config.path, issuer }) : undefined
+  const store = config?.kind === 's3' ? createS3AvatarStore({ config, send, clock }) : folder
+
+  function configured(): AvatarStore {
+    if (!store) throw new GatewayError('A0404', { note: 'AVATAR_STORE is not set' })
+    return store
+  }
+
+  return {
+    assertConfigured: () => void configured(),
+    async keep(upload) {
+      const target = configured()
+      const webp = await toAvatar(upload)
+      try {
+        return await target.put(newKey(clock.now()), webp)
+      } catch (error) {
+        const note = 'the avatar store does not take it'
+        throw new GatewayError('B0320', { cause: error, retryAfterSeconds: 2, note })
+      }
+    },
+    async remove(url) {
+      const key = url === null ? undefined : store?.keyOf(url)
+      if (!store || key === undefined) return
+      try {
+        await store.remove(key)
+      } catch (error) {
+        log.error({ error, key }, 'a picture that nobody shows any more was not removed')
+      }
+    },
+    read: async (key) => await folder?.read(key),
+  }
+}

@@ -1,0 +1,150 @@
+/** Every variable of the environment: its format, its default and what it means. */
+import { z } from 'zod'
+import { avatarStoreVariables } from './avatar-store.ts'
+import {
+  adminTokens,
+  appid,
+  apps,
+  baseUrl,
+  claims,
+  encryptionKeys,
+  list,
+  onOff,
+  platformApiBases,
+  port,
+  rateLimitRule,
+  redisUrl,
+  seconds,
+  signingAlgorithms,
+  storeUrl,
+} from './formats.ts'
+
+/** Every variable, in the order of the documentation. A description is what docs/configuration.md prints. */
+export const environmentSchema = z.object({
+  ISSUER: baseUrl.describe(
+    'The `iss` of every token and the base of all published URLs; https, or http on a loopback host.',
+  ),
+  AUDIENCE: z
+    .string()
+    .transform(list)
+    .optional()
+    .describe('`aud` of access tokens; a comma list is several. Default: the issuer.'),
+  DATABASE_URL: storeUrl('postgres', 'postgresql').describe('PostgreSQL.'),
+  MIGRATION_DATABASE_URL: storeUrl('postgres', 'postgresql')
+    .optional()
+    .describe('A direct connection for migrations, where `DATABASE_URL` goes through a transaction pooler.'),
+  DATABASE_POOL_MAX: z.coerce.number().int().min(1).max(200).default(10).describe('Connections to PostgreSQL.'),
+  DATABASE_PREPARED_STATEMENTS: onOff
+    .default(true)
+    .describe('`off` behind a transaction pooler that knows no prepared statements, such as PgBouncer before 1.21.'),
+  REDIS_URL: redisUrl.describe(
+    'Redis: `redis://host`, `redis+sentinel://host:port,host:port/master-name` or `redis+cluster://host:port,host:port`; `rediss` for TLS.',
+  ),
+  ENCRYPTION_KEYS: encryptionKeys.describe('`id:base64(32 bytes)`, comma separated; the first seals, all open.'),
+  WECHAT_APPID: appid.optional().describe('The one-app short form: the appid.'),
+  WECHAT_SECRET: z.string().min(1).optional().describe('The one-app short form: the AppSecret.'),
+  APPS: apps.optional().describe('Several apps, as a JSON array.'),
+  WECHAT_API_BASE: z
+    .url({ protocol: /^https?$/ })
+    .default('https://api.weixin.qq.com')
+    .describe("WeChat's server API."),
+  UPSTREAM_MAX_CONCURRENCY: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(256)
+    .describe('Connections to each platform; twice as many calls are admitted, the rest is shed.'),
+  PLATFORM_API_BASES: platformApiBases
+    .optional()
+    .describe('Server APIs of the sister platforms, where they are not the public ones: JSON, platform to URL.'),
+  HOST: z.string().default('0.0.0.0').describe('Address of the public listener.'),
+  PORT: port.default(8080).describe('Port of the public listener.'),
+  ADMIN_HOST: z.string().default('0.0.0.0').describe('Address of the internal listener.'),
+  ADMIN_PORT: port.default(9090).describe('Port of the internal listener; never expose it to the internet.'),
+  ADMIN_TOKENS: adminTokens.default([]).describe('`name:scope+scope:secret`, comma separated. Unset: the API is off.'),
+  ACCESS_TOKEN_TTL_SECONDS: seconds(1, 86_400).default(900).describe('Lifetime of an access token.'),
+  REFRESH_TOKEN_TTL_SECONDS: seconds(1).default(2_592_000).describe('A session not refreshed for this long ends.'),
+  SESSION_TTL_SECONDS: seconds(1)
+    .default(15_552_000)
+    .describe('A session ends after this long, however often refreshed.'),
+  SESSION_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1000)
+    .default(20)
+    .describe('Live sessions per user and app; one more login ends the least recently used.'),
+  REFRESH_REUSE_INTERVAL_SECONDS: seconds(0, 3600)
+    .default(30)
+    .describe('How long the last used refresh token gets the same successor.'),
+  SESSION_KEY_TTL_SECONDS: seconds(1).default(259_200).describe('How long a session_key is kept.'),
+  SIGNING_ALG: z.enum(signingAlgorithms).default('ES256').describe('Algorithm of new signing keys.'),
+  ACCESS_TOKEN_TYP: z.enum(['JWT', 'at+jwt']).default('JWT').describe('Header `typ` of access tokens.'),
+  SIGNING_KEY_ROTATION_SECONDS: seconds(1).default(2_592_000).describe('How long a key signs.'),
+  SIGNING_KEY_PUBLISH_AHEAD_SECONDS: seconds(1)
+    .default(86_400)
+    .describe('How long a key is published before it signs.'),
+  JWKS_MAX_AGE_SECONDS: seconds(1).default(300).describe('How long verifiers may cache the JWKS.'),
+  ACCESS_TOKEN_CLAIMS: claims.default([]).describe('Extra claims, from `openid`, `unionid`, `platform`.'),
+  TRUSTED_PROXY_HOPS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(10)
+    .default(0)
+    .describe('How many proxies may be believed about the client address.'),
+  TEXT_CHECK: onOff.default(false).describe("Whether texts of a profile go through the platform's text check."),
+  TEXT_CHECK_UNAVAILABLE: z
+    .enum(['allow', 'refuse'])
+    .default('allow')
+    .describe('What becomes of a text while the text check does not answer.'),
+  PHONE_SHARED: onOff.default(false).describe('Whether one phone number may belong to several users.'),
+  PHONE_DAILY_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(5)
+    .describe('How often a day a user may redeem a phone code: each costs money.'),
+  ...avatarStoreVariables,
+  RATE_LIMIT: onOff.default(true).describe('`off` for tests and benchmarks.'),
+  RATE_LIMIT_LOGIN_PER_ADDRESS: rateLimitRule('1200/60').describe(
+    'Logins per client address, as points/seconds; generous, since mobile carriers put many people behind one address.',
+  ),
+  RATE_LIMIT_LOGIN_PER_OPENID: rateLimitRule('30/60').describe('Logins of one person.'),
+  RATE_LIMIT_REFRESH_PER_ADDRESS: rateLimitRule('2400/60').describe(
+    'Refreshes per client address; generous for the same reason.',
+  ),
+  RATE_LIMIT_PAID_PER_USER: rateLimitRule('10/3600').describe(
+    'Acts of one user that cost money, such as asking WeChat for the phone number.',
+  ),
+  STATUS_LIST_TTL_SECONDS: seconds(1, 3600)
+    .default(30)
+    .describe('How often verifiers fetch the status lists: an ended session is refused after this and 5 seconds.'),
+  AUDIT_RETENTION_MONTHS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(120)
+    .default(12)
+    .describe('How long audit events are kept.'),
+  SHUTDOWN_DELAY_SECONDS: seconds(0, 60)
+    .default(2)
+    .describe('How long, after SIGTERM, new requests are still served while proxies notice; then the listeners close.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      'Collector of OpenTelemetry traces (OTLP over HTTP); `/v1/traces` is added. Unset: tracing is not even loaded.',
+    ),
+  OTEL_SERVICE_NAME: z.string().min(1).default('auth-gateway').describe('`service.name` of the traces.'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1).describe('The share of traces that is kept.'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('JSON lines on standard output.'),
+})
+
+export const variableNames = Object.keys(environmentSchema.shape)
+export type Environment = z.output<typeof environmentSchema>

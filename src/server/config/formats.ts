@@ -1,0 +1,203 @@
+/** How the values of the environment are written: each format checked and turned into what the code works with. */
+import { z } from 'zod'
+import { readRsaPrivateKey, readRsaPublicKey } from '../crypto/rsa-keys.ts'
+import type { EncryptionKey } from '../crypto/seal.ts'
+import { parseRedisUrl, redisUrlForms } from './redis-url.ts'
+
+export const sisterNames = ['qq', 'douyin', 'alipay', 'baidu', 'kuaishou', 'xiaohongshu', 'wecom'] as const
+export type SisterName = (typeof sisterNames)[number]
+const platformNames = ['wechat', ...sisterNames] as const
+export type PlatformName = (typeof platformNames)[number]
+
+export const signingAlgorithms = ['ES256', 'RS256', 'EdDSA'] as const
+export type SigningAlgorithm = (typeof signingAlgorithms)[number]
+
+const optionalClaims = ['openid', 'unionid', 'platform'] as const
+export type OptionalClaim = (typeof optionalClaims)[number]
+
+const adminScopes = ['admin', 'introspect', 'open-data'] as const
+export type AdminScope = (typeof adminScopes)[number]
+export type AdminToken = { name: string; scopes: AdminScope[]; secret: string }
+
+/** One program on one platform, as configured. */
+export type AppConfig = {
+  platform: PlatformName
+  appid: string
+  /** The AppSecret; for Alipay the app's RSA private key, for WeCom the Secret of the linked app. */
+  secret: string
+  /** Alipay only: the key that its replies are signed with. */
+  alipayPublicKey?: string | undefined
+  /** WeCom only: the company that the program is linked to. */
+  corpid?: string | undefined
+  /** Apps of the same union share unionids, and so their users. */
+  union?: string | undefined
+  audience?: string[] | undefined
+  accessTokenTtlSeconds?: number | undefined
+  refreshTokenTtlSeconds?: number | undefined
+  sessionTtlSeconds?: number | undefined
+  claims?: OptionalClaim[] | undefined
+}
+
+export const seconds = (min: number, max = 10 * 365 * 86_400) => z.coerce.number().int().min(min).max(max)
+export const port = z.coerce.number().int().min(0).max(65_535)
+export const list = (text: string) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+
+export const baseUrl = z
+  .string()
+  .refine(isIssuerUrl, 'must be an https URL (http only on a loopback host), without query or fragment')
+
+function isIssuerUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const url = new URL(text)
+  const loopback = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
+  return (
+    (url.protocol === 'https:' || (url.protocol === 'http:' && loopback)) &&
+    // The text itself is published: a spelling that a parser would mend (`https:host`, a backslash) is refused.
+    text.startsWith(url.origin) &&
+    !/[?#\s\\]/.test(text) &&
+    url.username === '' &&
+    url.password === ''
+  )
+}
+
+export const storeUrl = (...schemes: string[]) =>
+  z
+    .string()
+    .refine(
+      (text) => schemes.some((scheme) => text.startsWith(`${scheme}://`)) && URL.canParse(text),
+      `must be a URL that starts with ${schemes.join(':// or ')}://`,
+    )
+
+export const redisUrl = z.string().refine((text) => parseRedisUrl(text) !== undefined, redisUrlForms)
+
+export const encryptionKeys = z.string().transform((text, context): EncryptionKey[] => {
+  const keys: EncryptionKey[] = []
+  for (const item of list(text)) {
+    const [, id, base64] = /^([A-Za-z0-9_-]{1,32}):([A-Za-z0-9+/_-]{43}=?)$/.exec(item) ?? []
+    const secret = Buffer.from(base64 ?? '', 'base64')
+    if (id === undefined || secret.length !== 32) {
+      context.addIssue(`entry ${keys.length + 1} must be id:base64 of exactly 32 bytes (openssl rand -base64 32)`)
+      return z.NEVER
+    }
+    if (keys.some((key) => key.id === id)) {
+      context.addIssue(`the id "${id}" is there twice`)
+      return z.NEVER
+    }
+    keys.push({ id, secret })
+  }
+  if (keys.length === 0) context.addIssue('needs at least one id:base64 entry')
+  return keys
+})
+
+export const adminTokens = z.string().transform((text, context): AdminToken[] => {
+  const tokens: AdminToken[] = []
+  for (const item of list(text)) {
+    const [, name, scopeText = '', secret = ''] = /^([A-Za-z0-9_.-]{1,64}):([a-z+-]+):(.+)$/.exec(item) ?? []
+    const scopes = scopeText.split('+')
+    const known = scopes.filter((scope): scope is AdminScope => adminScopes.some((one) => one === scope))
+    if (name === undefined || known.length !== scopes.length) {
+      context.addIssue(
+        `entry ${tokens.length + 1} must be name:scope+scope:secret with scopes from ${adminScopes.join(', ')}`,
+      )
+      return z.NEVER
+    }
+    if (secret.length < 32) context.addIssue(`the secret of "${name}" must have at least 32 characters`)
+    // What a bearer header can carry (RFC 6750 section 2.1); another secret could never be presented.
+    if (!/^[A-Za-z0-9._~+/=-]{1,4096}$/.test(secret))
+      context.addIssue(`the secret of "${name}" may hold letters, digits and -._~+/= only`)
+    if (tokens.some((token) => token.name === name)) context.addIssue(`the name "${name}" is there twice`)
+    tokens.push({ name, scopes: known, secret })
+  }
+  return tokens
+})
+
+export const appid = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes or underscores')
+
+export const apps = z.string().transform((text, context): AppConfig[] => {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    context.addIssue('is not JSON')
+    return z.NEVER
+  }
+  const parsed = z.array(appSchema).min(1).safeParse(value)
+  if (parsed.success) return parsed.data
+  for (const issue of parsed.error.issues) context.addIssue(`${issue.path.join('.') || 'value'}: ${issue.message}`)
+  return z.NEVER
+})
+
+const appFields = z.strictObject({
+  platform: z.enum(platformNames).default('wechat'),
+  appid,
+  secret: z.string().min(1).max(8192),
+  alipayPublicKey: z.string().max(8192).optional(),
+  corpid: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, dashes or underscores')
+    .optional(),
+  union: z.string().min(1).max(64).optional(),
+  audience: z.array(z.string().min(1)).min(1).optional(),
+  accessTokenTtlSeconds: seconds(1, 86_400).optional(),
+  refreshTokenTtlSeconds: seconds(1).optional(),
+  sessionTtlSeconds: seconds(1).optional(),
+  claims: z.array(z.enum(optionalClaims)).optional(),
+})
+
+/** What one platform needs and the others refuse, so that a line pasted to the wrong place is noticed. */
+const appSchema = appFields.superRefine(({ platform, secret, alipayPublicKey, corpid }, context) => {
+  const problem = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message })
+  if (platform === 'alipay') {
+    if (!readRsaPrivateKey(secret)) problem('secret', "must be the app's RSA private key of at least 2048 bits")
+    if (!readRsaPublicKey(alipayPublicKey ?? '')) {
+      problem('alipayPublicKey', 'must be the RSA public key of Alipay (not of the app), of at least 2048 bits')
+    }
+  } else if (alipayPublicKey !== undefined) problem('alipayPublicKey', 'is for the platform alipay only')
+  if (platform === 'wecom' && corpid === undefined) problem('corpid', 'is required for the platform wecom')
+  if (platform !== 'wecom' && corpid !== undefined) problem('corpid', 'is for the platform wecom only')
+})
+
+export const platformApiBases = z.string().transform((text, context): Partial<Record<SisterName, string>> => {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    context.addIssue('is not JSON')
+    return z.NEVER
+  }
+  const parsed = z.partialRecord(z.enum(sisterNames), baseUrl).safeParse(value)
+  if (parsed.success) return parsed.data
+  for (const issue of parsed.error.issues) context.addIssue(`${issue.path.join('.') || 'value'}: ${issue.message}`)
+  return z.NEVER
+})
+
+export const claims = z.string().transform((text, context): OptionalClaim[] => {
+  const names = list(text)
+  const known = names.filter((name): name is OptionalClaim => optionalClaims.some((one) => one === name))
+  if (known.length !== names.length) context.addIssue(`knows only ${optionalClaims.join(', ')}`)
+  return known
+})
+
+export const onOff = z.enum(['on', 'off']).transform((text) => text === 'on')
+
+/** So many acts within so many seconds. */
+export type RateLimitRule = { points: number; seconds: number }
+
+export const rateLimitRule = (fallback: `${number}/${number}`) =>
+  z
+    .string()
+    .transform((text, context): RateLimitRule => {
+      const [, points, period] = /^([1-9]\d{0,8})\/([1-9]\d{0,5})$/.exec(text) ?? []
+      if (points === undefined || period === undefined) {
+        context.addIssue('must be points/seconds, such as 600/60')
+        return z.NEVER
+      }
+      return { points: Number(points), seconds: Number(period) }
+    })
+    .prefault(fallback)

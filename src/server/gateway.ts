@@ -1,0 +1,287 @@
+/** The composition root: every part of the gateway is made here and handed what it needs. */
+import packageJson from '../../package.json' with { type: 'json' }
+import { adminRoutes } from './admin/admin-routes.ts'
+import { createAudit, insertAuditRows } from './audit/audit.ts'
+import { createAvatars } from './avatars/avatars.ts'
+import { avatarDocuments, avatarRoutes } from './avatars/routes.ts'
+import type { Clock } from './clock.ts'
+import type { Config } from './config/config.ts'
+import { createSealer } from './crypto/seal.ts'
+import { createSessionEvents } from './events/session-stream.ts'
+import { createHousekeeping } from './housekeeping/housekeeping.ts'
+import { createHousekeepingStore } from './housekeeping/store.ts'
+import { createApp, type HttpApp } from './http/app.ts'
+import type { Authenticate } from './http/auth.ts'
+import { bearerToken } from './http/bearer.ts'
+import { docsDocuments, docsRoutes } from './http/docs.ts'
+import { describeApi } from './http/openapi.ts'
+import type { Route } from './http/route.ts'
+import { createServiceTokens } from './http/service-tokens.ts'
+import { createIntrospection } from './introspection/introspection.ts'
+import { introspectionDocuments, introspectionRoutes } from './introspection/routes.ts'
+import { createKeyRing } from './keys/ring.ts'
+import { documentRoutes, keyDocuments } from './keys/routes.ts'
+import { scheduleOf } from './keys/schedule.ts'
+import { createKeyStore } from './keys/store.ts'
+import { createLifecycle } from './lifecycle/lifecycle.ts'
+import { createLogin } from './login/login.ts'
+import { createReplay } from './login/replay.ts'
+import { loginRoutes } from './login/routes.ts'
+import { createLoginStore } from './login/store.ts'
+import type { Log } from './observability/log.ts'
+import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { healthRoutes, metricsRoutes, probeDocuments } from './observability/routes.ts'
+import type { Tracing } from './observability/tracing.ts'
+import { observeUpstream } from './observability/upstream.ts'
+import { type Send, traceSend } from './platforms/fetch-json.ts'
+import { createKnownApps } from './platforms/known-apps.ts'
+import { accountRoutes } from './profile/account.ts'
+import { createAfterErase } from './profile/after-erase.ts'
+import { limitByAddress } from './rate-limit/limit.ts'
+import { createRateLimits } from './rate-limit/rate-limit.ts'
+import { createStatusLists } from './revocation/publisher.ts'
+import { statusListDocuments, statusListRoutes } from './revocation/routes.ts'
+import { statusReference } from './revocation/status-list.ts'
+import { createStatusStore } from './revocation/store.ts'
+import { createVault } from './session-key/vault.ts'
+import { sessionRoutes } from './sessions/routes.ts'
+import { createSessions, type SessionEnds } from './sessions/sessions.ts'
+import { createSessionStore, endSessions } from './sessions/store.ts'
+import type { Cache } from './storage/cache.ts'
+import type { Database } from './storage/database.ts'
+import { createAccessTokens } from './tokens/access-token.ts'
+import { createRefreshTokens } from './tokens/refresh-token.ts'
+import { createUserStore } from './users/store.ts'
+import { createUsers } from './users/users.ts'
+
+export type GatewayParts = {
+  config: Config
+  database: Database
+  cache: Cache
+  send: Send
+  clock: Clock
+  log: Log
+  metrics?: Metrics
+  tracing?: Tracing | undefined
+  /** In development the API description is served to the public too. */
+  docsOnPublic?: boolean
+}
+
+export type Gateway = {
+  publicApp: HttpApp
+  internalApp: HttpApp
+  /** What the two listeners serve, as data. */
+  routes: { public: readonly Route[]; internal: readonly Route[] }
+  /** Loads the signing keys, waiting for the database as long as it takes, and starts the timed tasks. */
+  start(): Promise<void>
+  /** From now on not ready; what is in flight goes on. */
+  drain(): void
+  close(): Promise<void>
+}
+
+export function createGateway(parts: GatewayParts): Gateway {
+  const { config, database, cache, send, clock, log, metrics = createMetrics(), docsOnPublic = false, tracing } = parts
+  const now = () => clock.now()
+  const sealer = createSealer(config.encryptionKeys)
+  const audit = createAudit({
+    insert: (rows) => insertAuditRows(database.kysely, rows),
+    onError: (error, lost) => log.error({ error, lost }, 'audit events were lost'),
+  })
+
+  const traced = traceSend(send, tracing?.span)
+  const apps = createKnownApps({
+    config,
+    send: traced,
+    cache,
+    sealer,
+    clock,
+    observe: (platform) => observeUpstream({ platform, metrics, log }),
+  })
+
+  const limits = config.rateLimit
+    ? createRateLimits({ cache, config, onRefused: (limit) => metrics.rateLimited.inc({ limit }) })
+    : undefined
+
+  const schedule = scheduleOf(config)
+  const { tokenTtlSeconds } = schedule
+  const ring = createKeyRing({ store: createKeyStore(database), sealer, clock, schedule })
+  const accessTokens = createAccessTokens({
+    ring,
+    clock,
+    issuer: config.issuer,
+    type: config.accessTokenType,
+    audiences: [...new Set([...config.audience, ...config.apps.flatMap((app) => app.audience ?? [])])],
+    statusOf: statusReference(config.issuer),
+  })
+
+  const statusLists = createStatusLists({
+    store: createStatusStore(database),
+    ring,
+    clock,
+    issuer: config.issuer,
+    ttlSeconds: config.statusListTtlSeconds,
+    onError: (error) => log.error({ error }, 'status lists were not published'),
+  })
+  const sessionEvents = createSessionEvents({
+    cache,
+    clock,
+    tokenTtlSeconds,
+    onLost: (error) => log.warn({ error }, 'a session-ended event was lost: the cache is away'),
+  })
+  const sessionsEnded: SessionEnds = (ended, reason) => {
+    metrics.sessionsEnded.inc({ reason }, ended.length)
+    statusLists.markEnded(ended.map((session) => session.statusIndex))
+    sessionEvents.publish(ended, reason)
+  }
+
+  const sessions = createSessions({
+    store: createSessionStore({ database, now, reuseIntervalSeconds: config.refreshReuseIntervalSeconds }),
+    accessTokens,
+    refreshTokens: createRefreshTokens({ sealer }),
+    apps,
+    config,
+    onRefresh: (outcome) => metrics.refreshes.inc({ outcome }),
+    onEnded: sessionsEnded,
+  })
+  const vault = createVault({ cache, sealer, ttlSeconds: config.sessionKeyTtlSeconds })
+  const avatars = createAvatars({ config: config.avatarStore, issuer: config.issuer, send, clock, log })
+  const users = createUsers({
+    store: createUserStore({
+      database,
+      endUserSessions: (tx, userId, reason, origin, at) =>
+        endSessions(tx, (eb) => eb.and([eb('user_id', '=', userId)]), reason, origin, at),
+    }),
+    clock,
+    onEnded: sessionsEnded,
+    afterErase: createAfterErase({ vault, avatars, log }),
+  })
+  const login = createLogin({
+    apps,
+    replay: createReplay({ cache, sealer, clock }),
+    vault,
+    store: createLoginStore({ database, now, sessionLimit: config.sessionLimit }),
+    users,
+    sessions,
+    audit,
+    clock,
+    perOpenid: limits?.loginPerOpenid,
+    onEnded: sessionsEnded,
+    onLogin: (platform, outcome) => metrics.logins.inc({ platform, outcome }),
+    onVaultLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is away'),
+  })
+
+  const serviceTokens = createServiceTokens({ tokens: config.adminTokens })
+  const authenticate: Authenticate = {
+    user: (c) => sessions.authenticate(bearerToken(c)),
+    service: serviceTokens.authenticate,
+  }
+
+  const housekeeping = createHousekeeping({
+    store: createHousekeepingStore(database),
+    clock,
+    tokenTtlSeconds,
+    auditRetentionMonths: config.auditRetentionMonths,
+  })
+
+  const lifecycle = createLifecycle({
+    database,
+    cache,
+    clock,
+    log,
+    metrics,
+    ring,
+    statusLists,
+    housekeeping,
+    audit,
+    sessionEvents,
+  })
+  const common = {
+    authenticate,
+    log,
+    metrics,
+    trustedProxyHops: config.trustedProxyHops,
+    draining: lifecycle.draining,
+    tracing: tracing?.middleware,
+  }
+  const dependencies = () =>
+    ({
+      postgres: database.available() ? 'up' : 'down',
+      redis: cache.available() ? 'up' : 'down',
+    }) as const
+
+  const routes = {
+    public: [
+      ...loginRoutes({ login, limit: limitByAddress(limits?.loginPerAddress) }),
+      ...accountRoutes({
+        database,
+        cache,
+        apps,
+        vault,
+        users,
+        avatars,
+        clock,
+        config,
+        log,
+        metrics,
+        paidPerUser: limits?.paidPerUser,
+      }),
+      ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits?.refreshPerAddress) }),
+    ],
+    internal: adminRoutes({ database, users, sessions, ring, apps, vault, audit, clock }),
+  } satisfies Gateway['routes']
+  const docs = docsRoutes({
+    describe: () =>
+      describeApi({
+        routes: [...routes.public, ...routes.internal],
+        documents: [
+          ...keyDocuments,
+          ...statusListDocuments,
+          ...avatarDocuments,
+          ...introspectionDocuments,
+          ...probeDocuments,
+          ...docsDocuments,
+        ],
+        issuer: config.issuer,
+        version: packageJson.version,
+      }),
+  })
+
+  const publicApp = createApp({
+    ...common,
+    listener: 'public',
+    routes: routes.public,
+    documents: [
+      documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds }),
+      statusListRoutes({ lists: statusLists, issuer: config.issuer, ttlSeconds: config.statusListTtlSeconds }),
+      avatarRoutes({ avatars }),
+    ],
+    subApps: docsOnPublic ? [docs] : [],
+  })
+  const internalApp = createApp({
+    ...common,
+    listener: 'internal',
+    routes: routes.internal,
+    subApps: [
+      docs,
+      introspectionRoutes({ introspection: createIntrospection({ sessions, issuer: config.issuer }), authenticate }),
+    ],
+    documents: [
+      metricsRoutes({
+        metrics,
+        sources: {
+          now,
+          pool: database.pool,
+          dependencies,
+          keys: ring.list,
+          rotationSeconds: config.signingKeyRotationSeconds,
+        },
+      }),
+      healthRoutes({
+        notReady: lifecycle.notReady,
+        dependencies,
+      }),
+    ],
+  })
+
+  return { publicApp, internalApp, routes, start: lifecycle.start, drain: lifecycle.drain, close: lifecycle.close }
+}

@@ -1,0 +1,38 @@
+/** Who calls: the one place where a route's `access` becomes a check. The checks themselves are handed in. */
+import type { AdminScope } from '../config/config.ts'
+import type { GatewayContext } from './context.ts'
+
+/** Who may call a route: anybody, a user's access token, or a service token with this scope. */
+export type Access = 'public' | 'user' | AdminScope
+
+/** The user behind a verified access token whose session lives. */
+export type UserCaller = { userId: string; sid: string; clientId: string; roles: readonly string[]; expiresAt: Date }
+
+/** A program of the operators, as `ADMIN_TOKENS` names it. */
+export type ServiceCaller = { name: string; scopes: readonly AdminScope[] }
+
+export type Authenticate = {
+  /** Throws A0230, A0202 or A0203. */
+  user(c: GatewayContext): Promise<UserCaller>
+  /** Throws A0230, A0312 without the scope, or A0404 when no service token is configured. */
+  service(c: GatewayContext, scope: AdminScope): ServiceCaller
+}
+
+export type CallerOf<Of extends Access> = Of extends 'public'
+  ? undefined
+  : Of extends 'user'
+    ? UserCaller
+    : ServiceCaller
+
+/** The caller of a route with this access; throws as `authenticate` does. */
+export async function callerOf(
+  access: Access,
+  c: GatewayContext,
+  authenticate: Authenticate,
+): Promise<UserCaller | ServiceCaller | undefined> {
+  if (access === 'public') return undefined
+  if (access !== 'user') return authenticate.service(c, access)
+  const user = await authenticate.user(c)
+  c.get('scope').userId = user.userId
+  return user
+}

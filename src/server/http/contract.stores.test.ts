@@ -1,0 +1,379 @@
+/** The API description against the gateway that serves it: a walk over every operation, with good examples and bad ones. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { candidatesFor, exampleOf, misfits, resolve, type Schema } from '../../dev/testing/json-schema.ts'
+import { breaches, type Described, type OpenApi, operationsOf } from '../../dev/testing/openapi.ts'
+import { picture } from '../../dev/testing/pictures.ts'
+import { APPID, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
+
+const ALL = 'all-scopes-0123456789-0123456789-0123456789'
+const OPERATOR = 'operator-alone-0123456789-0123456789-0123'
+const SERVICE = 'introspect-alone-0123456789-0123456789-01'
+
+type Values = Record<string, string>
+type Example = { params?: Values; query?: Values; body?: Record<string, unknown>; form?: Values; file?: Buffer }
+type Caller = { person: string; userId: string; sid: string; token: string; refreshToken: string }
+type Answer = { status: number; type: string; etag: string | null; value: unknown }
+
+let gateway: TestGateway
+let api: OpenApi
+let operations: Described[]
+let folder: string
+let png: Buffer
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'contract-'))
+  const tokens = [`all:admin+introspect+open-data:${ALL}`, `boss:admin:${OPERATOR}`, `orders:introspect:${SERVICE}`]
+  gateway = await startTestGateway({
+    environment: { ADMIN_TOKENS: tokens.join(), AVATAR_STORE: pathToFileURL(folder).href },
+  })
+  api = (await (await gateway.internalApp.request('/openapi.json')).json()) as OpenApi
+  operations = operationsOf(api)
+  png = await picture({ width: 30, height: 30 }).png().toBuffer()
+})
+afterAll(async () => {
+  await gateway.close()
+  await rm(folder, { recursive: true })
+})
+
+const honoPath = (path: string) => path.replaceAll(/\{(\w+)\}/g, ':$1')
+const isPublic = ({ method, path }: Described) =>
+  gateway.publicApp.routes.some((route) => route.method === method.toUpperCase() && route.path === honoPath(path))
+const isRoute = ({ method, path }: Described) =>
+  [...gateway.routes.public, ...gateway.routes.internal].some(
+    (route) => route.method === method && route.path === honoPath(path),
+  )
+const schemas = () => api.components.schemas
+/** As requests are looked at. */
+const lenient = () => ({ components: schemas(), strict: false })
+const jsonBody = ({ operation }: Described) => operation.requestBody?.content['application/json']?.schema
+const propertiesOf = (schema: Schema | undefined) =>
+  Object.entries((schema ? (resolve(schema, schemas()).properties ?? {}) : {}) as Record<string, Schema>)
+
+/** What no schema can make up: codes, tokens, ids and data that exist. Everything else is made from the description. */
+const existing: Record<string, (caller: Caller) => Example | Promise<Example>> = {
+  postApiLogin: ({ person }) => {
+    const code = gateway.simulator.login(APPID, person)
+    const { rawData, signature, encryptedData, iv } = gateway.simulator.userInfo(APPID, person)
+    return { body: { code, appid: APPID, platform: 'wechat', rawData, signature, encryptedData, iv } }
+  },
+  postApiRefresh: ({ refreshToken }) => ({ body: { refresh_token: refreshToken } }),
+  postApiLogout: ({ refreshToken }) => ({ body: { refresh_token: refreshToken } }),
+  deleteApiUser: ({ person }) => ({ body: { code: gateway.simulator.login(APPID, person) } }),
+  putApiUserAvatar: () => ({ file: png }),
+  postApiUserPhone: ({ person }) => ({
+    body: { code: gateway.simulator.phoneCode(APPID, person), ...gateway.simulator.phoneData(APPID, person) },
+  }),
+  deleteApiSessions: () => ({ query: { scope: 'all' } }),
+  getAdminUsers: ({ userId }) => ({ query: { id: userId } }),
+  postAdminKeysKidRetire: async () => {
+    const { body } = await gateway.internal('POST', '/admin/keys/rotate', { token: ALL })
+    return { params: { kid: body.data.keys.find((key: { state: string }) => key.state === 'pending').kid } }
+  },
+  postInternalOpenData: ({ person, userId }) => {
+    const { encryptedData, iv } = gateway.simulator.userInfo(APPID, person)
+    return { body: { user_id: userId, appid: APPID, encryptedData, iv } }
+  },
+  postAdminUsersIdSessionKeyCheck: () => ({ body: { appid: APPID } }),
+  postAdminUsersIdSessionKeyReset: () => ({ body: { appid: APPID } }),
+  postOauth2Introspect: ({ token }) => ({ form: { token } }),
+  postOauth2Revoke: ({ token }) => ({ form: { token } }),
+  getStatusListsId: () => ({ params: { id: '0' } }),
+  getAvatarsYearMonthName: async ({ token }) => {
+    const { body } = await gateway.call('PUT', '/api/user/avatar', { token, ...multipart(png) })
+    const [year = '', month = '', name = ''] = new URL(body.data.avatar).pathname.split('/').slice(2)
+    return { params: { year, month, name } }
+  },
+}
+
+async function signIn(person: string): Promise<Caller> {
+  const { data } = (await gateway.login(person)).body
+  const sessions = await gateway.call('GET', '/api/sessions', { token: data.token })
+  return {
+    person,
+    userId: data.user_id,
+    sid: sessions.body.data[0].sid,
+    token: data.token,
+    refreshToken: data.refresh_token,
+  }
+}
+
+async function goodExample(described: Described, caller: Caller): Promise<Example> {
+  const real = (await existing[described.operation.operationId]?.(caller)) ?? {}
+  const ids: Values = { id: caller.userId, sid: caller.sid }
+  const inPath = (described.operation.parameters ?? []).filter((parameter) => parameter.in === 'path')
+  const params = { ...Object.fromEntries(inPath.map(({ name }) => [name, ids[name] ?? ''])), ...real.params }
+  const schema = jsonBody(described)
+  if (!schema) return { ...real, params }
+  return { ...real, params, body: { ...(exampleOf(schema, schemas()) as object), ...real.body } }
+}
+
+const multipart = (file: Buffer) => ({
+  headers: { 'content-type': 'multipart/form-data; boundary=----x' },
+  body: Buffer.concat([
+    Buffer.from('------x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'),
+    file,
+    Buffer.from('\r\n------x--\r\n'),
+  ]),
+})
+
+type Sending = { token?: string | undefined; raw?: { type: string; text: string }; headers?: Values }
+const tokenFor = ({ operation }: Described, caller: Caller) => {
+  const [needed] = operation.security.flatMap((one) => Object.keys(one))
+  return needed === undefined ? undefined : needed === 'user' ? caller.token : ALL
+}
+
+async function send(described: Described, example: Example, { token, raw, headers = {} }: Sending): Promise<Answer> {
+  const { method, path } = described
+  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name) => encodeURIComponent(example.params?.[name] ?? ''))
+  const query = example.query ? `?${new URLSearchParams(example.query)}` : ''
+  const body = raw ? { headers: { 'content-type': raw.type }, body: raw.text } : bodyOf(example)
+  const app = isPublic(described) ? gateway.publicApp : gateway.internalApp
+  const reply = await app.request(filled + query, {
+    method: method.toUpperCase(),
+    headers: { ...body?.headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers },
+    ...(body ? { body: body.body } : {}),
+  })
+  const type = (reply.headers.get('content-type') ?? '').split(';')[0] ?? ''
+  const text = await reply.text()
+  const value = type === 'application/json' && text !== '' ? JSON.parse(text) : text
+  return { status: reply.status, type, etag: reply.headers.get('etag'), value }
+}
+
+function bodyOf({
+  body,
+  form,
+  file,
+}: Example): { headers: Values; body: string | Uint8Array<ArrayBuffer> } | undefined {
+  if (file) {
+    const whole = multipart(file)
+    return { headers: whole.headers, body: new Uint8Array(whole.body) }
+  }
+  if (form)
+    return {
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams(form).toString(),
+    }
+  return body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+}
+
+/** In what an answer is not as described; a failure of the envelope must also carry one of the codes described for its status. */
+function surprises({ operation }: Described, { status, type, value }: Answer): string[] {
+  const response = operation.responses[status]
+  if (!response) return [`${status} is not described: ${JSON.stringify(value).slice(0, 200)}`]
+  if (!response.content) return []
+  const content = response.content[type]
+  if (!content) return [`${status} came as ${type}`]
+  const found = misfits(content.schema, value, { components: schemas(), strict: true }, String(status))
+  const { code = '' } = value as { code?: string }
+  if (status >= 400 && !response.description.includes(code)) found.push(`${status} does not describe ${code}`)
+  return found
+}
+
+/** Walks all operations, each with a user of its own, and collects what is not as it should be. */
+async function walk(
+  check: (described: Described, caller: Caller, report: (problem: string) => void) => Promise<void>,
+): Promise<string[]> {
+  const problems: string[] = []
+  for (const described of operations) {
+    const { method, path, operation } = described
+    const caller = await signIn(`${operation.operationId} ${Math.random()}`)
+    await check(described, caller, (problem) => void problems.push(`${method} ${path}: ${problem}`))
+  }
+  return problems
+}
+
+test('the description is a valid OpenAPI 3.1 document', () => {
+  expect(breaches(api)).toEqual([])
+  expect(operations.length).toBeGreaterThan(35)
+})
+
+test('what the two listeners serve is what is described, and nothing else', () => {
+  const routes = [...gateway.routes.public, ...gateway.routes.internal]
+  /** A POST that stands for PUT, PATCH or DELETE. */
+  const isOverride = (method: string, path: string) =>
+    method === 'POST' && !routes.some((route) => route.method === 'post' && route.path === path)
+  const own = new Set(routes.map((route) => route.path))
+  const served = [...gateway.publicApp.routes, ...gateway.internalApp.routes]
+    .filter(({ method, path }) => method !== 'ALL' && !path.startsWith('/docs/'))
+    .filter(({ method, path }) => !(own.has(path) && isOverride(method, path)))
+    .map(({ method, path }) => `${method} ${path}`)
+  const described = operations.map(({ method, path }) => `${method.toUpperCase()} ${honoPath(path)}`)
+  expect([...new Set(served)].sort()).toEqual(described.sort())
+  expect(served).toEqual(expect.arrayContaining(routes.map(({ method, path }) => `${method.toUpperCase()} ${path}`)))
+})
+
+test('every operation answers a good example with 200 and what is described', async () => {
+  const problems = await walk(async (described, caller, report) => {
+    const example = await goodExample(described, caller)
+    const token = tokenFor(described, caller)
+    const answer = await send(described, example, { token })
+    if (answer.status !== 200) {
+      report(`${answer.status} ${JSON.stringify(answer.value)}`)
+      return
+    }
+    for (const problem of surprises(described, answer)) report(problem)
+    if (!described.operation.responses[304]) return
+    const again = await send(described, example, { token, headers: { 'if-none-match': answer.etag ?? '' } })
+    if (again.status !== 304) report(`${again.status} instead of 304`)
+  })
+  expect(problems).toEqual([])
+})
+
+test('every operation refuses a caller without the right token as described', async () => {
+  let asked = 0
+  const problems = await walk(async (described, caller, report) => {
+    const [[kind, [scope] = []] = []] = described.operation.security.flatMap((one) => Object.entries(one))
+    if (kind === undefined) return
+    const example = await goodExample(described, caller)
+    const narrow = scope === 'introspect' ? OPERATOR : SERVICE
+    const wrong: [string | undefined, number][] = [
+      [undefined, 401],
+      ['x', 401],
+      [kind === 'user' ? ALL : caller.token, 401],
+      ...(scope === undefined ? [] : [[narrow, 403] satisfies [string, number]]),
+    ]
+    for (const [token, status] of wrong) {
+      asked += 1
+      const answer = await send(described, example, { token })
+      if (answer.status !== status) report(`${answer.status} instead of ${status} for the token ${token}`)
+      for (const problem of surprises(described, answer)) report(problem)
+    }
+  })
+  expect(problems).toEqual([])
+  expect(asked).toBeGreaterThan(80)
+})
+
+describe('bad examples', () => {
+  /** What a person can act on: no regular expression, nothing empty, nothing endless. */
+  const isPlain = (reason: string | undefined) =>
+    reason !== undefined && /\p{L}{2}/u.test(reason) && !/\/\^|undefined|NaN/.test(reason) && reason.length < 400
+
+  function checkRefusal(
+    described: Described,
+    answer: Answer,
+    field: string,
+    report: (problem: string) => unknown,
+  ): void {
+    const { code, fields = {} } = answer.value as { code?: string; fields?: Values }
+    const named = Object.keys(fields).find((name) => name === field || name.startsWith(`${field}.`))
+    if (code !== 'A0400' || named === undefined) report(`${field}: ${JSON.stringify(answer.value).slice(0, 200)}`)
+    else if (!isPlain(fields[named])) report(`${field}: "${fields[named]}" helps nobody`)
+    for (const problem of surprises(described, answer)) report(problem)
+  }
+
+  test.each(['zh', 'en'])('of every body are refused as described, naming the field and why (%s)', async (language) => {
+    let sent = 0
+    const problems = await walk(async (described, caller, report) => {
+      const schema = jsonBody(described)
+      if (!schema) return
+      const known = resolve(schema, schemas())
+      const good = await goodExample(described, caller)
+      const token = tokenFor(described, caller)
+      const sendBody = async (body: Record<string, unknown>, field: string) => {
+        sent += 1
+        const answer = await send(described, { ...good, body }, { token, headers: { 'accept-language': language } })
+        checkRefusal(described, answer, field, report)
+      }
+      for (const name of (known.required ?? []) as string[]) {
+        const { [name]: _, ...rest } = good.body ?? {}
+        await sendBody(rest, name)
+      }
+      if (known.additionalProperties === false) await sendBody({ ...good.body, surprise: 1 }, 'surprise')
+      for (const [name, each] of propertiesOf(schema))
+        for (const value of candidatesFor(each, schemas()))
+          if (misfits(each, value, lenient()).length > 0) await sendBody({ ...good.body, [name]: value }, name)
+    })
+    expect(problems).toEqual([])
+    expect(sent).toBeGreaterThan(300)
+  })
+
+  test('of every parameter are refused as described, naming it', async () => {
+    let sent = 0
+    const problems = await walk(async (described, caller, report) => {
+      const { parameters = [] } = described.operation
+      const good = await goodExample(described, caller)
+      // Documents take any text, and answer 404 for what they do not have.
+      for (const { name, in: place, schema } of isRoute(described) ? parameters : [])
+        for (const value of candidatesFor(schema, schemas()).filter((one) => typeof one !== 'object' && one !== '')) {
+          const number = schema.type === 'integer' && typeof value === 'number'
+          if (misfits(schema, number ? value : String(value), lenient()).length === 0) continue
+          if (place === 'path' && String(value).length > 8000) continue
+          sent += 1
+          const values = { [name]: String(value) }
+          const bad =
+            place === 'path' ? { params: { ...good.params, ...values } } : { query: { ...good.query, ...values } }
+          const answer = await send(described, { ...good, ...bad }, { token: tokenFor(described, caller) })
+          checkRefusal(described, answer, name, report)
+        }
+    })
+    expect(problems).toEqual([])
+    expect(sent).toBeGreaterThan(100)
+  })
+
+  test('of every form and file are refused as described', async () => {
+    const bad: Sending['raw'][] = [
+      { type: 'application/json', text: '{"' },
+      { type: 'text/plain', text: 'token=x' },
+      { type: 'application/x-www-form-urlencoded', text: '' },
+      { type: 'application/x-www-form-urlencoded', text: 'token=a&token=b' },
+      { type: 'multipart/form-data; boundary=x', text: '--x--' },
+      { type: 'multipart/form-data; boundary=x', text: 'x'.repeat(3_000_000) },
+      { type: 'application/json', text: JSON.stringify({ a: 'x'.repeat(70_000) }) },
+      { type: 'application/json', text: '[]' },
+    ]
+    let sent = 0
+    const problems = await walk(async (described, caller, report) => {
+      if (!described.operation.requestBody) return
+      const good = await goodExample(described, caller)
+      for (const raw of bad) {
+        sent += 1
+        const answer = await send(described, good, { token: tokenFor(described, caller), ...(raw ? { raw } : {}) })
+        if (answer.status < 400 && described.operation.requestBody.required) report(`${answer.status} for ${raw?.type}`)
+        for (const problem of answer.status < 400 ? [] : surprises(described, answer)) report(problem)
+      }
+    })
+    expect(problems).toEqual([])
+    expect(sent).toBeGreaterThan(80)
+  })
+
+  test.each<[string, Example, number]>([
+    ['getStatusListsId', { params: { id: '999999' } }, 404],
+    ['getStatusListsId', { params: { id: 'x' } }, 404],
+    ['getStatusListsId', { params: { id: '0' }, query: { time: '1' } }, 501],
+    ['getAvatarsYearMonthName', { params: { year: '2026', month: '01', name: 'x.webp' } }, 404],
+  ])('of documents are answered as described: %s %j', async (operationId, example, status) => {
+    const described = operations.find(({ operation }) => operation.operationId === operationId)
+    const answer = described && (await send(described, example, {}))
+    expect([answer?.status, Object.keys(described?.operation.responses ?? {})]).toEqual([
+      status,
+      expect.arrayContaining([String(status)]),
+    ])
+  })
+})
+
+test('the schemas that are described and those that validate agree on every example', () => {
+  const problems: string[] = []
+  let compared = 0
+  for (const route of [...gateway.routes.public, ...gateway.routes.internal]) {
+    const { body } = route
+    const inner = body instanceof z.ZodOptional ? body.unwrap() : body instanceof z.ZodPipe ? body.in : body
+    const validating = inner instanceof z.ZodObject ? (inner.shape as Record<string, z.ZodType>) : {}
+    const described = operations.find(({ method, path }) => method === route.method && honoPath(path) === route.path)
+    for (const [name, schema] of propertiesOf(described && jsonBody(described)))
+      for (const value of candidatesFor(schema, schemas())) {
+        compared += 1
+        const describes = misfits(schema, value, lenient()).length === 0
+        if (describes !== validating[name]?.safeParse(value).success)
+          problems.push(
+            `${route.method} ${route.path} ${name}: ${JSON.stringify(value).slice(0, 80)} is described as ${describes}`,
+          )
+      }
+  }
+  expect(problems).toEqual([])
+  expect(compared).toBeGreaterThan(400)
+})

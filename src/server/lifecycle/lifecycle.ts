@@ -1,0 +1,128 @@
+/** How a gateway begins and ends: it waits for its schema and keys, runs the timed tasks, drains, and closes what it opened. */
+import type { Audit } from '../audit/audit.ts'
+import type { Clock } from '../clock.ts'
+import type { SessionEvents } from '../events/session-stream.ts'
+import type { Housekeeping } from '../housekeeping/housekeeping.ts'
+import type { KeyRing } from '../keys/ring.ts'
+import type { Log } from '../observability/log.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import type { StatusLists } from '../revocation/publisher.ts'
+import type { Cache } from '../storage/cache.ts'
+import { type Database, isDatabaseUnavailable } from '../storage/database.ts'
+import { pendingMigrations } from '../storage/migrate.ts'
+import { type Job, type RunningJobs, startJobs } from './jobs.ts'
+
+export type Lifecycle = {
+  /** Waits for PostgreSQL and for its schema as long as it takes, loads what is served from memory, starts the timed tasks. */
+  start(): Promise<void>
+  /** From now on not ready; what is in flight goes on. */
+  drain(): void
+  draining(): boolean
+  /** Why this replica takes no traffic, or undefined when it does. */
+  notReady(): string | undefined
+  close(): Promise<void>
+}
+
+export type LifecycleParts = {
+  database: Database
+  cache: Cache
+  clock: Clock
+  log: Log
+  metrics: Metrics
+  ring: KeyRing
+  statusLists: StatusLists
+  housekeeping: Housekeeping
+  audit: Audit
+  sessionEvents: SessionEvents
+}
+
+const START_RETRY_MS = 500
+const CACHE_WAIT_MS = 1000
+const CACHE_POLL_MS = 20
+const PROBE_MS = 5000
+
+export function createLifecycle(parts: LifecycleParts): Lifecycle {
+  const { database, cache, clock, log, metrics, ring, statusLists, housekeeping, audit, sessionEvents } = parts
+  let draining = false
+  let running: RunningJobs | undefined
+
+  /** Asks, so that an outage is noticed while nobody else does. */
+  async function probeDependencies(): Promise<void> {
+    await Promise.all([database.run({ name: 'ping', text: 'select 1' }, []), cache.get('ping')])
+  }
+  async function pollStatusLists(): Promise<void> {
+    try {
+      await statusLists.poll()
+    } finally {
+      metrics.statusListAge.set(statusLists.ageSeconds())
+    }
+  }
+  const jobs: Job[] = [
+    { name: 'signing-keys', everyMs: ring.tickEveryMs, run: () => ring.tick() },
+    { name: 'dependency-probe', everyMs: PROBE_MS, run: probeDependencies },
+    { name: 'status-lists', everyMs: statusLists.pollEveryMs, run: pollStatusLists },
+    { name: 'housekeeping', everyMs: housekeeping.everyMs, run: () => housekeeping.run() },
+  ]
+
+  let waiting: string | undefined
+  let said: string | undefined
+
+  /** True when all is loaded. */
+  async function load(): Promise<boolean> {
+    try {
+      const pending = await pendingMigrations(database.kysely)
+      if (pending.length > 0) {
+        return waits('waiting for the database schema: run `npm run migrate`', { pending })
+      }
+      await ring.tick()
+      await pollStatusLists()
+      return true
+    } catch (error) {
+      if (!isDatabaseUnavailable(error)) throw error
+      return waits('waiting for PostgreSQL', { error })
+    }
+  }
+
+  /** Said once, not at every try. */
+  function waits(what: string, details: { pending: string[] } | { error: unknown }): false {
+    const news = 'error' in details && details.error instanceof Error ? `${what}: ${details.error.message}` : what
+    if (said !== news) log.warn(details, what)
+    said = news
+    waiting = what
+    return false
+  }
+
+  return {
+    async start() {
+      while (!draining && !(await load())) await pause(START_RETRY_MS)
+      // SIGTERM came while the database was away: there is nothing to start.
+      if (draining) return
+      // A moment for the cache to connect, so that the first codes are claimed like any other; without it logins work all the same.
+      for (let waitedMs = 0; !cache.available() && waitedMs < CACHE_WAIT_MS; waitedMs += CACHE_POLL_MS)
+        await pause(CACHE_POLL_MS)
+      running = startJobs({
+        jobs,
+        onSuccess: (job) => metrics.jobSuccess.set({ task: job }, clock.now().getTime() / 1000),
+        onError: (job, error) => log.error({ job, error }, 'job failed'),
+      })
+    },
+    drain() {
+      draining = true
+    },
+    draining: () => draining,
+    notReady() {
+      if (draining) return 'draining'
+      if (!ring.ready()) return waiting ?? 'signing keys are not loaded yet'
+      return statusLists.ready() ? undefined : 'status lists are not loaded yet'
+    },
+    async close() {
+      statusLists.stop()
+      housekeeping.stop()
+      await running?.stop()
+      await Promise.all([audit.flush(), sessionEvents.stop()])
+      await Promise.all([database.close(), cache.close()])
+    },
+  }
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))

@@ -1,0 +1,184 @@
+/** A login: exchange the code, find or create the user, keep the session_key, open a session, answer with its tokens. */
+import type { Audit, Origin } from '../audit/audit.ts'
+import type { Clock } from '../clock.ts'
+import { GatewayError } from '../errors.ts'
+import { PlatformError } from '../platforms/platform.ts'
+import type { App, Apps } from '../platforms/registry.ts'
+import { type RateLimit, refuseUnlessAllowed } from '../rate-limit/rate-limit.ts'
+import type { Vault } from '../session-key/vault.ts'
+import type { SessionEnds, Sessions } from '../sessions/sessions.ts'
+import type { TokenReply } from '../sessions/token-reply.ts'
+import { CacheUnavailable } from '../storage/cache.ts'
+import type { Users } from '../users/users.ts'
+import type { Exchanged, Replay } from './replay.ts'
+import type { LoginStore, SignedIn, SignIn } from './store.ts'
+import { type ChosenProfile, readUserInfo, type UserInfoInput } from './user-info.ts'
+
+export type LoginRequest = UserInfoInput & {
+  code: string
+  appid?: string | undefined
+  platform?: string | undefined
+  device?: string | undefined
+}
+
+export type Login = {
+  /** `permitted` is awaited before anything is sent to the platform. */
+  login(request: LoginRequest, origin: Origin, permitted: Promise<void>): Promise<TokenReply>
+}
+
+export type LoginParts = {
+  apps: Apps
+  replay: Replay
+  vault: Vault
+  store: LoginStore
+  users: Users
+  sessions: Sessions
+  audit: Audit
+  clock: Clock
+  perOpenid: RateLimit | undefined
+  onEnded: SessionEnds
+  onLogin: (platform: string, outcome: string) => void
+  onVaultLost: (error: unknown) => void
+}
+
+/** A lost race is settled by looking again; more often than this it is a defect. */
+const MAX_ATTEMPTS = 6
+
+export function createLogin(parts: LoginParts): Login {
+  const { apps, replay, vault, store, users, sessions, audit, clock, perOpenid, onEnded, onLogin, onVaultLost } = parts
+
+  /** Sends the sign-in until it has a user: joins by unionid where one appeared, looks again after a lost race. */
+  async function signIn(request: SignIn, origin: Origin): Promise<SignedIn> {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      const result = await store.signIn(request)
+      const { unionid, unionName, platform, appid, openid, newUserId, sid } = request
+      if (typeof result === 'object') {
+        // Here, since it is committed: whatever else refuses this login, these sessions have ended.
+        const { displaced, user_id: userId } = result
+        if (displaced)
+          onEnded(
+            displaced.map((session) => ({ ...session, userId, appid })),
+            'limit',
+          )
+        if (result.status_index !== null) return result
+        if (result.status === 'suspended') throw new GatewayError('A0202')
+        if (result.status === 'erased') throw new GatewayError('A0203')
+      } else if (unionid !== undefined && unionName !== undefined) {
+        const join = {
+          platform,
+          appid,
+          openid,
+          unionid,
+          unionName,
+          newUserId,
+          firstSessionId: sid,
+          origin,
+          at: clock.now(),
+        }
+        await users.joinUnion(join)
+      }
+    }
+    throw new Error('a sign-in did not settle')
+  }
+
+  /** Without the cache a login still works; only what needs the session_key later does not. */
+  function keepSessionKey(app: App, { openid, sessionKey }: Exchanged): Promise<unknown> | undefined {
+    if (sessionKey === undefined) return undefined
+    return vault.put({ platform: app.platform, appid: app.appid, openid }, sessionKey).catch((error: unknown) => {
+      if (!(error instanceof CacheUnavailable)) throw error
+      onVaultLost(error)
+    })
+  }
+
+  /**
+   * Counts this person's login beside the sign-in, so that it costs no round trip. A refusal known beforehand throws before anything
+   * is done; one that comes later leaves at most a session that nobody has a token of.
+   */
+  function countPerson(person: string): Promise<void> | undefined {
+    const taken = perOpenid?.take(person)
+    if (perOpenid === undefined || taken === undefined) return undefined
+    if (taken instanceof Promise) return taken.then((late) => refuseUnlessAllowed(perOpenid, late))
+    refuseUnlessAllowed(perOpenid, taken)
+  }
+
+  function toSignIn(
+    app: App,
+    exchanged: Exchanged,
+    profile: ChosenProfile,
+    request: LoginRequest,
+    origin: Origin,
+  ): SignIn {
+    return {
+      platform: app.platform,
+      appid: app.appid,
+      openid: exchanged.openid,
+      unionid: exchanged.unionid,
+      unionName: app.union,
+      sid: exchanged.sid,
+      newUserId: exchanged.newUserId,
+      nickname: profile.nickname,
+      avatar: profile.avatar,
+      sex: profile.sex,
+      device: request.device,
+      ip: origin.ip,
+      requestId: origin.requestId ?? '',
+      ...sessions.lifetimes(app),
+    }
+  }
+
+  async function login(app: App, request: LoginRequest, origin: Origin, permitted: Promise<void>): Promise<TokenReply> {
+    const exchanged = await replay.exchangeOnce(app, request.code, permitted)
+    const { openid, sessionKey, sid } = exchanged
+    const profile = readUserInfo(request, { appid: app.appid, openid, sessionKey, now: clock.now() })
+    const counted = countPerson(`${app.platform}:${app.appid}:${openid}`)
+    const [signed] = await Promise.all([
+      signIn(toSignIn(app, exchanged, profile, request, origin), origin),
+      keepSessionKey(app, exchanged),
+      counted,
+    ])
+    if (signed.ended_at) throw new GatewayError('A0223', { note: 'this code was used, and its session has ended' })
+    return sessions.reply(
+      {
+        userId: signed.user_id,
+        sid,
+        platform: app.platform,
+        appid: app.appid,
+        openid,
+        unionid: signed.unionid,
+        roles: signed.roles,
+        statusIndex: signed.status_index ?? 0,
+        refreshCounter: 0,
+        endsInSeconds: signed.ends_in_seconds ?? 0,
+      },
+      { nickname: signed.nickname, isNew: signed.first_session_id === sid },
+    )
+  }
+
+  return {
+    async login(request, origin, permitted) {
+      const app = apps.choose(request.appid, request.platform)
+      try {
+        const tokens = await login(app, request, origin, permitted)
+        onLogin(app.platform, 'ok')
+        return tokens
+      } catch (error) {
+        const reason = refusalOf(error)
+        onLogin(app.platform, reason ?? (isRateLimited(error) ? 'rate_limited' : 'failed'))
+        if (reason)
+          audit.record({ kind: 'login_refused', at: clock.now(), origin, appid: app.appid, detail: { reason } })
+        throw error
+      }
+    },
+  }
+}
+
+/** Why a login was refused, where it was: the platform's code or ours. Undefined for an outage or a defect. */
+function refusalOf(error: unknown): string | undefined {
+  // A code we do not know stays in the log: this is a metric's label too, and those must be few.
+  if (error instanceof PlatformError && error.failure === 'refused')
+    return `platform_${error.refusal === 'unknown' ? 'unknown' : error.errcode}`
+  if (error instanceof GatewayError && ['A0202', 'A0203', 'A0223', 'A0340'].includes(error.code)) return error.code
+  return undefined
+}
+
+const isRateLimited = (error: unknown): boolean => error instanceof GatewayError && error.code === 'A0501'

@@ -1,0 +1,77 @@
+/** POST /api/login. */
+import { z } from 'zod'
+import { originOf, replyHeader } from '../http/context.ts'
+import { type Route, route } from '../http/route.ts'
+import type { Limit } from '../rate-limit/limit.ts'
+import { tokenReplySchema } from '../sessions/token-reply.ts'
+import type { Login } from './login.ts'
+import { userInfoSchema } from './user-info.ts'
+
+const encrypted = z.string().min(1).max(16_384)
+
+/** Signed or encrypted data comes in pairs. */
+const pairs = [
+  ['rawData', 'signature'],
+  ['encryptedData', 'iv'],
+] as const
+
+export const loginBody = z
+  .object({
+    code: z.string().min(1).max(128).describe('What wx.login gave; good for one login.'),
+    appid: z.string().max(64).optional().describe('Required when several apps are configured.'),
+    platform: z.string().max(32).optional().describe('Required when the appid exists on several platforms.'),
+    userinfo: userInfoSchema.nullish().describe('The plain object of wx.getUserInfo.'),
+    rawData: encrypted.optional(),
+    signature: z.string().min(1).max(128).optional(),
+    encryptedData: encrypted.optional(),
+    iv: z.string().min(1).max(64).optional(),
+    device: z.string().max(100).optional().describe('Free text, shown in the list of sessions.'),
+  })
+  .superRefine((body, context) => {
+    for (const [one, other] of pairs) {
+      if ((body[one] === undefined) === (body[other] === undefined)) continue
+      const missing = body[one] === undefined ? one : other
+      context.addIssue({ code: 'custom', path: [missing], message: `${one} and ${other} belong together` })
+    }
+  })
+
+export function loginRoutes({ login, limit }: { login: Login; limit: Limit }): Route[] {
+  return [
+    route(
+      {
+        method: 'post',
+        path: '/api/login',
+        tag: 'Login',
+        summary: 'Exchange a wx.login code for an access token and a refresh token.',
+        access: 'public',
+        body: loginBody,
+        reply: tokenReplySchema,
+        errors: [
+          'A0400',
+          'A0427',
+          'A0223',
+          'A0202',
+          'A0203',
+          'A0321',
+          'A0506',
+          'A0340',
+          'A0413',
+          'A0415',
+          'A0501',
+          'C0401',
+          'B0210',
+          'B0320',
+          'C0001',
+          'C0200',
+        ],
+        message: { zh: '授权成功', en: 'Logged in' },
+      },
+      async ({ body }, c) => {
+        replyHeader(c, 'Cache-Control', 'no-store')
+        const reply = await login.login(body, originOf(c), limit(c))
+        c.get('scope').userId = reply.user_id
+        return reply
+      },
+    ),
+  ]
+}

@@ -1,0 +1,111 @@
+/** What the gateway asks of a platform (WeChat and its sisters), and the typed ways in which an upstream call fails. */
+import type { AppConfig, PlatformName } from '../config/config.ts'
+import { type ErrorCode, GatewayError } from '../errors.ts'
+
+/** What a login code was exchanged for. `sessionKey` never leaves the gateway. */
+export type Exchange = { openid: string; unionid?: string; sessionKey?: string }
+
+export type Platform = {
+  name: PlatformName
+  /** Exchanges a login code; throws PlatformError. */
+  exchange(app: AppConfig, code: string): Promise<Exchange>
+  /** What it does for the users of an app beyond login, where it does any of it. */
+  userApi?: (app: AppConfig) => UserApi
+}
+
+/** What a platform does for a user it knows; each may lack some or all of it. Every one throws PlatformError. */
+export type UserApi = {
+  /** The number behind the phone button's code, E.164; costs money. The openid binds the code to its person. */
+  phoneNumber?: (code: string, openid: string) => Promise<string>
+  /** What the platform thinks of texts of a profile. */
+  checkText?: (openid: string, texts: readonly string[]) => Promise<'pass' | 'review' | 'risky'>
+  /** Whether this is still the person's one valid session_key. */
+  checkSessionKey?: (openid: string, sessionKey: string) => Promise<boolean>
+  /** Ends the session_key at once and answers its successor. */
+  resetSessionKey?: (openid: string, sessionKey: string) => Promise<string>
+}
+
+/**
+ * unreachable: no connection, or it broke. timeout: no answer in time. status, body: an answer that is not the platform's
+ * normal form. refused: the platform said no, with its own code. busy: shed before it was sent.
+ */
+export type PlatformFailure = 'unreachable' | 'timeout' | 'status' | 'body' | 'refused' | 'busy'
+
+/** Why the platform refused, whatever it calls it. */
+export type Refusal =
+  | 'code_invalid'
+  | 'user_blocked'
+  | 'rate_limited'
+  | 'quota_exhausted'
+  | 'misconfigured'
+  | 'credential_invalid'
+  | 'session_key_invalid'
+  | 'content_risky'
+  /** The code or openid belongs to somebody else, or to another app. */
+  | 'identity_mismatch'
+  /** The platform acts only for people who were there in the last hours. */
+  | 'user_inactive'
+  | 'system_busy'
+  | 'unknown'
+
+/** A failed upstream call. Its message holds the operation and the platform's error code, never a parameter or a reply. */
+export class PlatformError extends Error {
+  readonly failure: PlatformFailure
+  readonly refusal: Refusal | undefined
+  /** The platform's own error code, as text. */
+  readonly errcode: string | undefined
+  readonly operation: string
+
+  constructor(
+    operation: string,
+    failure: PlatformFailure,
+    parts: { refusal?: Refusal; errcode?: string; note?: string } = {},
+  ) {
+    super(
+      `${operation}: ${failure}${parts.errcode === undefined ? '' : ` ${parts.errcode}`}${parts.note ? ` (${parts.note})` : ''}`,
+    )
+    this.name = 'PlatformError'
+    this.failure = failure
+    this.refusal = parts.refusal
+    this.errcode = parts.errcode
+    this.operation = operation
+  }
+}
+
+/** The identity triple by which a platform knows a person. */
+export type PlatformIdentity = { platform: string; appid: string; openid: string }
+
+const refusalCodes: Record<Refusal, ErrorCode> = {
+  code_invalid: 'A0223',
+  user_blocked: 'A0321',
+  rate_limited: 'C0401',
+  quota_exhausted: 'C0401',
+  misconfigured: 'C0001',
+  credential_invalid: 'C0001',
+  session_key_invalid: 'A0240',
+  content_risky: 'A0430',
+  identity_mismatch: 'A0312',
+  // Its remedy is the same: wx.login makes the person active, then they try again.
+  user_inactive: 'A0240',
+  system_busy: 'C0001',
+  unknown: 'C0001',
+}
+
+const failureCodes = { unreachable: 'C0001', timeout: 'C0200', status: 'C0001', body: 'C0001', busy: 'B0210' } as const
+
+const retryAfterSeconds: Partial<Record<ErrorCode, number>> = { C0401: 60, B0210: 1 }
+
+/** What the caller is told of a failed upstream call. */
+export function toGatewayError(error: PlatformError): GatewayError {
+  const code = error.failure === 'refused' ? refusalCodes[error.refusal ?? 'unknown'] : failureCodes[error.failure]
+  const wait = retryAfterSeconds[code]
+  return new GatewayError(code, {
+    cause: error,
+    note: error.message,
+    ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
+  })
+}
+
+/** Refusals that only an operator can mend: they are logged as alerts. */
+export const needsOperator = (error: PlatformError): boolean =>
+  error.refusal === 'misconfigured' || error.refusal === 'quota_exhausted' || error.refusal === 'unknown'

@@ -1,0 +1,44 @@
+/** The apps this gateway serves, each with its platform: chosen by appid, never by what a client claims alone. */
+import type { AppConfig } from '../config/config.ts'
+import { invalidField } from '../errors.ts'
+import type { Exchange, Platform, UserApi } from './platform.ts'
+
+export type App = AppConfig & {
+  /** Exchanges a login code; throws PlatformError. */
+  exchange(code: string): Promise<Exchange>
+  /** What the platform does for this app's users beyond login. */
+  userApi: UserApi
+}
+
+export type Apps = {
+  /** The app a request means; throws A0400 naming the field that is missing or wrong. */
+  choose(appid: string | undefined, platform: string | undefined): App
+  find(platform: string, appid: string): App | undefined
+  all: readonly App[]
+}
+
+export function createApps({ apps, platforms }: { apps: readonly AppConfig[]; platforms: readonly Platform[] }): Apps {
+  const all = apps.map((app): App => {
+    const platform = platforms.find((one) => one.name === app.platform)
+    if (!platform) throw new Error(`no platform "${app.platform}"`)
+    return { ...app, exchange: (code) => platform.exchange(app, code), userApi: platform.userApi?.(app) ?? {} }
+  })
+  const [only] = all
+
+  return {
+    all,
+    find: (platform, appid) => all.find((app) => app.platform === platform && app.appid === appid),
+    choose(appid, platform) {
+      if (appid === undefined && platform === undefined && all.length === 1 && only) return only
+      if (appid === undefined && all.length > 1)
+        throw invalidField('appid', 'is required, since several apps are configured')
+      const fits = all.filter(
+        (app) => (appid === undefined || app.appid === appid) && (platform === undefined || app.platform === platform),
+      )
+      const [chosen] = fits
+      if (!chosen) throw invalidField(appid === undefined ? 'platform' : 'appid', 'is not an app of this gateway')
+      if (fits.length > 1) throw invalidField('platform', 'is required, since this appid exists on several platforms')
+      return chosen
+    },
+  }
+}

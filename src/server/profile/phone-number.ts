@@ -1,0 +1,72 @@
+/** The phone number a user hands over by the platform's phone button: by its code, or encrypted under the kept session_key. */
+import type { Origin } from '../audit/audit.ts'
+import type { Clock } from '../clock.ts'
+import { GatewayError, invalidField } from '../errors.ts'
+import type { Encrypted } from '../platforms/open-data.ts'
+import { readPhoneInfo } from '../platforms/phone-info.ts'
+import { PlatformError, type PlatformIdentity } from '../platforms/platform.ts'
+import type { Apps } from '../platforms/registry.ts'
+import type { DailyLimit } from '../rate-limit/daily.ts'
+import type { OpenWithKeptKey } from '../session-key/open-data.ts'
+import type { Caller } from './profile.ts'
+import type { ProfileRow, ProfileStore } from './store.ts'
+
+export type PhoneNumbers = {
+  /**
+   * Puts the button's number into the profile. Throws A0240 (tap again), A0312 (another person's code), A0340, A0400 `phone` when
+   * the number is another user's, A0404 where the platform has no such button, A0501, B0320, and what the platform answers.
+   */
+  set(caller: Caller, given: { code: string } | Encrypted, origin: Origin): Promise<ProfileRow>
+}
+
+export type PhoneNumberParts = {
+  store: ProfileStore
+  apps: Apps
+  openData: OpenWithKeptKey
+  limit: DailyLimit
+  /** Whether one number may belong to several users. */
+  shared: boolean
+  clock: Clock
+  onPaidCall: () => void
+}
+
+export function createPhoneNumbers(parts: PhoneNumberParts): PhoneNumbers {
+  const { store, apps, openData, limit, shared, clock, onPaidCall } = parts
+
+  async function byCode(identity: PlatformIdentity, userId: string, code: string): Promise<string> {
+    const phoneNumber = apps.find(identity.platform, identity.appid)?.userApi.phoneNumber
+    if (!phoneNumber) throw new GatewayError('A0404', { note: `${identity.platform} has no phone codes here` })
+    await limit(userId)
+    try {
+      const phone = await phoneNumber(code, identity.openid)
+      onPaidCall()
+      return phone
+    } catch (error) {
+      // Not A0223, which sends the client to wx.login for a new code: only a new tap makes a phone code.
+      if (error instanceof PlatformError && error.refusal === 'code_invalid')
+        throw new GatewayError('A0240', { cause: error, note: error.message })
+      throw error
+    }
+  }
+
+  async function byEncryptedData(identity: PlatformIdentity, encrypted: Encrypted): Promise<string> {
+    const phone = readPhoneInfo(await openData(identity, encrypted))
+    if (phone === undefined) throw new GatewayError('A0340', { note: 'the data holds no phone number' })
+    return phone
+  }
+
+  return {
+    async set({ userId, sid }, given, origin) {
+      const identity = await store.identityOf(sid)
+      if (!identity) throw new GatewayError('A0230', { note: 'no such session' })
+      const phone =
+        'code' in given ? await byCode(identity, userId, given.code) : await byEncryptedData(identity, given)
+      const set = { phone, exclusive_phone: shared ? null : phone }
+      const change = { userId, sid, set, chosen: [], versions: undefined, origin, at: clock.now() }
+      const changed = await store.change(change)
+      if (changed === 'phone_taken') throw invalidField('phone', 'belongs to another user')
+      if (!changed) throw new GatewayError('A0203')
+      return changed
+    },
+  }
+}

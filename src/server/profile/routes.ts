@@ -1,0 +1,115 @@
+/** What users do with their own profile: read, change, hand over a phone number. */
+import { z } from 'zod'
+import type { ErrorCode } from '../errors.ts'
+import { type GatewayContext, originOf, replyHeader } from '../http/context.ts'
+import { type Route, route } from '../http/route.ts'
+import { encryptedSchema } from '../session-key/open-data.ts'
+import type { PhoneNumbers } from './phone-number.ts'
+import { etagOf, type Profiles, profilePatchSchema, versionsOf } from './profile.ts'
+import type { ProfileRow } from './store.ts'
+
+export const profileSchema = z
+  .object({
+    user_id: z.string(),
+    nickname: z.string().nullable(),
+    avatar: z.string().nullable().describe('URL.'),
+    email: z.string().nullable(),
+    phone: z.string().nullable().describe('E.164.'),
+    birthday: z.string().nullable().describe('ISO date.'),
+    sex: z.enum(['male', 'female']).nullable(),
+    address: z.string().nullable(),
+    signature: z.string().nullable(),
+    roles: z.array(z.string()),
+    created_at: z.string().describe('ISO 8601.'),
+    last_login_at: z.string().describe('ISO 8601.'),
+  })
+  .meta({ id: 'Profile' })
+
+/** The reply's data; the version goes into the ETag header, and nobody between keeps a copy. */
+export function profileReply(c: GatewayContext, profile: ProfileRow): z.input<typeof profileSchema> {
+  replyHeader(c, 'ETag', etagOf(profile))
+  replyHeader(c, 'Cache-Control', 'no-store')
+  const { id, version: _, created_at, last_login_at, ...rest } = profile
+  return {
+    user_id: id,
+    ...rest,
+    created_at: created_at.toISOString(),
+    last_login_at: last_login_at.toISOString(),
+  }
+}
+
+/** What every request under /api/user may meet. */
+const common = ['A0230', 'A0202', 'A0203', 'A0501', 'B0210', 'B0320'] as const satisfies ErrorCode[]
+const withBody = [...common, 'A0400', 'A0427', 'A0413', 'A0415'] as const satisfies ErrorCode[]
+const withPlatform = [...withBody, 'C0401', 'C0001', 'C0200'] as const satisfies ErrorCode[]
+
+/** Unknown members are ignored here: a client may pass on all that the button's event holds. */
+export const phoneBody = z
+  .object({
+    code: z.string().min(1).max(128).optional().describe("The phone button's code, not wx.login's."),
+    encryptedData: encryptedSchema.encryptedData.optional(),
+    iv: encryptedSchema.iv.optional(),
+  })
+  .transform(({ code, encryptedData, iv }, context) => {
+    if (code !== undefined) return { code }
+    if (encryptedData !== undefined && iv !== undefined) return { encryptedData, iv }
+    const missing = encryptedData !== undefined ? 'iv' : iv !== undefined ? 'encryptedData' : 'code'
+    context.addIssue({ code: 'custom', path: [missing], message: 'give code, or encryptedData and iv' })
+    return z.NEVER
+  })
+
+export type ProfileRoutesParts = {
+  profiles: Profiles
+  phoneNumbers: PhoneNumbers
+  /** Counts a paid act of the user; throws A0501 beyond the limit. */
+  limitPaid: (c: GatewayContext, userId: string) => Promise<void>
+}
+
+export function profileRoutes({ profiles, phoneNumbers, limitPaid }: ProfileRoutesParts): Route[] {
+  return [
+    route(
+      {
+        method: 'get',
+        path: '/api/user',
+        tag: 'Profile',
+        summary: 'Read the own profile; its ETag is what If-Match compares.',
+        access: 'user',
+        reply: profileSchema,
+        errors: common,
+      },
+      async ({ auth }, c) => profileReply(c, await profiles.read(auth.userId)),
+    ),
+    route(
+      {
+        method: 'patch',
+        path: '/api/user',
+        tag: 'Profile',
+        summary: 'Change fields of the own profile; null clears. With If-Match only if nothing changed meanwhile.',
+        access: 'user',
+        body: profilePatchSchema,
+        reply: profileSchema,
+        errors: [...withPlatform, 'A0240', 'A0430', 'A0505'],
+      },
+      async ({ auth, body }, c) => {
+        const versions = versionsOf(c.req.header('if-match'))
+        return profileReply(c, await profiles.change(auth, body, versions, originOf(c)))
+      },
+    ),
+    route(
+      {
+        method: 'post',
+        path: '/api/user/phone',
+        tag: 'Profile',
+        summary: "Take the phone number from the platform's phone button.",
+        access: 'user',
+        body: phoneBody,
+        reply: profileSchema,
+        errors: [...withPlatform, 'A0240', 'A0312', 'A0340', 'A0404'],
+      },
+      async ({ auth, body }, c) => {
+        await limitPaid(c, auth.userId)
+        return profileReply(c, await phoneNumbers.set(auth, body, originOf(c)))
+      },
+    ),
+  ]
+}

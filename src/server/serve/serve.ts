@@ -1,0 +1,75 @@
+/** Serves until SIGTERM: configuration → stores → gateway → two listeners → drain. */
+import { systemClock } from '../clock.ts'
+import { type Config, ConfigError, loadConfig } from '../config/config.ts'
+import { createGateway } from '../gateway.ts'
+import { createLog } from '../observability/log.ts'
+import { createMetrics } from '../observability/metrics.ts'
+import { startTracing } from '../observability/tracing.ts'
+import { createUndiciSender } from '../platforms/fetch-json.ts'
+import { createRedisCache } from '../storage/cache.redis.ts'
+import { createPostgres } from '../storage/database.ts'
+import { listen } from './listeners.ts'
+
+/** What in-flight requests get before they are cut off; preStop and this stay below the pod's grace period. */
+const DRAIN_DEADLINE_MS = 15_000
+
+function configOrExit(): Config {
+  try {
+    return loadConfig()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    console.error(error.message)
+    process.exit(2)
+  }
+}
+
+const config = configOrExit()
+const log = createLog({ level: config.logLevel })
+const metrics = createMetrics({ defaults: true })
+const tracing = config.tracing && (await startTracing(config.tracing))
+const sender = createUndiciSender({ connections: config.upstreamMaxConcurrency })
+const database = createPostgres({
+  url: config.databaseUrl,
+  poolMax: config.databasePoolMax,
+  preparedStatements: config.databasePreparedStatements,
+  onError: (error) => log.warn({ error }, 'a PostgreSQL connection broke'),
+  span: tracing?.span,
+})
+const cache = createRedisCache({
+  url: config.redisUrl,
+  onError: (error) => log.warn({ error }, 'Redis connection'),
+  span: tracing?.span,
+})
+const gateway = createGateway({ config, database, cache, send: sender.send, clock: systemClock, log, metrics, tracing })
+
+const listeners = await Promise.all([
+  listen(gateway.publicApp, config.publicListener),
+  listen(gateway.internalApp, config.internalListener),
+])
+log.info({ public: listeners[0]?.url, internal: listeners[1]?.url, issuer: config.issuer }, 'listening')
+
+let stopping = false
+async function stop(signal: string): Promise<void> {
+  if (stopping) return
+  stopping = true
+  log.info({ signal }, 'draining')
+  gateway.drain()
+  await new Promise((resolve) => setTimeout(resolve, config.shutdownDelaySeconds * 1000))
+  await Promise.all(listeners.map((listener) => listener.close(DRAIN_DEADLINE_MS)))
+  await Promise.all([gateway.close(), sender.close()])
+  await tracing?.close()
+  log.info('stopped')
+  log.flush(() => process.exit(0))
+}
+process.on('SIGTERM', (signal) => void stop(signal))
+process.on('SIGINT', (signal) => void stop(signal))
+process.on('unhandledRejection', (error) => log.error({ error }, 'ALERT: unhandled rejection'))
+
+try {
+  await gateway.start()
+  if (!stopping) log.info('ready')
+} catch (error) {
+  log.fatal({ error }, 'cannot start')
+  console.error(`cannot start: ${error instanceof Error ? error.message : 'unknown error'}`)
+  log.flush(() => process.exit(1))
+}

@@ -1,0 +1,132 @@
+/** Refresh and logout. */
+import { z } from 'zod'
+import { GatewayError } from '../errors.ts'
+import { bearerToken } from '../http/bearer.ts'
+import { originOf, replyHeader } from '../http/context.ts'
+import { type Route, route } from '../http/route.ts'
+import type { Limit } from '../rate-limit/limit.ts'
+import type { AccessTokens } from '../tokens/access-token.ts'
+import type { Sessions } from './sessions.ts'
+import { tokenReplySchema } from './token-reply.ts'
+
+const refreshToken = z.string().min(1).max(256)
+
+export const sessionItemSchema = z
+  .object({
+    sid: z.string(),
+    device: z.string().nullable().describe('What the client called itself at login.'),
+    created_at: z.iso.datetime(),
+    last_used_at: z.iso.datetime().describe('To within five minutes.'),
+    ip: z.string().nullable().describe('Where it was used from at the last login or refresh.'),
+    current: z.boolean().describe('Whether it is the session that asks.'),
+  })
+  .meta({ id: 'Session' })
+
+export type SessionRoutesParts = {
+  sessions: Sessions
+  accessTokens: AccessTokens
+  limit: Limit
+}
+
+export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesParts): Route[] {
+  return [
+    route(
+      {
+        method: 'post',
+        path: '/api/refresh',
+        tag: 'Login',
+        summary: 'Exchange a refresh token for new tokens.',
+        access: 'public',
+        body: z.object({ refresh_token: refreshToken }),
+        reply: tokenReplySchema,
+        errors: ['A0400', 'A0427', 'A0230', 'A0220', 'A0202', 'A0203', 'A0413', 'A0415', 'A0501', 'B0210', 'B0320'],
+      },
+      async ({ body }, c) => {
+        await limit(c)
+        replyHeader(c, 'Cache-Control', 'no-store')
+        const reply = await sessions.refresh(body.refresh_token, originOf(c))
+        c.get('scope').userId = reply.user_id
+        return reply
+      },
+    ),
+    route(
+      {
+        method: 'post',
+        path: '/api/logout',
+        tag: 'Login',
+        summary: 'End the session of a refresh token or of the bearer access token.',
+        access: 'public',
+        body: z.object({ refresh_token: refreshToken.optional() }).optional(),
+        reply: z.null(),
+        errors: ['A0400', 'A0427', 'A0230', 'A0413', 'A0415', 'B0320'],
+      },
+      async ({ body }, c) => {
+        if (body?.refresh_token !== undefined) await sessions.endByRefreshToken(body.refresh_token, originOf(c))
+        else if (c.req.header('authorization') === undefined) {
+          throw new GatewayError('A0230', { note: 'neither refresh_token nor bearer token' })
+        } else {
+          // A session that ended before may be ended again: whoever logs out twice is logged out.
+          const { sid, userId } = await accessTokens.verify(bearerToken(c))
+          c.get('scope').userId = userId
+          await sessions.end(sid, originOf(c))
+        }
+        return null
+      },
+    ),
+    route(
+      {
+        method: 'get',
+        path: '/api/sessions',
+        tag: 'Sessions',
+        summary: 'The live sessions of the user, the last used first.',
+        access: 'user',
+        reply: z.array(sessionItemSchema),
+        errors: ['A0230', 'A0202', 'A0203', 'B0320'],
+      },
+      async ({ auth }) =>
+        (await sessions.list(auth.userId)).map(({ id, device, ip, created_at, last_used_at }) => ({
+          sid: id,
+          device,
+          created_at: created_at.toISOString(),
+          last_used_at: last_used_at.toISOString(),
+          ip,
+          current: id === auth.sid,
+        })),
+    ),
+    route(
+      {
+        method: 'delete',
+        path: '/api/sessions/:sid',
+        tag: 'Sessions',
+        summary: 'End one session of the user.',
+        access: 'user',
+        params: z.object({ sid: z.guid() }),
+        reply: z.null(),
+        errors: ['A0400', 'A0230', 'A0202', 'A0203', 'A0404', 'B0320'],
+      },
+      async ({ auth, params }, c) => {
+        // Another user's session is not there, just like one that never was.
+        const ended = await sessions.endOf(auth.userId, { only: params.sid }, 'ended_by_user', originOf(c))
+        if (ended === 0) throw new GatewayError('A0404', { note: 'no such session of this user' })
+        return null
+      },
+    ),
+    route(
+      {
+        method: 'delete',
+        path: '/api/sessions',
+        tag: 'Sessions',
+        summary: 'End all sessions of the user, or all but the one that asks.',
+        access: 'user',
+        query: z.object({ scope: z.enum(['all', 'others']) }),
+        reply: z.null(),
+        errors: ['A0400', 'A0230', 'A0202', 'A0203', 'B0320'],
+      },
+      async ({ auth, query }, c) => {
+        const which = query.scope === 'all' ? 'all' : { except: auth.sid }
+        await sessions.endOf(auth.userId, which, 'ended_by_user', originOf(c))
+        return null
+      },
+    ),
+  ]
+}

@@ -1,0 +1,197 @@
+/** A sign-in on a device: its tokens, its refreshes and its end. Refreshing needs neither the platform nor the cache. */
+import type { Origin } from '../audit/audit.ts'
+import type { AppConfig, Config } from '../config/config.ts'
+import { GatewayError } from '../errors.ts'
+import type { Apps } from '../platforms/registry.ts'
+import type { SessionEndReason } from '../storage/schema.ts'
+import type { AccessTokens, TokenPolicy, TokenSubject, VerifiedToken } from '../tokens/access-token.ts'
+import type { RefreshTokens } from '../tokens/refresh-token.ts'
+import type { EndedSession, SessionStore } from './store.ts'
+import type { TokenReply } from './token-reply.ts'
+
+export type { EndedSession } from './store.ts'
+
+export type OpenSession = TokenSubject & { refreshCounter: number; endsInSeconds: number }
+
+/** Called after the end is committed, by everything that ends sessions: status list, stream and metrics hang on it. Never throws. */
+export type SessionEnds = (ended: readonly EndedSession[], reason: SessionEndReason) => void
+
+/** Which of a user's sessions. */
+export type Which = 'all' | { only: string } | { except: string }
+
+export type RefreshOutcome = 'ok' | 'replayed' | 'refused' | 'suspended'
+
+export type Sessions = {
+  /** How long a new session of an app lasts. */
+  lifetimes(app: AppConfig): { idleSeconds: number; absoluteSeconds: number }
+  /** The reply for an open session: a fresh access token and the refresh token of its counter. */
+  reply(session: OpenSession, user: { nickname: string | null; isNew: boolean }): Promise<TokenReply>
+  /** Throws A0230, A0220, A0202 or A0203. */
+  refresh(refreshToken: string, origin: Origin): Promise<TokenReply>
+  /** Ends the session of a refresh token; a token that is not ours is A0230, a session already ended is fine. */
+  endByRefreshToken(refreshToken: string, origin: Origin): Promise<void>
+  end(sid: string, origin: Origin, reason?: 'logout' | 'revoked'): Promise<void>
+  /** The live sessions of a user, the last used first. */
+  list(userId: string): ReturnType<SessionStore['listLive']>
+  /** Ends live sessions of a user: one, all but one, or all. Answers how many. */
+  endOf(userId: string, which: Which, reason: SessionEndReason, origin: Origin): Promise<number>
+  /** The session that a refresh token can still refresh. */
+  findUsable(refreshToken: string): ReturnType<SessionStore['findUsable']>
+  /** The session an access or a refresh token of ours belongs to, whether it lives or not. */
+  sidOf(token: string): Promise<string | undefined>
+  /** Verifies an access token and that its session lives; throws A0230, A0202 or A0203. */
+  authenticate(accessToken: string): Promise<VerifiedToken>
+}
+
+export type SessionsParts = {
+  store: SessionStore
+  accessTokens: AccessTokens
+  refreshTokens: RefreshTokens
+  apps: Apps
+  config: Pick<
+    Config,
+    'audience' | 'accessTokenTtlSeconds' | 'refreshTokenTtlSeconds' | 'sessionTtlSeconds' | 'accessTokenClaims'
+  >
+  onRefresh: (outcome: RefreshOutcome) => void
+  onEnded: SessionEnds
+}
+
+export function createSessions({
+  store,
+  accessTokens,
+  refreshTokens,
+  apps,
+  config,
+  onRefresh,
+  onEnded,
+}: SessionsParts): Sessions {
+  const defaultPolicy: TokenPolicy = {
+    audience: config.audience,
+    ttlSeconds: config.accessTokenTtlSeconds,
+    claims: config.accessTokenClaims,
+  }
+  const policies = new Map(
+    apps.all.map((app) => [
+      `${app.platform} ${app.appid}`,
+      {
+        audience: app.audience ?? defaultPolicy.audience,
+        ttlSeconds: app.accessTokenTtlSeconds ?? defaultPolicy.ttlSeconds,
+        claims: app.claims ?? defaultPolicy.claims,
+      } satisfies TokenPolicy,
+    ]),
+  )
+
+  /** Why a session gives no token, for the person it belongs to. */
+  async function refusal(sid: string): Promise<GatewayError> {
+    const session = await store.find(sid)
+    if (session?.status === 'suspended') return new GatewayError('A0202')
+    if (session?.status === 'erased') return new GatewayError('A0203')
+    return new GatewayError('A0230', {
+      note: session?.ended_at ? `session ended: ${session.end_reason}` : 'no live session',
+    })
+  }
+
+  const reply: Sessions['reply'] = async (session, user) => {
+    const policy = policies.get(`${session.platform} ${session.appid}`)
+    // An app that was taken out of the configuration gets no more tokens.
+    if (!policy) throw new GatewayError('A0230', { note: 'the app of this session is no longer configured' })
+    return {
+      token: await accessTokens.mint(session, policy),
+      token_type: 'Bearer',
+      expires_in: policy.ttlSeconds,
+      refresh_token: refreshTokens.mint({ sid: session.sid, counter: session.refreshCounter }),
+      refresh_expires_in: Math.max(0, session.endsInSeconds),
+      user_id: session.userId,
+      nickname: user.nickname,
+      is_new_user: user.isNew,
+    }
+  }
+
+  async function refresh(refreshToken: string, origin: Origin): Promise<TokenReply> {
+    const content = refreshTokens.read(refreshToken)
+    if (!content) throw new GatewayError('A0230', { note: 'refresh token was not made here' })
+    const row = await store.refresh({ ...content, ip: origin.ip, requestId: origin.requestId ?? '' })
+    if (!row) throw await refusal(content.sid)
+    if (row.ended_at) {
+      onEnded([{ sid: row.sid, userId: row.user_id, statusIndex: row.status_index, appid: row.appid }], 'replayed')
+      throw new GatewayError('A0220')
+    }
+    if (row.status !== 'active') throw await refusal(content.sid)
+    const session: OpenSession = {
+      userId: row.user_id,
+      sid: row.sid,
+      platform: row.platform,
+      appid: row.appid,
+      openid: row.openid,
+      unionid: row.unionid,
+      roles: row.roles,
+      statusIndex: row.status_index,
+      refreshCounter: row.refresh_counter,
+      endsInSeconds: row.ends_in_seconds,
+    }
+    return await reply(session, { nickname: row.nickname, isNew: false })
+  }
+
+  async function end(sid: string, origin: Origin, reason: 'logout' | 'revoked' = 'logout'): Promise<void> {
+    const ended = await store.end((eb) => eb('id', '=', sid), reason, origin)
+    if (ended.length > 0) onEnded(ended, reason)
+  }
+
+  return {
+    lifetimes: (app) => ({
+      idleSeconds: app.refreshTokenTtlSeconds ?? config.refreshTokenTtlSeconds,
+      absoluteSeconds: app.sessionTtlSeconds ?? config.sessionTtlSeconds,
+    }),
+    reply,
+    async refresh(refreshToken, origin) {
+      try {
+        const tokens = await refresh(refreshToken, origin)
+        onRefresh('ok')
+        return tokens
+      } catch (error) {
+        if (error instanceof GatewayError)
+          onRefresh(error.code === 'A0220' ? 'replayed' : error.code === 'A0202' ? 'suspended' : 'refused')
+        throw error
+      }
+    },
+    async endByRefreshToken(refreshToken, origin) {
+      const content = refreshTokens.read(refreshToken)
+      if (!content) throw new GatewayError('A0230', { note: 'refresh token was not made here' })
+      await end(content.sid, origin)
+    },
+    end,
+    list: (userId) => store.listLive(userId),
+    async endOf(userId, which, reason, origin) {
+      const ended = await store.end(
+        (eb) => {
+          const own = eb('user_id', '=', userId)
+          if (which === 'all') return eb.and([own])
+          return eb.and([own, 'only' in which ? eb('id', '=', which.only) : eb('id', '<>', which.except)])
+        },
+        reason,
+        origin,
+      )
+      if (ended.length > 0) onEnded(ended, reason)
+      return ended.length
+    },
+    async findUsable(refreshToken) {
+      const content = refreshTokens.read(refreshToken)
+      return content && (await store.findUsable(content))
+    },
+    async sidOf(token) {
+      const content = refreshTokens.read(token)
+      if (content) return content.sid
+      try {
+        return (await accessTokens.verify(token)).sid
+      } catch (error) {
+        if (error instanceof GatewayError && error.code === 'A0230') return undefined
+        throw error
+      }
+    },
+    async authenticate(accessToken) {
+      const verified = await accessTokens.verify(accessToken)
+      if (!(await store.isAlive(verified.sid))) throw await refusal(verified.sid)
+      return verified
+    },
+  }
+}

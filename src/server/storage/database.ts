@@ -1,0 +1,252 @@
+/** One Kysely on PostgreSQL (pg) or on the embedded PGlite, beside a way to run named, prepared statements on hot paths. */
+import { Socket } from 'node:net'
+import type { PGlite } from '@electric-sql/pglite'
+import { Kysely, PGliteDialect, PostgresDialect, type PostgresPool } from 'kysely'
+import pg from 'pg'
+import { GatewayError } from '../errors.ts'
+import type { Span } from '../observability/span.ts'
+import { createOutageWatch } from './outage.ts'
+import type { Schema } from './schema.ts'
+
+/** A statement that the server prepares once per connection; the name must be unique to the text. */
+export type Statement = {
+  name: string
+  text: string
+  /** Runs for several requests at once (batch.ts), each of which has a span of its own for it. */
+  shared?: true
+}
+
+export type Database = {
+  kysely: Kysely<Schema>
+  /** Runs a prepared statement and returns its rows. */
+  run<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]>
+  /** Connections of the pool: all, idle, and requests that wait for one. */
+  pool(): { total: number; idle: number; waiting: number }
+  /** False while the server is known to be away: everything then fails at once. */
+  available(): boolean
+  /** Set where traces are kept. */
+  span: Span | undefined
+  close(): Promise<void>
+}
+
+const CONNECT_TIMEOUT_MS = 2000
+const QUERY_TIMEOUT_MS = 4000
+const PROBE_TIMEOUT_MS = 1000
+const CLOSE_TIMEOUT_MS = 3000
+/** Beyond this many requests waiting for each connection, the next is shed early (B0210). */
+const MAX_WAITING_PER_CONNECTION = 100
+
+const INT8 = 20
+const DATE = 1082
+
+/** bigint as number (ours stay below 2^53), date as the ISO text it is. */
+const parsers: Record<number, (text: string) => unknown> = { [INT8]: Number, [DATE]: (text) => text }
+
+export type PostgresOptions = {
+  url: string
+  poolMax: number
+  /** Off: the same text is sent without its name, for a transaction pooler that keeps no prepared statements. */
+  preparedStatements?: boolean
+  onError?: (error: Error) => void
+  queryTimeoutMs?: number
+  span?: Span | undefined
+}
+
+export function createPostgres({
+  url,
+  poolMax,
+  preparedStatements = true,
+  onError,
+  queryTimeoutMs = QUERY_TIMEOUT_MS,
+  span,
+}: PostgresOptions): Database {
+  /** Every open connection, so that those to a server that went away can be dropped with whatever waits on them. */
+  const sockets = new Set<Socket>()
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: poolMax,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    idleTimeoutMillis: 60_000,
+    // Client side, since a frozen server enforces nothing and a transaction pooler refuses startup parameters.
+    query_timeout: queryTimeoutMs,
+    keepAlive: true,
+    application_name: 'auth-gateway',
+    stream: () => {
+      const socket = new Socket()
+      sockets.add(socket)
+      return socket.once('close', () => sockets.delete(socket))
+    },
+    types: {
+      getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+        parsers[oid] ?? pg.types.getTypeParser(oid, format ?? 'text'),
+    },
+  })
+  pool.on('error', (error) => onError?.(error))
+  // While a connection is lent out the pool does not listen to it, and an error nobody hears ends the process; whoever borrowed it
+  // learns of the break from the query.
+  pool.on('connect', (client) => client.on('error', () => undefined))
+
+  const outage = createOutageWatch({
+    probe: () => probePostgres(url),
+    isOutage: isDatabaseUnavailable,
+    refusal: () => new DatabaseUnavailable(),
+    onAway: dropConnections,
+    stallMs: queryTimeoutMs / 4,
+  })
+  function dropConnections(): void {
+    for (const socket of sockets) socket.destroy()
+  }
+  async function watch<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await outage.watch(call)
+    } catch (error) {
+      // The primary was switched and this one only reads now: no connection made before is of use, and new ones lead to the new one.
+      if (codeOf(error) === READ_ONLY_TRANSACTION) dropConnections()
+      throw error
+    }
+  }
+  function shedIfCrowded(): void {
+    if (pool.waitingCount < poolMax * MAX_WAITING_PER_CONNECTION) return
+    throw new GatewayError('B0210', { note: 'too many wait for a connection', retryAfterSeconds: 1 })
+  }
+
+  const kysely = new Kysely<Schema>({
+    dialect: new PostgresDialect({ pool: watchedPool(pool, { watch, shedIfCrowded, span }) }),
+  })
+  return {
+    kysely,
+    async run<Row>({ name, text, shared }: Statement, values: readonly unknown[]) {
+      shedIfCrowded()
+      const config = { ...(preparedStatements ? { name } : {}), text, values: [...values] }
+      const query = () => watch(() => pool.query(config))
+      const { rows } = await (span && !shared ? span(`postgres ${name}`, query) : query())
+      return rows as Row[]
+    },
+    pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
+    available: outage.available,
+    span,
+    async close() {
+      outage.close()
+      // A frozen server never says goodbye.
+      const timer = setTimeout(dropConnections, CLOSE_TIMEOUT_MS)
+      await kysely.destroy().finally(() => clearTimeout(timer))
+    },
+  }
+}
+
+/** The pool as Kysely sees it: watched, and a connection that broke or timed out is not given to the next. */
+function watchedPool(
+  pool: pg.Pool,
+  parts: { watch<T>(call: () => Promise<T>): Promise<T>; shedIfCrowded: () => void; span: Span | undefined },
+): PostgresPool {
+  const { watch, shedIfCrowded, span } = parts
+  return {
+    async connect() {
+      shedIfCrowded()
+      const client = await watch(() => pool.connect())
+      let broken = false
+      const query = async (text: string, values: readonly unknown[]) => {
+        try {
+          const run = () => watch(() => client.query(text, [...values]))
+          return await (span ? span('postgres query', run) : run())
+        } catch (error) {
+          broken ||= isDatabaseUnavailable(error)
+          throw error
+        }
+      }
+      // Nothing here streams by cursor, which is the other form of query().
+      const watched = { query, release: (discard?: boolean) => client.release(discard || broken) }
+      return watched as unknown as Awaited<ReturnType<PostgresPool['connect']>>
+    },
+    end: () => pool.end(),
+    options: pool.options,
+  }
+}
+
+/** Asks the server, on a connection of its own, whether it takes writes. That it has too many connections is an answer, too. */
+async function probePostgres(url: string): Promise<void> {
+  const socket = new Socket()
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: PROBE_TIMEOUT_MS,
+    query_timeout: PROBE_TIMEOUT_MS,
+    stream: () => socket,
+  })
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    const { rows } = await client.query<{ transaction_read_only: string }>('show transaction_read_only')
+    if (rows[0]?.transaction_read_only === 'on')
+      throw new Error('PostgreSQL only reads: a replica, or a demoted primary')
+  } catch (error) {
+    if (codeOf(error) !== TOO_MANY_CONNECTIONS) throw error
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** The embedded PostgreSQL of development and of fast tests; `directory` undefined keeps it in memory. */
+export async function createPglite(
+  source: { directory?: string; loadDataDir?: Blob } = {},
+): Promise<Database & { pglite: PGlite }> {
+  const { PGlite } = await import('@electric-sql/pglite')
+  const pglite = await PGlite.create({
+    ...(source.directory === undefined ? {} : { dataDir: source.directory }),
+    ...(source.loadDataDir === undefined ? {} : { loadDataDir: source.loadDataDir }),
+    parsers,
+  })
+  const kysely = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }) })
+  return {
+    pglite,
+    kysely,
+    run: async <Row>({ text }: Statement, values: readonly unknown[]) =>
+      (await pglite.query<Row>(text, [...values])).rows,
+    pool: () => ({ total: 1, idle: 1, waiting: 0 }),
+    available: () => true,
+    span: undefined,
+    close: () => kysely.destroy(),
+  }
+}
+
+/** The server is known to be away: said at once, without asking it again. */
+class DatabaseUnavailable extends Error {
+  constructor() {
+    super('PostgreSQL is away')
+    this.name = 'DatabaseUnavailable'
+  }
+}
+
+const TOO_MANY_CONNECTIONS = '53300'
+/** From a replica that took the primary's place, or a primary that was demoted. */
+const READ_ONLY_TRANSACTION = '25006'
+/** Before the first migration. */
+const UNDEFINED_TABLE = '42P01'
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+
+/** SQLSTATE classes that mean "the server cannot serve now": connection, resources, operator intervention. */
+const unavailableStates = /^(08|53|57)/
+const unavailableErrors = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ETIMEDOUT',
+  'EPIPE',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+])
+const unavailableMessages =
+  /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error|cannot use a pool after/i
+
+/** Whether an error means that PostgreSQL is down, frozen or switching over, rather than a defect of ours. */
+export function isDatabaseUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  if (error instanceof DatabaseUnavailable) return true
+  const code = codeOf(error)
+  if (unavailableErrors.has(code) || unavailableStates.test(code)) return true
+  if (code === READ_ONLY_TRANSACTION || code === UNDEFINED_TABLE) return true
+  if (error instanceof AggregateError) return error.errors.some(isDatabaseUnavailable)
+  return unavailableMessages.test(error.message)
+}

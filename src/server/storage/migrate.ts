@@ -1,0 +1,24 @@
+/** Brings the database to the newest schema: forward only, safe to run from several places at once. */
+
+import type { Kysely } from 'kysely'
+import { Migrator } from 'kysely/migration'
+import * as core from '../../../migrations/0001_core.ts'
+import type { Schema } from './schema.ts'
+
+/** A static list: type-checked, and the same in development, in tests and in the image. */
+const migrations = { '0001_core': core }
+
+const migrator = (db: Kysely<Schema>) => new Migrator({ db, provider: { getMigrations: async () => migrations } })
+
+/** Applies what is missing and returns the names of what it applied. Kysely's lock keeps parallel runs apart. */
+export async function migrate(db: Kysely<Schema>): Promise<string[]> {
+  const { error, results } = await migrator(db).migrateToLatest()
+  if (error) throw error
+  return (results ?? []).filter((result) => result.status === 'Success').map((result) => result.migrationName)
+}
+
+/** The names of migrations that this code knows and the database lacks. */
+export async function pendingMigrations(db: Kysely<Schema>): Promise<string[]> {
+  const known = await migrator(db).getMigrations()
+  return known.filter((migration) => migration.executedAt === undefined).map((migration) => migration.name)
+}

@@ -1,0 +1,107 @@
+/** Access tokens: the claims of RFC 9068, minted under the key ring's active key and verified against what it publishes. */
+import { errors, jwtVerify } from 'jose'
+import type { Clock } from '../clock.ts'
+import type { OptionalClaim } from '../config/config.ts'
+import { randomToken } from '../crypto/random.ts'
+import { GatewayError } from '../errors.ts'
+import type { KeyRing } from '../keys/ring.ts'
+
+/** What a token says about a session. */
+export type TokenSubject = {
+  userId: string
+  sid: string
+  platform: string
+  appid: string
+  openid: string
+  unionid: string | null
+  roles: readonly string[]
+  statusIndex: number
+}
+
+/** How tokens of one app are made. */
+export type TokenPolicy = { audience: readonly string[]; ttlSeconds: number; claims: readonly OptionalClaim[] }
+
+export type VerifiedToken = {
+  userId: string
+  sid: string
+  clientId: string
+  roles: string[]
+  expiresAt: Date
+  claims: Record<string, unknown>
+}
+
+export type AccessTokens = {
+  mint(subject: TokenSubject, policy: TokenPolicy): Promise<string>
+  /** Throws A0230 when the token is not one of ours, or expired. Does not ask whether the session lives. */
+  verify(token: string): Promise<VerifiedToken>
+}
+
+export type AccessTokenParts = {
+  ring: KeyRing
+  clock: Clock
+  issuer: string
+  /** Header `typ` of new tokens. */
+  type: 'JWT' | 'at+jwt'
+  /** Every audience that tokens are made for; any of them is accepted back. */
+  audiences: readonly string[]
+  /** Where the status of a session is published. */
+  statusOf: (statusIndex: number) => { idx: number; uri: string }
+}
+
+export function createAccessTokens({ ring, clock, issuer, type, audiences, statusOf }: AccessTokenParts): AccessTokens {
+  return {
+    mint(subject, policy) {
+      const issuedAt = Math.floor(clock.now().getTime() / 1000)
+      const extra = { openid: subject.openid, unionid: subject.unionid ?? undefined, platform: subject.platform }
+      const payload: Record<string, unknown> = {
+        iss: issuer,
+        sub: subject.userId,
+        // A string when there is one: some gateways compare it as text.
+        aud: policy.audience.length === 1 ? policy.audience[0] : policy.audience,
+        client_id: subject.appid,
+        iat: issuedAt,
+        exp: issuedAt + policy.ttlSeconds,
+        jti: randomToken(),
+        sid: subject.sid,
+        status: { status_list: statusOf(subject.statusIndex) },
+      }
+      if (subject.roles.length > 0) payload.roles = subject.roles
+      for (const claim of policy.claims) payload[claim] = extra[claim]
+      return ring.sign(type, JSON.stringify(payload))
+    },
+
+    async verify(token) {
+      try {
+        const { payload, protectedHeader } = await jwtVerify(
+          token,
+          ({ kid, alg }) => {
+            const found = kid === undefined ? undefined : ring.verificationKey(kid)
+            // RFC 8725 section 3.1: the key decides the algorithm, not the token.
+            if (!found || found.alg !== alg) throw new errors.JWSSignatureVerificationFailed()
+            return found.key
+          },
+          {
+            issuer,
+            audience: [...audiences],
+            requiredClaims: ['exp', 'iat', 'sub', 'sid', 'client_id'],
+            currentDate: clock.now(),
+          },
+        )
+        // RFC 8725 section 3.11: a status list, signed by the same keys, is not an access token.
+        if (!['JWT', 'at+jwt'].includes(protectedHeader.typ ?? '')) throw new errors.JWTInvalid('typ')
+        const roles = Array.isArray(payload.roles) ? payload.roles.map(String) : []
+        return {
+          userId: String(payload.sub),
+          sid: String(payload.sid),
+          clientId: String(payload.client_id),
+          roles,
+          expiresAt: new Date(Number(payload.exp) * 1000),
+          claims: payload,
+        }
+      } catch (error) {
+        if (error instanceof errors.JOSEError) throw new GatewayError('A0230', { note: `access token: ${error.code}` })
+        throw error
+      }
+    },
+  }
+}
