@@ -148,8 +148,8 @@ export function createGateway(parts: GatewayParts): Gateway {
   const users = createUsers({
     store: createUserStore({
       database,
-      endUserSessions: (tx, userId, reason, origin, at) =>
-        endSessions(tx, (eb) => eb.and([eb('user_id', '=', userId)]), reason, origin, at),
+      endUserSessions: (tx, userId, reason, actor, at) =>
+        endSessions(tx, (eb) => eb.and([eb('user_id', '=', userId)]), reason, actor, at),
     }),
     clock,
     onEnded: sessionsEnded,

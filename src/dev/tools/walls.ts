@@ -8,7 +8,7 @@ export type Sources = Readonly<Record<string, string>>
  * The rooms of src/server/ from the ground up. A file imports lower layers or its own room: never a room beside it, never one above.
  */
 export const layers: readonly (readonly string[])[] = [
-  ['errors.ts', 'clock.ts', 'crypto/', 'observability/'],
+  ['actor.ts', 'errors.ts', 'clock.ts', 'crypto/', 'observability/'],
   ['config/'],
   ['storage/'],
   ['audit/', 'avatars/', 'events/', 'housekeeping/', 'platforms/'],

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import { type Route, route } from '../http/route.ts'
 import type { KeyRing, ListedKey } from '../keys/ring.ts'
-import { operatorOrigin } from './user-routes.ts'
+import { operatorOf } from './user-routes.ts'
 
 const instant = z.iso.datetime()
 
@@ -49,7 +49,7 @@ export function adminKeyRoutes({ ring }: { ring: KeyRing }): Route[] {
         errors: ['A0400', 'A0427', 'A0230', 'A0312', 'A0404', 'A0413', 'A0415', 'B0320'],
       },
       async ({ body, auth }, c) => {
-        const { keys, warnings } = await ring.rotate(body?.activate_after_seconds, operatorOrigin(c, auth))
+        const { keys, warnings } = await ring.rotate(body?.activate_after_seconds, operatorOf(c, auth))
         return { keys: keys.map(toJson), warnings }
       },
     ),
@@ -64,7 +64,7 @@ export function adminKeyRoutes({ ring }: { ring: KeyRing }): Route[] {
         errors: ['A0400', 'A0230', 'A0312', 'A0404', 'B0320'],
       },
       async ({ params, auth }, c) => {
-        const change = await ring.retire(params.kid, operatorOrigin(c, auth))
+        const change = await ring.retire(params.kid, operatorOf(c, auth))
         if (!change) throw new GatewayError('A0404', { note: 'no such signing key' })
         return { keys: change.keys.map(toJson), warnings: change.warnings }
       },

@@ -5,7 +5,7 @@ import { replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import { encryptedSchema } from '../session-key/open-data.ts'
 import type { OpenData } from './open-data.ts'
-import { operatorOrigin } from './user-routes.ts'
+import { operatorOf } from './user-routes.ts'
 
 const appid = z.string().min(1).max(64)
 const params = z.object({ id: z.guid() })
@@ -27,7 +27,7 @@ export function openDataRoutes({ openData }: { openData: OpenData }): Route[] {
       },
       async ({ body: { user_id: userId, appid, ...encrypted } }, c) => {
         replyHeader(c, 'Cache-Control', 'no-store')
-        c.get('scope').userId = userId
+        c.get('request').userId = userId
         return await openData.open({ userId, appid }, encrypted)
       },
     ),
@@ -61,7 +61,7 @@ export function openDataRoutes({ openData }: { openData: OpenData }): Route[] {
         errors: withPlatform,
       },
       async ({ params: { id: userId }, body, auth }, c) => {
-        await openData.resetSessionKey({ userId, appid: body.appid }, operatorOrigin(c, auth))
+        await openData.resetSessionKey({ userId, appid: body.appid }, operatorOf(c, auth))
         return null
       },
     ),

@@ -1,5 +1,6 @@
 /** What services and operators may do with a kept session_key without ever seeing it: open data, ask whether it is good, reset it. */
-import type { Audit, Origin } from '../audit/audit.ts'
+import type { Actor } from '../actor.ts'
+import type { Audit } from '../audit/audit.ts'
 import type { Clock } from '../clock.ts'
 import { GatewayError } from '../errors.ts'
 import type { Encrypted } from '../platforms/open-data.ts'
@@ -18,7 +19,7 @@ export type OpenData = {
   /** Whether the platform still takes the kept key. Throws A0240 when none is kept, A0202, A0404, B0320 and as the platform answers. */
   checkSessionKey(user: UserInApp): Promise<boolean>
   /** Replaces the key, at the platform and here; throws as the check does, and A0240 when the platform no longer takes the old one. */
-  resetSessionKey(user: UserInApp, origin: Origin): Promise<void>
+  resetSessionKey(user: UserInApp, actor: Actor): Promise<void>
 }
 
 export type OpenDataParts = {
@@ -54,11 +55,11 @@ export function createOpenData({ store, openWithKeptKey, apps, vault, audit, clo
       const { identity, call, sessionKey } = await forKey(user, 'checkSessionKey')
       return await call(identity.openid, sessionKey)
     },
-    async resetSessionKey(user, origin) {
+    async resetSessionKey(user, actor) {
       const { identity, call, sessionKey } = await forKey(user, 'resetSessionKey')
       await vault.put(identity, await call(identity.openid, sessionKey))
       const { userId, appid } = user
-      audit.record({ kind: 'session_key_reset', at: clock.now(), origin, user_id: userId, appid })
+      audit.record({ kind: 'session_key_reset', at: clock.now(), actor, user_id: userId, appid })
     },
   }
 }

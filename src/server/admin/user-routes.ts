@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import type { ServiceCaller } from '../http/auth.ts'
-import { type GatewayContext, originOf } from '../http/context.ts'
+import { actorOf, type GatewayContext } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Users } from '../users/users.ts'
@@ -74,7 +74,7 @@ const params = z.object({ id: z.guid() })
 const failures = ['A0400', 'A0230', 'A0312', 'A0404', 'B0320'] as const
 
 /** Who acts, as the audit trail names them. */
-export const operatorOrigin = (c: GatewayContext, caller: ServiceCaller) => originOf(c, `operator:${caller.name}`)
+export const operatorOf = (c: GatewayContext, caller: ServiceCaller) => actorOf(c, `operator:${caller.name}`)
 
 export type AdminUserRoutesParts = { store: AdminStore; users: Users; sessions: Sessions }
 
@@ -154,7 +154,7 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         errors: failures,
       },
       async ({ params: { id }, auth }, c) => {
-        found(await users.suspend(id, operatorOrigin(c, auth)))
+        found(await users.suspend(id, operatorOf(c, auth)))
         return await read(id)
       },
     ),
@@ -169,7 +169,7 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         errors: failures,
       },
       async ({ params: { id }, auth }, c) => {
-        found(await users.reinstate(id, operatorOrigin(c, auth)))
+        found(await users.reinstate(id, operatorOf(c, auth)))
         return await read(id)
       },
     ),
@@ -185,7 +185,7 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         errors: [...failures, 'A0427', 'A0413', 'A0415'],
       },
       async ({ params: { id }, body, auth }, c) => {
-        found(await users.setRoles(id, body.roles, operatorOrigin(c, auth)))
+        found(await users.setRoles(id, body.roles, operatorOf(c, auth)))
         return await read(id)
       },
     ),
@@ -201,7 +201,7 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
       },
       async ({ params: { id }, auth }, c) => {
         found(await store.readUser(id))
-        return { ended: await sessions.endOf(id, 'all', 'ended_by_operator', operatorOrigin(c, auth)) }
+        return { ended: await sessions.endOf(id, 'all', 'ended_by_operator', operatorOf(c, auth)) }
       },
     ),
     route(
@@ -215,7 +215,7 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         errors: failures,
       },
       async ({ params: { id, sid }, auth }, c) => {
-        const ended = await sessions.endOf(id, { only: sid }, 'ended_by_operator', operatorOrigin(c, auth))
+        const ended = await sessions.endOf(id, { only: sid }, 'ended_by_operator', operatorOf(c, auth))
         if (ended === 0) throw new GatewayError('A0404', { note: 'no such live session of this user' })
         return { ended }
       },
@@ -231,7 +231,7 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         errors: failures,
       },
       async ({ params: { id }, auth }, c) => {
-        const { userId, at, ended } = found(await users.erase(id, operatorOrigin(c, auth)))
+        const { userId, at, ended } = found(await users.erase(id, operatorOf(c, auth)))
         return { user_id: userId, erased_at: at.toISOString(), sessions_ended: ended.length }
       },
     ),

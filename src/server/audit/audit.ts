@@ -1,12 +1,10 @@
 /** The audit trail: who did what, when and from where. Append only; ids and addresses, never secrets or personal data. */
+import type { Actor } from '../actor.ts'
 import { type AuditKind, type AuditRow, insertAuditRows } from './store.ts'
 
 export { type AuditKind, auditKinds, insertAuditRows } from './store.ts'
 
-/** From where a change came. */
-export type Origin = { ip: string | undefined; requestId: string | undefined; actor: string }
-
-export type AuditEvent = { kind: AuditKind; at: Date; origin: Origin } & Partial<
+export type AuditEvent = { kind: AuditKind; at: Date; actor: Actor } & Partial<
   Pick<AuditRow, 'user_id' | 'session_id' | 'appid'>
 > & {
     detail?: Record<string, unknown>
@@ -67,16 +65,16 @@ export function createAudit({
 export const writeAudit = (db: Parameters<typeof insertAuditRows>[0], ...events: AuditEvent[]): Promise<void> =>
   insertAuditRows(db, events.map(toRow))
 
-function toRow({ kind, at, origin, detail, ...ids }: AuditEvent): AuditRow {
+function toRow({ kind, at, actor, detail, ...ids }: AuditEvent): AuditRow {
   return {
     at,
     kind,
     user_id: ids.user_id ?? null,
     session_id: ids.session_id ?? null,
     appid: ids.appid ?? null,
-    ip: origin.ip ?? null,
-    actor: origin.actor,
-    request_id: origin.requestId ?? null,
+    ip: actor.ip ?? null,
+    actor: actor.name,
+    request_id: actor.requestId ?? null,
     detail: detail === undefined ? null : JSON.stringify(detail),
   }
 }

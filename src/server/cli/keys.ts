@@ -9,7 +9,7 @@ import { createKeyStore, type KeyStore } from '../keys/store.ts'
 import { createPostgres } from '../storage/database.ts'
 import { type Command, type Outcome, onlyPositional, table, UsageError } from './command.ts'
 
-const origin = { ip: undefined, requestId: undefined, actor: 'operator:cli' }
+const actor = { ip: undefined, requestId: undefined, name: 'operator:cli' }
 
 export const keysList: Command = {
   name: 'keys list',
@@ -53,7 +53,7 @@ export const keysRotate: Command = {
     if (text !== undefined && !/^\d{1,8}$/.test(String(text)))
       throw new UsageError('--activate-after takes a whole number of seconds')
     const seconds = text === undefined ? undefined : Number(text)
-    return await withKeys(async ({ ring }) => told(await ring.rotate(seconds, origin)))
+    return await withKeys(async ({ ring }) => told(await ring.rotate(seconds, actor)))
   },
 }
 
@@ -67,7 +67,7 @@ export const keysRetire: Command = {
   async run(input) {
     const kid = onlyPositional(input, 'KID')
     return await withKeys(async ({ ring }) => {
-      const change = await ring.retire(kid, origin)
+      const change = await ring.retire(kid, actor)
       if (change) return told(change)
       const problem = `there is no signing key ${kid} in use: see keys list`
       return { ok: false, json: { problem }, text: problem }
@@ -87,7 +87,7 @@ export const resealCommand: Command = {
     withKeys(async ({ config, store }) => {
       const sealer = createSealer(config.encryptionKeys)
       const onProgress = (done: number, all: number) => progress(`signing keys: ${done} of ${all}`)
-      const report = await reseal({ store, sealer, clock: systemClock, config, origin, onProgress })
+      const report = await reseal({ store, sealer, clock: systemClock, config, actor, onProgress })
       return { ok: report.lost.length === 0, json: report, text: resealText(report) }
     }),
 }

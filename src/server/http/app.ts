@@ -6,7 +6,7 @@ import type { Log } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { needsOperator, PlatformError } from '../platforms/platform.ts'
 import type { Authenticate } from './auth.ts'
-import { type GatewayContext, type GatewayEnv, openScope } from './context.ts'
+import { type GatewayContext, type GatewayEnv, openRequest } from './context.ts'
 import { classify, failure } from './envelope.ts'
 import { mount, type Route } from './route.ts'
 
@@ -52,7 +52,7 @@ export function createApp({
         if (draining()) reply.headers.set('Connection', 'close')
         return reply
       } catch (error) {
-        c.set('scope', openScope(c, trustedProxyHops))
+        c.set('request', openRequest(c, trustedProxyHops))
         const reply = failure(c, error)
         report(c, path, reply.status)
         return reply
@@ -62,8 +62,8 @@ export function createApp({
 
   if (tracing) app.use(tracing)
   app.use(async (c, next) => {
-    const scope = openScope(c, trustedProxyHops)
-    c.set('scope', scope)
+    const request = openRequest(c, trustedProxyHops)
+    c.set('request', request)
     await next()
     // Afterwards, so that it is said in the replies to what was in flight when the draining began, too.
     if (draining()) c.res.headers.set('Connection', 'close')
@@ -73,7 +73,7 @@ export function createApp({
   })
 
   function report(c: GatewayContext, route: string, status: number): void {
-    const { requestId, startedAt, userId, ip, errorCode, error } = c.get('scope')
+    const { requestId, startedAt, userId, ip, errorCode, error } = c.get('request')
     const durationMs = performance.now() - startedAt
     metrics.requests.inc({ listener, route, method: c.req.method, status })
     metrics.requestSeconds.observe({ listener, route }, durationMs / 1000)
@@ -96,8 +96,8 @@ export function createApp({
   mount(app, routes, authenticate)
   for (const subApp of subApps) app.route('/', subApp as Hono<GatewayEnv>)
   app.notFound((c) => {
-    // A document that is not there was asked for beside the middleware that opens a scope.
-    if (c.get('scope') === undefined) c.set('scope', openScope(c, trustedProxyHops))
+    // A document that is not there was asked for beside the middleware that opens a request.
+    if (c.get('request') === undefined) c.set('request', openRequest(c, trustedProxyHops))
     return failure(c, new GatewayError('A0404'))
   })
   app.onError((error, c) => failure(c, error))

@@ -33,6 +33,6 @@ export async function callerOf(
   if (access === 'public') return undefined
   if (access !== 'user') return authenticate.service(c, access)
   const user = await authenticate.user(c)
-  c.get('scope').userId = user.userId
+  c.get('request').userId = user.userId
   return user
 }

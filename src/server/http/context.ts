@@ -1,10 +1,10 @@
 /** What every request carries along: its id, its language, where it came from, and what the log will say about it. */
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
-import type { Origin } from '../audit/audit.ts'
+import type { Actor } from '../actor.ts'
 import { randomToken } from '../crypto/random.ts'
 
-export type RequestScope = {
+export type RequestState = {
   requestId: string
   /** The client's address as far as it can be trusted; undefined when it is unknown. */
   ip: string | undefined
@@ -18,12 +18,12 @@ export type RequestScope = {
   error?: unknown
 }
 
-export type GatewayEnv = { Variables: { scope: RequestScope }; Bindings: HttpBindings }
+export type GatewayEnv = { Variables: { request: RequestState }; Bindings: HttpBindings }
 export type GatewayContext = Context<GatewayEnv>
 
 const requestIdPattern = /^[A-Za-z0-9_.-]{8,64}$/
 
-export function openScope(c: GatewayContext, trustedProxyHops: number): RequestScope {
+export function openRequest(c: GatewayContext, trustedProxyHops: number): RequestState {
   const given = c.req.header('x-request-id')
   const requestId = given !== undefined && requestIdPattern.test(given) ? given : randomToken()
   return {
@@ -61,11 +61,11 @@ function clientAddress(c: GatewayContext, hops: number): string | undefined {
 
 /** Sets a header of the reply. */
 export function replyHeader(c: GatewayContext, name: string, value: string): void {
-  c.get('scope').headers[name] = value
+  c.get('request').headers[name] = value
 }
 
 /** Who acted and from where, for the audit trail. */
-export function originOf(c: GatewayContext, actor = 'user'): Origin {
-  const { ip, requestId } = c.get('scope')
-  return { ip, requestId, actor }
+export function actorOf(c: GatewayContext, name = 'user'): Actor {
+  const { ip, requestId } = c.get('request')
+  return { name, ip, requestId }
 }

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { type ErrorCode, errorCodes, GatewayError } from '../errors.ts'
 import { PlatformError } from '../platforms/platform.ts'
 import { CacheUnavailable } from '../storage/cache.ts'
-import { type GatewayEnv, openScope } from './context.ts'
+import { type GatewayEnv, openRequest } from './context.ts'
 import { classify, failure, success } from './envelope.ts'
 
 const SECRET = 'private-4c1d9e'
@@ -13,7 +13,7 @@ const SECRET = 'private-4c1d9e'
 async function render(thrown: unknown, headers: Record<string, string> = {}) {
   const app = new Hono<GatewayEnv>()
   app.get('/', (c) => {
-    c.set('scope', openScope(c, 0))
+    c.set('request', openRequest(c, 0))
     return failure(c, thrown)
   })
   const reply = await app.request('/', { headers })
@@ -138,7 +138,7 @@ test('a request id that could break a log line is replaced by one of ours', asyn
 test('a success without data says null', async () => {
   const app = new Hono<GatewayEnv>()
   app.get('/', (c) => {
-    c.set('scope', openScope(c, 0))
+    c.set('request', openRequest(c, 0))
     return success(c, undefined, { zh: '好', en: 'ok' })
   })
   expect(await (await app.request('/')).json()).toEqual({ code: '00000', msg: '好', data: null })

@@ -8,7 +8,7 @@ import { type GatewayContext, replyHeader } from './context.ts'
 const SUCCESS = '00000'
 
 export function success(c: GatewayContext, data: unknown, message: { zh: string; en: string }): Response {
-  const { language, headers } = c.get('scope')
+  const { language, headers } = c.get('request')
   return new Response(JSON.stringify({ code: SUCCESS, msg: message[language], data: data ?? null }), { headers })
 }
 
@@ -24,16 +24,21 @@ export function classify(error: unknown): GatewayError {
 
 export function failure(c: GatewayContext, thrown: unknown): Response {
   const error = classify(thrown)
-  const scope = c.get('scope')
-  scope.errorCode = error.code
-  scope.error = thrown
+  const request = c.get('request')
+  request.errorCode = error.code
+  request.error = thrown
   const { status } = errorCodes[error.code]
   if (status === 401) replyHeader(c, 'WWW-Authenticate', 'Bearer error="invalid_token"')
   if (error.retryAfterSeconds !== undefined) replyHeader(c, 'Retry-After', String(error.retryAfterSeconds))
   replyHeader(c, 'Cache-Control', 'no-store')
-  const body = { code: error.code, msg: messageOf(error.code, scope.language), data: null, request_id: scope.requestId }
+  const body = {
+    code: error.code,
+    msg: messageOf(error.code, request.language),
+    data: null,
+    request_id: request.requestId,
+  }
   const whole = error.fields === undefined ? body : { ...body, fields: error.fields }
-  return new Response(JSON.stringify(whole), { status, headers: scope.headers })
+  return new Response(JSON.stringify(whole), { status, headers: request.headers })
 }
 
 const messageOf = (code: ErrorCode, language: 'zh' | 'en'): string => errorCodes[code][language]

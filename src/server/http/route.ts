@@ -68,7 +68,7 @@ function parse(c: GatewayContext, schema: z.ZodType, value: unknown): unknown {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   // Parsed once more for the words, in the reader's language: only a refused request pays for them.
-  const { language } = c.get('scope')
+  const { language } = c.get('request')
   const worded = schema.safeParse(value, {
     error: (issue) => (issue.input === undefined ? isRequired[language] : locales[language](issue)),
   })

@@ -1,5 +1,5 @@
 /** What a token is worth at this moment, for services that ask instead of verifying on their own, and its revocation. */
-import type { Origin } from '../audit/audit.ts'
+import type { Actor } from '../actor.ts'
 import { GatewayError } from '../errors.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { VerifiedToken } from '../tokens/access-token.ts'
@@ -13,7 +13,7 @@ export type Introspection = {
   /** Access or refresh token; anything unknown, expired, spent or of an ended session is inactive. Throws when a store is away. */
   introspect(token: string): Promise<Introspected>
   /** Ends the session of an access or refresh token (RFC 7009); a token that is not ours is no error. */
-  revoke(token: string, origin: Origin): Promise<void>
+  revoke(token: string, actor: Actor): Promise<void>
   /** The user of an access token whose session lives; undefined otherwise. Throws when a store is away. */
   verify(accessToken: string): Promise<VerifiedToken | undefined>
 }
@@ -52,9 +52,9 @@ export function createIntrospection({ sessions, issuer }: IntrospectionParts): I
       if (!verified) return { active: false }
       return { ...verified.claims, active: true, token_use: 'access_token', token_type: 'Bearer' }
     },
-    async revoke(token, origin) {
+    async revoke(token, actor) {
       const sid = await sessions.sidOf(token)
-      if (sid !== undefined) await sessions.end(sid, origin, 'revoked')
+      if (sid !== undefined) await sessions.end(sid, actor, 'revoked')
     },
   }
 }

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { errorCodes, GatewayError } from '../errors.ts'
 import type { Authenticate } from '../http/auth.ts'
 import { bearerToken } from '../http/bearer.ts'
-import { type GatewayContext, type GatewayEnv, originOf } from '../http/context.ts'
+import { actorOf, type GatewayContext, type GatewayEnv } from '../http/context.ts'
 import { classify } from '../http/envelope.ts'
 import { readBytes } from '../http/json-body.ts'
 import type { DocumentDescription } from '../http/openapi.ts'
@@ -38,17 +38,17 @@ export function introspectionRoutes({ introspection, authenticate }: Introspecti
 
   // RFC 7009 section 2.2: 200 for a token that is unknown or already dead, too.
   endpoint('/oauth2/revoke', async (token, c, caller) => {
-    await introspection.revoke(token, originOf(c, `service:${caller}`))
+    await introspection.revoke(token, actorOf(c, `service:${caller}`))
     return json(c, {})
   })
 
   app.get('/verify', async (c) => {
     const user = await introspection.verify(bearerToken(c))
     if (!user) throw new GatewayError('A0230', { note: 'verify: the token is bad or its session has ended' })
-    c.get('scope').userId = user.userId
+    c.get('request').userId = user.userId
     return new Response(null, {
       headers: {
-        ...c.get('scope').headers,
+        ...c.get('request').headers,
         'Content-Type': 'text/plain; charset=UTF-8',
         'Cache-Control': 'no-store',
         'X-Auth-User-Id': user.userId,
@@ -133,9 +133,9 @@ async function readToken(c: GatewayContext): Promise<string> {
 /** RFC 6749 section 5.2, with the codes of RFC 6750 section 3.1 for the caller's own token. */
 function oauthError(c: GatewayContext, thrown: unknown): Response {
   const error = classify(thrown)
-  const scope = c.get('scope')
-  scope.errorCode = error.code
-  scope.error = thrown
+  const request = c.get('request')
+  request.errorCode = error.code
+  request.error = thrown
   const headers: Record<string, string> = { 'Cache-Control': 'no-store' }
   const answer = (status: number, code: string, description: string) => {
     if (status === 401 || status === 403) headers['WWW-Authenticate'] = `Bearer error="${code}"`
@@ -153,5 +153,5 @@ function oauthError(c: GatewayContext, thrown: unknown): Response {
 const json = (c: GatewayContext, body: object, status = 200, headers: Record<string, string> = {}): Response =>
   new Response(JSON.stringify(body), {
     status,
-    headers: { ...c.get('scope').headers, 'Cache-Control': 'no-store', ...headers },
+    headers: { ...c.get('request').headers, 'Cache-Control': 'no-store', ...headers },
   })

@@ -13,7 +13,7 @@ const secret = () => randomBytes(32).toString('base64')
 const k1 = `k1:${secret()}`
 const k2 = `k2:${secret()}`
 const DAY_MS = 86_400_000
-const origin = { ip: undefined, requestId: undefined, actor: 'operator:test' }
+const actor = { ip: undefined, requestId: undefined, name: 'operator:test' }
 
 let offsetMs = 0
 const clock = { now: () => new Date(Date.now() + offsetMs) }
@@ -35,7 +35,7 @@ const partsOf = ({ stores, config }: TestGateway) => ({
   clock,
 })
 const resealWith = (gateway: TestGateway): Promise<ResealReport> =>
-  reseal({ ...partsOf(gateway), config: gateway.config, origin })
+  reseal({ ...partsOf(gateway), config: gateway.config, actor })
 /** As an operator's command has it: it has loaded nothing. */
 const ringOf = (gateway: TestGateway, keys: string): KeyRing => {
   const { store } = partsOf(gateway)
@@ -101,7 +101,7 @@ describe('rolled', () => {
   test('parallel runs move each key once, whatever they race with', async () => {
     const gateway = await start(k1)
     const rolled = await replica(gateway, `${k2},${k1}`)
-    await ringOf(gateway, k1).rotate(undefined, origin)
+    await ringOf(gateway, k1).rotate(undefined, actor)
     const reports = await Promise.all([resealWith(rolled), resealWith(rolled), resealWith(rolled)])
     expect(reports.flatMap((report) => report.resealed)).toHaveLength(2)
     expect(await sealedUnder(rolled)).toEqual(['k2', 'k2'])
@@ -123,23 +123,23 @@ describe('lost', () => {
 
   test('keys that nobody can open are retired one by one, a new one signs, and the gateway starts', async () => {
     const gateway = await start(k1)
-    await ringOf(gateway, k1).rotate(undefined, origin)
+    await ringOf(gateway, k1).rotate(undefined, actor)
     const lost = (await createKeyStore(gateway.stores.database).list()).map(({ kid }) => kid)
     const report = await reseal({
       ...partsOf(gateway),
       sealer: createSealer([{ id: 'k2', secret: Buffer.from(k2.slice(3), 'base64') }]),
       config: gateway.config,
-      origin,
+      actor,
     })
     expect(report.lost.map(({ kid, encryptionKey }) => [kid, encryptionKey])).toEqual(lost.map((kid) => [kid, 'k1']))
 
     const ring = ringOf(gateway, k2)
     const [active = '', pending = ''] = lost
-    const first = await ring.retire(active, origin)
+    const first = await ring.retire(active, actor)
     // The pending key cannot be opened either: it does not take over, and the operator is told to retire it as well.
     expect(first?.keys.find(({ state }) => state === 'active')?.kid).not.toBe(pending)
     expect(first?.warnings.join()).toContain(`auth-gateway keys retire ${pending}`)
-    const second = await ring.retire(pending, origin)
+    const second = await ring.retire(pending, actor)
     expect(second?.warnings.join()).not.toContain('auth-gateway keys retire')
     const recovered = await replica(gateway, k2)
     const { token } = (await recovered.login('somebody')).body.data

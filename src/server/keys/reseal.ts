@@ -1,5 +1,5 @@
 /** Moves what is sealed in the database under the first encryption key, and tells what still depends on the others, and until when. */
-import type { Origin } from '../audit/audit.ts'
+import type { Actor } from '../actor.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { SealError, type Sealer, sealedWith } from '../crypto/seal.ts'
@@ -34,7 +34,7 @@ export type ResealParts = {
   sealer: Sealer
   clock: Clock
   config: Config
-  origin: Origin
+  actor: Actor
   onProgress?: (done: number, all: number) => void
 }
 
@@ -43,7 +43,7 @@ export type ResealParts = {
  * kept in the audit trail.
  */
 export async function reseal(parts: ResealParts): Promise<ResealReport> {
-  const { store, sealer, clock, config, origin, onProgress } = parts
+  const { store, sealer, clock, config, actor, onProgress } = parts
   const encryptionKey = sealer.currentKeyId
   const resealed: string[] = []
   const lost: ResealReport['lost'] = []
@@ -66,7 +66,7 @@ export async function reseal(parts: ResealParts): Promise<ResealReport> {
   const now = clock.now()
   const since = (await store.firstResealedAt(encryptionKey)) ?? now
   const detail = { encryption_key: encryptionKey, kids: resealed }
-  if (since === now || resealed.length > 0) await store.audit({ kind: 'keys_resealed', at: now, origin, detail })
+  if (since === now || resealed.length > 0) await store.audit({ kind: 'keys_resealed', at: now, actor, detail })
 
   const ids = [...config.encryptionKeys.map(({ id }) => id), ...lost.map((one) => one.encryptionKey)]
   const after = (seconds: number) => new Date(since.getTime() + seconds * 1000)

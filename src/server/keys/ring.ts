@@ -1,6 +1,6 @@
 /** The key ring of this process: loads the keys, signs with the active one, publishes the rest, and adds the next in time. */
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
-import type { Origin } from '../audit/audit.ts'
+import type { Actor } from '../actor.ts'
 import type { Clock } from '../clock.ts'
 import { SealError, type Sealer } from '../crypto/seal.ts'
 import { GatewayError } from '../errors.ts'
@@ -41,12 +41,12 @@ export type KeyRing = {
   algorithms(): string[]
   list(): ListedKey[]
   /** Publishes a new key now, which signs after the usual publish-ahead or as soon as is asked. */
-  rotate(activateAfterSeconds: number | undefined, origin: Origin): Promise<KeyChange>
+  rotate(activateAfterSeconds: number | undefined, actor: Actor): Promise<KeyChange>
   /**
    * Takes a key out at once: nothing it signed is accepted here any more. If it was the active one, the next pending key, or a new
    * one, signs from now on. Undefined when there is no such key.
    */
-  retire(kid: string, origin: Origin): Promise<KeyChange | undefined>
+  retire(kid: string, actor: Actor): Promise<KeyChange | undefined>
 }
 
 /** The keys after a change, and who must be told of it; also which key cannot be opened and must go too. */
@@ -122,19 +122,19 @@ export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts):
 
   const noticeSeconds = reloadSeconds(schedule)
 
-  async function rotate(activateAfterSeconds: number | undefined, origin: Origin): Promise<KeyChange> {
+  async function rotate(activateAfterSeconds: number | undefined, actor: Actor): Promise<KeyChange> {
     const waitSeconds = activateAfterSeconds ?? leadSeconds(schedule)
     for (let attempt = 1; attempt <= MAX_ROTATE_ATTEMPTS; attempt += 1) {
       const at = clock.now()
       const key = await newKey(nextGeneration(await store.list()), new Date(at.getTime() + waitSeconds * 1000))
       const detail = { kid: key.kid, activates_at: key.activatesAt.toISOString() }
-      if (!(await store.add(key, { kind: 'key_rotated', at, origin, detail }))) continue
+      if (!(await store.add(key, { kind: 'key_rotated', at, actor, detail }))) continue
       return await afterChange(warningsOfNewKey(waitSeconds, schedule, noticeSeconds))
     }
     throw new Error('every generation was taken by another replica')
   }
 
-  async function retire(kid: string, origin: Origin): Promise<KeyChange | undefined> {
+  async function retire(kid: string, actor: Actor): Promise<KeyChange | undefined> {
     const at = clock.now()
     let warnings = warningsOfRetiredKey(noticeSeconds)
     async function successorOf(all: readonly StoredKey[]): Promise<Successor> {
@@ -148,7 +148,7 @@ export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts):
       warnings = [...warnings, ...warningsOfNewKey(publishedSeconds, schedule, noticeSeconds)]
       return pending ? { promote: pending.kid } : { add: await newKey(nextGeneration(all), at) }
     }
-    const found = await store.retire(kid, { kind: 'key_retired', at, origin, detail: { kid } }, successorOf)
+    const found = await store.retire(kid, { kind: 'key_retired', at, actor, detail: { kid } }, successorOf)
     if (!found) return undefined
     return await afterChange(warnings)
   }

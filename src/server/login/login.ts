@@ -1,5 +1,6 @@
 /** A login: exchange the code, find or create the user, keep the session_key, open a session, answer with its tokens. */
-import type { Audit, Origin } from '../audit/audit.ts'
+import type { Actor } from '../actor.ts'
+import type { Audit } from '../audit/audit.ts'
 import type { Clock } from '../clock.ts'
 import { GatewayError } from '../errors.ts'
 import { PlatformError } from '../platforms/platform.ts'
@@ -23,7 +24,7 @@ export type LoginRequest = UserInfoInput & {
 
 export type Login = {
   /** `permitted` is awaited before anything is sent to the platform. */
-  login(request: LoginRequest, origin: Origin, permitted: Promise<void>): Promise<TokenReply>
+  login(request: LoginRequest, actor: Actor, permitted: Promise<void>): Promise<TokenReply>
 }
 
 export type LoginParts = {
@@ -48,7 +49,7 @@ export function createLogin(parts: LoginParts): Login {
   const { apps, replay, vault, store, users, sessions, audit, clock, perOpenid, onEnded, onLogin, onVaultLost } = parts
 
   /** Sends the sign-in until it has a user: joins by unionid where one appeared, looks again after a lost race. */
-  async function signIn(request: SignIn, origin: Origin): Promise<SignedIn> {
+  async function signIn(request: SignIn, actor: Actor): Promise<SignedIn> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       const result = await store.signIn(request)
       const { unionid, unionName, platform, appid, openid, newUserId, sid } = request
@@ -72,7 +73,7 @@ export function createLogin(parts: LoginParts): Login {
           unionName,
           newUserId,
           firstSessionId: sid,
-          origin,
+          actor,
           at: clock.now(),
         }
         await users.joinUnion(join)
@@ -106,7 +107,7 @@ export function createLogin(parts: LoginParts): Login {
     exchanged: Exchanged,
     profile: ChosenProfile,
     request: LoginRequest,
-    origin: Origin,
+    actor: Actor,
   ): SignIn {
     return {
       platform: app.platform,
@@ -120,19 +121,19 @@ export function createLogin(parts: LoginParts): Login {
       avatar: profile.avatar,
       sex: profile.sex,
       device: request.device,
-      ip: origin.ip,
-      requestId: origin.requestId ?? '',
+      ip: actor.ip,
+      requestId: actor.requestId ?? '',
       ...sessions.lifetimes(app),
     }
   }
 
-  async function login(app: App, request: LoginRequest, origin: Origin, permitted: Promise<void>): Promise<TokenReply> {
+  async function login(app: App, request: LoginRequest, actor: Actor, permitted: Promise<void>): Promise<TokenReply> {
     const exchanged = await replay.exchangeOnce(app, request.code, permitted)
     const { openid, sessionKey, sid } = exchanged
     const profile = readUserInfo(request, { appid: app.appid, openid, sessionKey, now: clock.now() })
     const counted = countPerson(`${app.platform}:${app.appid}:${openid}`)
     const [signed] = await Promise.all([
-      signIn(toSignIn(app, exchanged, profile, request, origin), origin),
+      signIn(toSignIn(app, exchanged, profile, request, actor), actor),
       keepSessionKey(app, exchanged),
       counted,
     ])
@@ -155,17 +156,17 @@ export function createLogin(parts: LoginParts): Login {
   }
 
   return {
-    async login(request, origin, permitted) {
+    async login(request, actor, permitted) {
       const app = apps.choose(request.appid, request.platform)
       try {
-        const tokens = await login(app, request, origin, permitted)
+        const tokens = await login(app, request, actor, permitted)
         onLogin(app.platform, 'ok')
         return tokens
       } catch (error) {
         const reason = refusalOf(error)
         onLogin(app.platform, reason ?? (isRateLimited(error) ? 'rate_limited' : 'failed'))
         if (reason)
-          audit.record({ kind: 'login_refused', at: clock.now(), origin, appid: app.appid, detail: { reason } })
+          audit.record({ kind: 'login_refused', at: clock.now(), actor, appid: app.appid, detail: { reason } })
         throw error
       }
     },

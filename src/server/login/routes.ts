@@ -1,6 +1,6 @@
 /** POST /api/login. */
 import { z } from 'zod'
-import { originOf, replyHeader } from '../http/context.ts'
+import { actorOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import type { Limit } from '../rate-limit/limit.ts'
 import { tokenReplySchema } from '../sessions/token-reply.ts'
@@ -68,8 +68,8 @@ export function loginRoutes({ login, limit }: { login: Login; limit: Limit }): R
       },
       async ({ body }, c) => {
         replyHeader(c, 'Cache-Control', 'no-store')
-        const reply = await login.login(body, originOf(c), limit(c))
-        c.get('scope').userId = reply.user_id
+        const reply = await login.login(body, actorOf(c), limit(c))
+        c.get('request').userId = reply.user_id
         return reply
       },
     ),

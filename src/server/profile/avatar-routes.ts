@@ -1,5 +1,5 @@
 /** PUT /api/user/avatar. */
-import { originOf } from '../http/context.ts'
+import { actorOf } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import { readUpload, type UploadDescription } from '../http/upload.ts'
 import type { AvatarChanges } from './avatar.ts'
@@ -24,7 +24,7 @@ export function avatarChangeRoutes({ changes }: { changes: AvatarChanges }): Rou
         reply: profileSchema,
         errors: ['A0400', 'A0230', 'A0202', 'A0203', 'A0404', 'A0413', 'A0415', 'A0501', 'B0210', 'B0320'],
       },
-      async ({ auth }, c) => profileReply(c, await changes.change(auth, () => readUpload(c, upload), originOf(c))),
+      async ({ auth }, c) => profileReply(c, await changes.change(auth, () => readUpload(c, upload), actorOf(c))),
     ),
   ]
 }

@@ -1,5 +1,5 @@
 /** A user's change of picture: kept first, then shown, and only then is the old one removed; what fails leaves the old one shown. */
-import type { Origin } from '../audit/audit.ts'
+import type { Actor } from '../actor.ts'
 import type { Avatars } from '../avatars/avatars.ts'
 import type { Clock } from '../clock.ts'
 import { GatewayError } from '../errors.ts'
@@ -11,7 +11,7 @@ export type AvatarChanges = {
    * `read` gives the upload and is called only when there is room for it. Throws A0404 without an avatar store, A0501 beside an
    * upload of the same user, B0210, B0320, A0203, and what `read` and the picture throw.
    */
-  change(caller: Caller, read: () => Promise<Buffer>, origin: Origin): Promise<ProfileRow>
+  change(caller: Caller, read: () => Promise<Buffer>, actor: Actor): Promise<ProfileRow>
 }
 
 export type AvatarChangesParts = {
@@ -31,22 +31,22 @@ export function createAvatarChanges({ store, avatars, clock, onDoubt }: AvatarCh
   const underWay = new Set<string>()
 
   /** Shows the new picture. By the version, so that of parallel changes each sees, and removes, exactly the one before it. */
-  async function show({ userId, sid }: Caller, url: string, origin: Origin) {
+  async function show({ userId, sid }: Caller, url: string, actor: Actor) {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       const before = await store.find(userId)
       if (!before) throw new GatewayError('A0203')
       const set = { avatar: url }
       const versions = [before.version]
-      const profile = await store.change({ userId, sid, set, chosen: ['avatar'], versions, origin, at: clock.now() })
+      const profile = await store.change({ userId, sid, set, chosen: ['avatar'], versions, actor, at: clock.now() })
       if (typeof profile === 'object') return { profile, previous: before.avatar }
     }
     throw new GatewayError('B0210', { retryAfterSeconds: 1, note: 'the profile kept changing' })
   }
 
-  async function keepAndShow(caller: Caller, upload: Buffer, origin: Origin): Promise<ProfileRow> {
+  async function keepAndShow(caller: Caller, upload: Buffer, actor: Actor): Promise<ProfileRow> {
     const url = await avatars.keep(upload)
     try {
-      const { profile, previous } = await show(caller, url, origin)
+      const { profile, previous } = await show(caller, url, actor)
       await avatars.remove(previous)
       return profile
     } catch (error) {
@@ -57,7 +57,7 @@ export function createAvatarChanges({ store, avatars, clock, onDoubt }: AvatarCh
   }
 
   return {
-    async change(caller, read, origin) {
+    async change(caller, read, actor) {
       avatars.assertConfigured()
       if (underWay.has(caller.userId))
         throw new GatewayError('A0501', { retryAfterSeconds: 2, note: 'one upload at a time' })
@@ -65,7 +65,7 @@ export function createAvatarChanges({ store, avatars, clock, onDoubt }: AvatarCh
         throw new GatewayError('B0210', { retryAfterSeconds: 2, note: 'too many uploads' })
       underWay.add(caller.userId)
       try {
-        return await keepAndShow(caller, await read(), origin)
+        return await keepAndShow(caller, await read(), actor)
       } finally {
         underWay.delete(caller.userId)
       }

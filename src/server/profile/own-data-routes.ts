@@ -1,6 +1,6 @@
 /** GET /api/user/export and DELETE /api/user. */
 import { z } from 'zod'
-import { originOf, replyHeader } from '../http/context.ts'
+import { actorOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import type { Everything, OwnData } from './own-data.ts'
 
@@ -120,7 +120,7 @@ export function ownDataRoutes({ ownData }: { ownData: OwnData }): Route[] {
       },
       async ({ auth, body }, c) => {
         replyHeader(c, 'Cache-Control', 'no-store')
-        const { receiptId, userId, at, ended } = await ownData.erase(auth, body.code, originOf(c))
+        const { receiptId, userId, at, ended } = await ownData.erase(auth, body.code, actorOf(c))
         return { receipt_id: receiptId, user_id: userId, erased_at: at.toISOString(), sessions_ended: ended.length }
       },
     ),

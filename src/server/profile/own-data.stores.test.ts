@@ -216,9 +216,9 @@ describe('an erasure', () => {
     const { token, user_id: userId } = await login('overtaken')
     const store = createProfileStore(gateway.stores.database)
     await erase(token, freshCode('overtaken'))
-    const origin = { ip: undefined, requestId: undefined, actor: 'user' }
+    const actor = { ip: undefined, requestId: undefined, name: 'user' }
     const set = { nickname: 'trace', exclusive_phone: '+8613800138000', phone: '+8613800138000' }
-    const late = { userId, sid: crypto.randomUUID(), set, chosen: [], versions: undefined, origin, at: new Date() }
+    const late = { userId, sid: crypto.randomUUID(), set, chosen: [], versions: undefined, actor, at: new Date() }
     expect(await store.change(late)).toBeUndefined()
     expect(await store.find(userId)).toBeUndefined()
     expect(await store.everythingOf(userId)).toBeUndefined()

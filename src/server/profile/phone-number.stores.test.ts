@@ -131,8 +131,8 @@ test('a platform without phone codes and text checks answers that there is no su
   const notAsked = () => Promise.reject(new Error('not asked'))
   const parts = { store, apps, openData: notAsked, limit: notAsked, shared: false, clock: systemClock }
   const phoneNumbers = createPhoneNumbers({ ...parts, onPaidCall: () => undefined })
-  const origin = { ip: undefined, requestId: undefined, actor: 'user' }
-  await expect(phoneNumbers.set({ userId, sid }, { code: 'any' }, origin)).rejects.toMatchObject({ code: 'A0404' })
+  const actor = { ip: undefined, requestId: undefined, name: 'user' }
+  await expect(phoneNumbers.set({ userId, sid }, { code: 'any' }, actor)).rejects.toMatchObject({ code: 'A0404' })
   const textCheck = createTextCheck({ enabled: true, whenUnavailable: 'refuse', onUnchecked: () => undefined })
   await expect(textCheck(apps.all[0], 'openid', ['[risky]'])).resolves.toBeUndefined()
 })

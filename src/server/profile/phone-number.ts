@@ -1,5 +1,5 @@
 /** The phone number a user hands over by the platform's phone button: by its code, or encrypted under the kept session_key. */
-import type { Origin } from '../audit/audit.ts'
+import type { Actor } from '../actor.ts'
 import type { Clock } from '../clock.ts'
 import { GatewayError, invalidField } from '../errors.ts'
 import type { Encrypted } from '../platforms/open-data.ts'
@@ -16,7 +16,7 @@ export type PhoneNumbers = {
    * Puts the button's number into the profile. Throws A0240 (tap again), A0312 (another person's code), A0340, A0400 `phone` when
    * the number is another user's, A0404 where the platform has no such button, A0501, B0320, and what the platform answers.
    */
-  set(caller: Caller, given: { code: string } | Encrypted, origin: Origin): Promise<ProfileRow>
+  set(caller: Caller, given: { code: string } | Encrypted, actor: Actor): Promise<ProfileRow>
 }
 
 export type PhoneNumberParts = {
@@ -56,13 +56,13 @@ export function createPhoneNumbers(parts: PhoneNumberParts): PhoneNumbers {
   }
 
   return {
-    async set({ userId, sid }, given, origin) {
+    async set({ userId, sid }, given, actor) {
       const identity = await store.identityOf(sid)
       if (!identity) throw new GatewayError('A0230', { note: 'no such session' })
       const phone =
         'code' in given ? await byCode(identity, userId, given.code) : await byEncryptedData(identity, given)
       const set = { phone, exclusive_phone: shared ? null : phone }
-      const change = { userId, sid, set, chosen: [], versions: undefined, origin, at: clock.now() }
+      const change = { userId, sid, set, chosen: [], versions: undefined, actor, at: clock.now() }
       const changed = await store.change(change)
       if (changed === 'phone_taken') throw invalidField('phone', 'belongs to another user')
       if (!changed) throw new GatewayError('A0203')

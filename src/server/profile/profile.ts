@@ -1,6 +1,6 @@
 /** What users keep about themselves: read, and changed without losing what somebody else changed meanwhile. */
 import { z } from 'zod'
-import type { Origin } from '../audit/audit.ts'
+import type { Actor } from '../actor.ts'
 import type { Clock } from '../clock.ts'
 import { GatewayError, invalidField } from '../errors.ts'
 import type { Apps } from '../platforms/registry.ts'
@@ -47,7 +47,7 @@ export type Profiles = {
     caller: Caller,
     patch: ProfilePatch,
     versions: readonly number[] | undefined,
-    origin: Origin,
+    actor: Actor,
   ): Promise<ProfileRow>
 }
 
@@ -82,7 +82,7 @@ export function createProfiles({ store, apps, textCheck, clock }: ProfileParts):
 
   return {
     read,
-    async change({ userId, sid }, patch, versions, origin) {
+    async change({ userId, sid }, patch, versions, actor) {
       const set = Object.fromEntries(
         Object.entries(patch)
           .filter(([, value]) => value !== undefined)
@@ -96,7 +96,7 @@ export function createProfiles({ store, apps, textCheck, clock }: ProfileParts):
         return profile
       }
       await checkTexts(sid, set)
-      const changed = await store.change({ userId, sid, set, chosen, versions, origin, at: clock.now() })
+      const changed = await store.change({ userId, sid, set, chosen, versions, actor, at: clock.now() })
       if (typeof changed === 'object') return changed
       // No row fitted: the profile moved on, or its user went away since the token was checked.
       await read(userId)

@@ -1,7 +1,7 @@
 /** What users do with their own profile: read, change, hand over a phone number. */
 import { z } from 'zod'
 import type { ErrorCode } from '../errors.ts'
-import { type GatewayContext, originOf, replyHeader } from '../http/context.ts'
+import { actorOf, type GatewayContext, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import { encryptedSchema } from '../session-key/open-data.ts'
 import type { PhoneNumbers } from './phone-number.ts'
@@ -92,7 +92,7 @@ export function profileRoutes({ profiles, phoneNumbers, limitPaid }: ProfileRout
       },
       async ({ auth, body }, c) => {
         const versions = versionsOf(c.req.header('if-match'))
-        return profileReply(c, await profiles.change(auth, body, versions, originOf(c)))
+        return profileReply(c, await profiles.change(auth, body, versions, actorOf(c)))
       },
     ),
     route(
@@ -108,7 +108,7 @@ export function profileRoutes({ profiles, phoneNumbers, limitPaid }: ProfileRout
       },
       async ({ auth, body }, c) => {
         await limitPaid(c, auth.userId)
-        return profileReply(c, await phoneNumbers.set(auth, body, originOf(c)))
+        return profileReply(c, await phoneNumbers.set(auth, body, actorOf(c)))
       },
     ),
   ]

@@ -1,6 +1,6 @@
 /** Profiles in PostgreSQL: one statement reads, one changes and audits; and everything that is kept about one user. */
 import { sql } from 'kysely'
-import type { Origin } from '../audit/audit.ts'
+import type { Actor } from '../actor.ts'
 import type { PlatformIdentity } from '../platforms/platform.ts'
 import type { Database } from '../storage/database.ts'
 import type { Sex, UsersTable } from '../storage/schema.ts'
@@ -49,7 +49,7 @@ export type ProfileChange = {
   chosen: readonly string[]
   /** Applies only to one of these versions; undefined is any. */
   versions: readonly number[] | undefined
-  origin: Origin
+  actor: Actor
   sid: string
   at: Date
 }
@@ -73,7 +73,7 @@ export function createProfileStore({ kysely }: Pick<Database, 'kysely'>) {
      * Sets the given columns and no other, so that parallel changes of different fields both last. Undefined when the profile is
      * at another version, or gone; `phone_taken` when another user has the phone exclusively.
      */
-    async change({ userId, set, chosen, versions, origin, sid, at }: ProfileChange) {
+    async change({ userId, set, chosen, versions, actor, sid, at }: ProfileChange) {
       // Names only: the audit trail outlives the data.
       const detail = JSON.stringify({ fields: Object.keys(set).filter((name) => name !== 'exclusive_phone') })
       try {
@@ -104,9 +104,9 @@ export function createProfileStore({ kysely }: Pick<Database, 'kysely'>) {
                     sql<string>`'profile_changed'`.as('kind'),
                     'id as user_id',
                     sql<string>`${sid}::uuid`.as('session_id'),
-                    sql<string | null>`${origin.ip ?? null}::text`.as('ip'),
-                    sql<string>`${origin.actor}::text`.as('actor'),
-                    sql<string | null>`${origin.requestId ?? null}::text`.as('request_id'),
+                    sql<string | null>`${actor.ip ?? null}::text`.as('ip'),
+                    sql<string>`${actor.name}::text`.as('actor'),
+                    sql<string | null>`${actor.requestId ?? null}::text`.as('request_id'),
                     sql<string>`${detail}::jsonb`.as('detail'),
                   ]),
               ),

@@ -14,7 +14,7 @@ const passed = Promise.resolve()
 
 /** Without a limit (`RATE_LIMIT=off`) nothing is counted and nothing is said. */
 export const limitByAddress = (limit: RateLimit | undefined): Limit =>
-  limit === undefined ? () => passed : (c) => apply(c, limit, networkOf(c.get('scope').ip))
+  limit === undefined ? () => passed : (c) => apply(c, limit, networkOf(c.get('request').ip))
 
 /** For paid acts; the route has verified the user before. */
 export const limitByUser = (limit: RateLimit | undefined): ((c: GatewayContext, userId: string) => Promise<void>) =>

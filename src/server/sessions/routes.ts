@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import { bearerToken } from '../http/bearer.ts'
-import { originOf, replyHeader } from '../http/context.ts'
+import { actorOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import type { Limit } from '../rate-limit/limit.ts'
 import type { AccessTokens } from '../tokens/access-token.ts'
@@ -44,8 +44,8 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
       async ({ body }, c) => {
         await limit(c)
         replyHeader(c, 'Cache-Control', 'no-store')
-        const reply = await sessions.refresh(body.refresh_token, originOf(c))
-        c.get('scope').userId = reply.user_id
+        const reply = await sessions.refresh(body.refresh_token, actorOf(c))
+        c.get('request').userId = reply.user_id
         return reply
       },
     ),
@@ -61,14 +61,14 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
         errors: ['A0400', 'A0427', 'A0230', 'A0413', 'A0415', 'B0320'],
       },
       async ({ body }, c) => {
-        if (body?.refresh_token !== undefined) await sessions.endByRefreshToken(body.refresh_token, originOf(c))
+        if (body?.refresh_token !== undefined) await sessions.endByRefreshToken(body.refresh_token, actorOf(c))
         else if (c.req.header('authorization') === undefined) {
           throw new GatewayError('A0230', { note: 'neither refresh_token nor bearer token' })
         } else {
           // A session that ended before may be ended again: whoever logs out twice is logged out.
           const { sid, userId } = await accessTokens.verify(bearerToken(c))
-          c.get('scope').userId = userId
-          await sessions.end(sid, originOf(c))
+          c.get('request').userId = userId
+          await sessions.end(sid, actorOf(c))
         }
         return null
       },
@@ -106,7 +106,7 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
       },
       async ({ auth, params }, c) => {
         // Another user's session is not there, just like one that never was.
-        const ended = await sessions.endOf(auth.userId, { only: params.sid }, 'ended_by_user', originOf(c))
+        const ended = await sessions.endOf(auth.userId, { only: params.sid }, 'ended_by_user', actorOf(c))
         if (ended === 0) throw new GatewayError('A0404', { note: 'no such session of this user' })
         return null
       },
@@ -124,7 +124,7 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
       },
       async ({ auth, query }, c) => {
         const which = query.scope === 'all' ? 'all' : { except: auth.sid }
-        await sessions.endOf(auth.userId, which, 'ended_by_user', originOf(c))
+        await sessions.endOf(auth.userId, which, 'ended_by_user', actorOf(c))
         return null
       },
     ),

@@ -1,5 +1,5 @@
 /** A sign-in on a device: its tokens, its refreshes and its end. Refreshing needs neither the platform nor the cache. */
-import type { Origin } from '../audit/audit.ts'
+import type { Actor } from '../actor.ts'
 import type { AppConfig, Config } from '../config/config.ts'
 import { GatewayError } from '../errors.ts'
 import type { Apps } from '../platforms/registry.ts'
@@ -27,14 +27,14 @@ export type Sessions = {
   /** The reply for an open session: a fresh access token and the refresh token of its counter. */
   reply(session: OpenSession, user: { nickname: string | null; isNew: boolean }): Promise<TokenReply>
   /** Throws A0230, A0220, A0202 or A0203. */
-  refresh(refreshToken: string, origin: Origin): Promise<TokenReply>
+  refresh(refreshToken: string, actor: Actor): Promise<TokenReply>
   /** Ends the session of a refresh token; a token that is not ours is A0230, a session already ended is fine. */
-  endByRefreshToken(refreshToken: string, origin: Origin): Promise<void>
-  end(sid: string, origin: Origin, reason?: 'logout' | 'revoked'): Promise<void>
+  endByRefreshToken(refreshToken: string, actor: Actor): Promise<void>
+  end(sid: string, actor: Actor, reason?: 'logout' | 'revoked'): Promise<void>
   /** The live sessions of a user, the last used first. */
   list(userId: string): ReturnType<SessionStore['listLive']>
   /** Ends live sessions of a user: one, all but one, or all. Answers how many. */
-  endOf(userId: string, which: Which, reason: SessionEndReason, origin: Origin): Promise<number>
+  endOf(userId: string, which: Which, reason: SessionEndReason, actor: Actor): Promise<number>
   /** The session that a refresh token can still refresh. */
   findUsable(refreshToken: string): ReturnType<SessionStore['findUsable']>
   /** The session an access or a refresh token of ours belongs to, whether it lives or not. */
@@ -107,10 +107,10 @@ export function createSessions({
     }
   }
 
-  async function refresh(refreshToken: string, origin: Origin): Promise<TokenReply> {
+  async function refresh(refreshToken: string, actor: Actor): Promise<TokenReply> {
     const content = refreshTokens.read(refreshToken)
     if (!content) throw new GatewayError('A0230', { note: 'refresh token was not made here' })
-    const row = await store.refresh({ ...content, ip: origin.ip, requestId: origin.requestId ?? '' })
+    const row = await store.refresh({ ...content, ip: actor.ip, requestId: actor.requestId ?? '' })
     if (!row) throw await refusal(content.sid)
     if (row.ended_at) {
       onEnded([{ sid: row.sid, userId: row.user_id, statusIndex: row.status_index, appid: row.appid }], 'replayed')
@@ -132,8 +132,8 @@ export function createSessions({
     return await reply(session, { nickname: row.nickname, isNew: false })
   }
 
-  async function end(sid: string, origin: Origin, reason: 'logout' | 'revoked' = 'logout'): Promise<void> {
-    const ended = await store.end((eb) => eb('id', '=', sid), reason, origin)
+  async function end(sid: string, actor: Actor, reason: 'logout' | 'revoked' = 'logout'): Promise<void> {
+    const ended = await store.end((eb) => eb('id', '=', sid), reason, actor)
     if (ended.length > 0) onEnded(ended, reason)
   }
 
@@ -143,9 +143,9 @@ export function createSessions({
       absoluteSeconds: app.sessionTtlSeconds ?? config.sessionTtlSeconds,
     }),
     reply,
-    async refresh(refreshToken, origin) {
+    async refresh(refreshToken, actor) {
       try {
-        const tokens = await refresh(refreshToken, origin)
+        const tokens = await refresh(refreshToken, actor)
         onRefresh('ok')
         return tokens
       } catch (error) {
@@ -154,14 +154,14 @@ export function createSessions({
         throw error
       }
     },
-    async endByRefreshToken(refreshToken, origin) {
+    async endByRefreshToken(refreshToken, actor) {
       const content = refreshTokens.read(refreshToken)
       if (!content) throw new GatewayError('A0230', { note: 'refresh token was not made here' })
-      await end(content.sid, origin)
+      await end(content.sid, actor)
     },
     end,
     list: (userId) => store.listLive(userId),
-    async endOf(userId, which, reason, origin) {
+    async endOf(userId, which, reason, actor) {
       const ended = await store.end(
         (eb) => {
           const own = eb('user_id', '=', userId)
@@ -169,7 +169,7 @@ export function createSessions({
           return eb.and([own, 'only' in which ? eb('id', '=', which.only) : eb('id', '<>', which.except)])
         },
         reason,
-        origin,
+        actor,
       )
       if (ended.length > 0) onEnded(ended, reason)
       return ended.length

@@ -1,6 +1,6 @@
 /** Sessions in PostgreSQL: each use of a refresh token is one statement, and so is each end. */
 import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
-import type { Origin } from '../audit/audit.ts'
+import type { Actor } from '../actor.ts'
 import { createBatch } from '../storage/batch.ts'
 import { type Database, isDatabaseUnavailable, type Statement } from '../storage/database.ts'
 import type { Schema, SessionEndReason, UserStatus } from '../storage/schema.ts'
@@ -166,8 +166,8 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
     },
 
     /** Ends the live sessions that fit and audits each, in one statement; answers those it ended. */
-    end: (fits: SessionFilter, reason: SessionEndReason, origin: Origin) =>
-      endSessions(kysely, fits, reason, origin, now()),
+    end: (fits: SessionFilter, reason: SessionEndReason, actor: Actor) =>
+      endSessions(kysely, fits, reason, actor, now()),
   }
 }
 
@@ -186,7 +186,7 @@ export async function endSessions(
   db: Kysely<Schema>,
   fits: SessionFilter,
   reason: SessionEndReason,
-  origin: Origin,
+  actor: Actor,
   at: Date,
 ): Promise<EndedSession[]> {
   return await db
@@ -214,9 +214,9 @@ export async function endSessions(
               'user_id',
               'id as session_id',
               'appid',
-              sql<string | null>`${origin.ip ?? null}::text`.as('ip'),
-              sql<string>`${origin.actor}::text`.as('actor'),
-              sql<string | null>`${origin.requestId ?? null}::text`.as('request_id'),
+              sql<string | null>`${actor.ip ?? null}::text`.as('ip'),
+              sql<string>`${actor.name}::text`.as('actor'),
+              sql<string | null>`${actor.requestId ?? null}::text`.as('request_id'),
               sql<string>`jsonb_build_object('reason', ${reason}::text)`.as('detail'),
             ]),
         ),

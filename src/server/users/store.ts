@@ -1,6 +1,7 @@
 /** Users in PostgreSQL: joined by unionid, suspended, reinstated, given roles, erased; each one transaction under the user's lock. */
 import { sql, type Transaction } from 'kysely'
-import { type Origin, writeAudit } from '../audit/audit.ts'
+import type { Actor } from '../actor.ts'
+import { writeAudit } from '../audit/audit.ts'
 import type { Database } from '../storage/database.ts'
 import type { Schema } from '../storage/schema.ts'
 import { transact } from '../storage/transaction.ts'
@@ -14,7 +15,7 @@ export type JoinRequest = {
   /** Used when this person is new to us. */
   newUserId: string
   firstSessionId: string
-  origin: Origin
+  actor: Actor
   at: Date
 }
 
@@ -27,7 +28,7 @@ export type EndUserSessions = (
   tx: Transaction<Schema>,
   userId: string,
   reason: 'suspended' | 'erased',
-  origin: Origin,
+  actor: Actor,
   at: Date,
 ) => Promise<EndedUserSession[]>
 
@@ -51,32 +52,32 @@ export function createUserStore({ database, endUserSessions }: UserStoreParts) {
      * The user's row is locked first, as a login does: a login that commits before is seen and its session ended, one that comes
      * after sees the suspension. Suspending twice changes nothing. Undefined when there is no such user, or it was erased.
      */
-    async suspend(userId: string, origin: Origin, at: Date): Promise<EndedUserSession[] | undefined> {
+    async suspend(userId: string, actor: Actor, at: Date): Promise<EndedUserSession[] | undefined> {
       return await transact(database, async (tx) => {
         const user = await lockUser(tx, userId)
         if (!user) return undefined
         if (user.status === 'active') {
           const set = { status: 'suspended', suspended_at: at, updated_at: at } as const
           await tx.updateTable('users').set(set).where('id', '=', userId).execute()
-          await writeAudit(tx, { kind: 'user_suspended', at, origin, user_id: userId })
+          await writeAudit(tx, { kind: 'user_suspended', at, actor, user_id: userId })
         }
-        return await endUserSessions(tx, userId, 'suspended', origin, at)
+        return await endUserSessions(tx, userId, 'suspended', actor, at)
       })
     },
 
-    async reinstate(userId: string, origin: Origin, at: Date): Promise<boolean> {
+    async reinstate(userId: string, actor: Actor, at: Date): Promise<boolean> {
       return await transact(database, async (tx) => {
         const user = await lockUser(tx, userId)
         if (user?.status === 'suspended') {
           const set = { status: 'active', suspended_at: null, updated_at: at } as const
           await tx.updateTable('users').set(set).where('id', '=', userId).execute()
-          await writeAudit(tx, { kind: 'user_reinstated', at, origin, user_id: userId })
+          await writeAudit(tx, { kind: 'user_reinstated', at, actor, user_id: userId })
         }
         return user !== undefined
       })
     },
 
-    async setRoles(userId: string, roles: string[], origin: Origin, at: Date): Promise<boolean> {
+    async setRoles(userId: string, roles: string[], actor: Actor, at: Date): Promise<boolean> {
       return await transact(database, async (tx) => {
         const user = await lockUser(tx, userId)
         if (user && user.roles.join() !== roles.join()) {
@@ -86,14 +87,14 @@ export function createUserStore({ database, endUserSessions }: UserStoreParts) {
             .where('id', '=', userId)
             .execute()
           const detail = { from: user.roles, to: roles }
-          await writeAudit(tx, { kind: 'roles_changed', at, origin, user_id: userId, detail })
+          await writeAudit(tx, { kind: 'roles_changed', at, actor, user_id: userId, detail })
         }
         return user !== undefined
       })
     },
 
     /** The row stays, without anything personal, so that ids in other systems still mean somebody who is gone. */
-    async erase(userId: string, receiptId: string, origin: Origin, at: Date): Promise<Erased | undefined> {
+    async erase(userId: string, receiptId: string, actor: Actor, at: Date): Promise<Erased | undefined> {
       return await transact(database, async (tx) => {
         const user = await lockUser(tx, userId)
         if (!user) return undefined
@@ -117,7 +118,7 @@ export function createUserStore({ database, endUserSessions }: UserStoreParts) {
           .execute()
         // After the identities: a join by unionid that was under way has committed by now, and its row is seen.
         await tx.deleteFrom('union_members').where('user_id', '=', userId).execute()
-        const ended = await endUserSessions(tx, userId, 'erased', origin, at)
+        const ended = await endUserSessions(tx, userId, 'erased', actor, at)
         await tx
           .updateTable('sessions')
           .set({ openid: '', unionid: null, device: null, ip: null })
@@ -125,7 +126,7 @@ export function createUserStore({ database, endUserSessions }: UserStoreParts) {
           .execute()
         // The erasure is kept on record without an address of the person who asked for it.
         const detail = { receipt_id: receiptId }
-        await writeAudit(tx, { kind: 'user_erased', at, origin: { ...origin, ip: undefined }, user_id: userId, detail })
+        await writeAudit(tx, { kind: 'user_erased', at, actor: { ...actor, ip: undefined }, user_id: userId, detail })
         return { userId, at, receiptId, identities, avatar: user.avatar, ended }
       })
     },
@@ -142,7 +143,7 @@ export function createUserStore({ database, endUserSessions }: UserStoreParts) {
       unionName,
       newUserId,
       firstSessionId,
-      origin,
+      actor,
       at,
     }: JoinRequest): Promise<void> {
       await transact(database, async (tx) => {
@@ -183,7 +184,7 @@ export function createUserStore({ database, endUserSessions }: UserStoreParts) {
           if (!member) await addMember(known.user_id)
           else if (member.user_id !== known.user_id) {
             const detail = { union: unionName, belongs_to: member.user_id }
-            await writeAudit(tx, { kind: 'unionid_conflict', at, origin, user_id: known.user_id, appid, detail })
+            await writeAudit(tx, { kind: 'unionid_conflict', at, actor, user_id: known.user_id, appid, detail })
           }
           return
         }

@@ -1,5 +1,5 @@
 /** Users as other capabilities see them: joined by unionid, suspended, reinstated, given roles, erased; each one transaction. */
-import type { Origin } from '../audit/audit.ts'
+import type { Actor } from '../actor.ts'
 import type { Clock } from '../clock.ts'
 import { uuidv7 } from '../crypto/random.ts'
 import type { SessionEndReason } from '../storage/schema.ts'
@@ -11,16 +11,16 @@ export type Users = {
   /** Sees to it that the identity exists, carries the unionid and belongs to the union's user, unless it had another before. */
   joinUnion(request: JoinRequest): Promise<void>
   /** From now on no login and no refresh; every session ends. False when there is no such user. */
-  suspend(userId: string, origin: Origin): Promise<boolean>
+  suspend(userId: string, actor: Actor): Promise<boolean>
   /** May log in again; sessions that ended stay ended. False when there is no such user. */
-  reinstate(userId: string, origin: Origin): Promise<boolean>
+  reinstate(userId: string, actor: Actor): Promise<boolean>
   /** The roles of every token from now on. False when there is no such user. */
-  setRoles(userId: string, roles: readonly string[], origin: Origin): Promise<boolean>
+  setRoles(userId: string, roles: readonly string[], actor: Actor): Promise<boolean>
   /**
    * Takes away everything personal and ends every session; a later login of the same person makes a new user. Undefined when there
    * is no such user, or it was erased before. What is kept outside the database is dropped as well (`afterErase`).
    */
-  erase(userId: string, origin: Origin): Promise<Erased | undefined>
+  erase(userId: string, actor: Actor): Promise<Erased | undefined>
 }
 
 export type UsersParts = {
@@ -44,16 +44,16 @@ export function createUsers({ store, clock, onEnded, afterErase }: UsersParts): 
         if (!(error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION)) throw error
       }
     },
-    async suspend(userId, origin) {
-      const ended = await store.suspend(userId, origin, clock.now())
+    async suspend(userId, actor) {
+      const ended = await store.suspend(userId, actor, clock.now())
       if (ended && ended.length > 0) onEnded(ended, 'suspended')
       return ended !== undefined
     },
-    reinstate: (userId, origin) => store.reinstate(userId, origin, clock.now()),
-    setRoles: (userId, roles, origin) => store.setRoles(userId, [...new Set(roles)].sort(), origin, clock.now()),
-    async erase(userId, origin) {
+    reinstate: (userId, actor) => store.reinstate(userId, actor, clock.now()),
+    setRoles: (userId, roles, actor) => store.setRoles(userId, [...new Set(roles)].sort(), actor, clock.now()),
+    async erase(userId, actor) {
       const at = clock.now()
-      const erased = await store.erase(userId, uuidv7(at), origin, at)
+      const erased = await store.erase(userId, uuidv7(at), actor, at)
       if (!erased) return undefined
       if (erased.ended.length > 0) onEnded(erased.ended, 'erased')
       await afterErase(erased)
