@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '../../server/clock.ts'
 import { createMemoryCache } from '../../server/storage/cache.memory.ts'
 import { createRedisCache } from '../../server/storage/cache.redis.ts'
 import type { Cache } from '../../server/storage/cache.ts'
-import { createPglite, createPostgres, type Database } from '../../server/storage/database.ts'
+import { createPostgres, type Database } from '../../server/storage/database.ts'
 import { migrate } from '../../server/storage/migrate.ts'
 
 declare module 'vitest' {
@@ -32,6 +32,8 @@ export async function openTestStores({ clock = systemClock }: { clock?: Clock } 
 }
 
 async function openEmbedded(clock: Clock): Promise<TestStores> {
+  // Loaded only here: tests on real stores have no use for it.
+  const { createPglite } = await import('../pglite.ts')
   const database = await createPglite()
   await migrate(database.kysely)
   const cache = createMemoryCache({ clock })

@@ -39,7 +39,7 @@ describe('the checker reports', () => {
     ['a part of hono in rules', 'src/server/login/login.ts', from('hono/cookie')],
     ['kysely in rules', 'src/server/audit/audit.ts', `${open}import type { Kysely } from 'kysely'`],
     ['pg in routes', 'src/server/login/routes.ts', from('pg')],
-    ['PGlite in main', 'src/main.ts', from('@electric-sql/pglite')],
+    ['PGlite in the server', 'src/server/storage/database.ts', from('@electric-sql/pglite')],
     ['ioredis outside storage', 'src/server/session-key/vault.ts', from('ioredis')],
     ['undici outside fetch-json', 'src/server/platforms/wechat.ts', from('undici')],
     ['a socket outside the listeners', 'src/server/platforms/wechat.ts', from('node:https')],

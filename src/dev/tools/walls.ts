@@ -30,9 +30,10 @@ const doors: { what: RegExp; only: RegExp; typesAnywhere?: true }[] = [
   { what: /^hono(\/|$)/, only: /^(server\/([\w-]+\/routes|http\/[\w-]+)|dev\/.+)\.ts$/ },
   { what: /^@hono\/node-server/, only: /^(server\/(serve\/listeners|http\/[\w-]+)|dev\/.+)\.ts$/ },
   {
-    what: /^(kysely(\/.+)?|pg|@electric-sql\/pglite)$/,
+    what: /^(kysely(\/.+)?|pg)$/,
     only: /^(server\/(storage\/.+|[\w-]+\/store)|dev\/.+)\.ts$/,
   },
+  { what: /^@electric-sql\/pglite/, only: /^dev\// },
   { what: /^(ioredis|redis)$/, only: /^(server\/storage|dev)\// },
   { what: /^undici$/, only: /^server\/platforms\/fetch-json\.ts$/ },
   {

@@ -4,7 +4,8 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
-import { type HousekeepingStore, isLockTimeout, type Step } from './store.ts'
+import { isLockTimeout } from '../storage/sqlstate.ts'
+import type { HousekeepingStore, Step } from './store.ts'
 
 export type Housekeeping = {
   everyMs: number

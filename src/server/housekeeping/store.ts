@@ -137,7 +137,3 @@ async function auditPartitions(db: Kysely<Schema>): Promise<{ name: string; atta
     order by relname`.execute(db)
   return rows
 }
-
-/** Somebody held the table longer than a change may queue for it. */
-export const isLockTimeout = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && error.code === '55P03'

@@ -2,7 +2,7 @@
 import { type ErrorCode, errorCodes, GatewayError } from '../errors.ts'
 import { PlatformError, toGatewayError } from '../platforms/platform.ts'
 import { CacheUnavailable } from '../storage/cache.ts'
-import { isDatabaseUnavailable } from '../storage/database.ts'
+import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
 import { type GatewayContext, replyHeader } from './context.ts'
 
 const SUCCESS = '00000'

@@ -8,8 +8,9 @@ import type { Log } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { StatusLists } from '../revocation/publisher.ts'
 import type { Cache } from '../storage/cache.ts'
-import { type Database, isDatabaseUnavailable } from '../storage/database.ts'
+import type { Database } from '../storage/database.ts'
 import { pendingMigrations } from '../storage/migrate.ts'
+import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
 import { type Job, type RunningJobs, startJobs } from './jobs.ts'
 
 export type Lifecycle = {

@@ -1,7 +1,8 @@
 /** A login's one statement: find or create the user, take what the login brought along, open the session, audit it. */
 import { createBatch } from '../storage/batch.ts'
-import { type Database, isDatabaseUnavailable, type Statement } from '../storage/database.ts'
+import type { Database, Statement } from '../storage/database.ts'
 import type { Sex, UserStatus } from '../storage/schema.ts'
+import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
 
 export type SignIn = {
   platform: string

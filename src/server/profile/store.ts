@@ -4,6 +4,7 @@ import type { Actor } from '../actor.ts'
 import type { PlatformIdentity } from '../platforms/platform.ts'
 import type { Database } from '../storage/database.ts'
 import type { Sex, UsersTable } from '../storage/schema.ts'
+import { isUniqueViolation } from '../storage/sqlstate.ts'
 
 export type ProfileRow = {
   id: string
@@ -55,8 +56,6 @@ export type ProfileChange = {
 }
 
 export type ProfileStore = ReturnType<typeof createProfileStore>
-
-const UNIQUE_VIOLATION = '23505'
 
 export function createProfileStore({ kysely }: Pick<Database, 'kysely'>) {
   return {
@@ -115,7 +114,7 @@ export function createProfileStore({ kysely }: Pick<Database, 'kysely'>) {
           .selectAll()
           .executeTakeFirst()
       } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION) return 'phone_taken'
+        if (isUniqueViolation(error)) return 'phone_taken'
         throw error
       }
     },

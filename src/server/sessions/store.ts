@@ -2,8 +2,9 @@
 import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
 import type { Actor } from '../actor.ts'
 import { createBatch } from '../storage/batch.ts'
-import { type Database, isDatabaseUnavailable, type Statement } from '../storage/database.ts'
+import type { Database, Statement } from '../storage/database.ts'
 import type { Schema, SessionEndReason, UserStatus } from '../storage/schema.ts'
+import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
 
 export type RefreshItem = { sid: string; counter: number; ip: string | undefined; requestId: string }
 

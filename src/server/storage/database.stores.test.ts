@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { openTestStores, type TestStores } from '../../dev/testing/real-stores.ts'
-import { isDatabaseUnavailable } from './database.ts'
+import { isDatabaseUnavailable } from './sqlstate.ts'
 
 let stores: TestStores
 beforeAll(async () => {

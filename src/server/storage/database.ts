@@ -1,12 +1,12 @@
-/** One Kysely on PostgreSQL (pg) or on the embedded PGlite, beside a way to run named, prepared statements on hot paths. */
+/** One Kysely on PostgreSQL (pg), beside a way to run named, prepared statements on hot paths. */
 import { Socket } from 'node:net'
-import type { PGlite } from '@electric-sql/pglite'
-import { Kysely, PGliteDialect, PostgresDialect, type PostgresPool } from 'kysely'
+import { Kysely, PostgresDialect, type PostgresPool } from 'kysely'
 import pg from 'pg'
 import { GatewayError } from '../errors.ts'
 import type { Span } from '../observability/span.ts'
 import { createOutageWatch } from './outage.ts'
 import type { Schema } from './schema.ts'
+import { DatabaseUnavailable, isDatabaseUnavailable, isReadOnly, isTooManyConnections } from './sqlstate.ts'
 
 /** A statement that the server prepares once per connection; the name must be unique to the text. */
 export type Statement = {
@@ -40,7 +40,7 @@ const INT8 = 20
 const DATE = 1082
 
 /** bigint as number (ours stay below 2^53), date as the ISO text it is. */
-const parsers: Record<number, (text: string) => unknown> = { [INT8]: Number, [DATE]: (text) => text }
+export const parsers: Record<number, (text: string) => unknown> = { [INT8]: Number, [DATE]: (text) => text }
 
 export type PostgresOptions = {
   url: string
@@ -101,7 +101,7 @@ export function createPostgres({
       return await outage.watch(call)
     } catch (error) {
       // The primary was switched and this one only reads now: no connection made before is of use, and new ones lead to the new one.
-      if (codeOf(error) === READ_ONLY_TRANSACTION) dropConnections()
+      if (isReadOnly(error)) dropConnections()
       throw error
     }
   }
@@ -179,74 +179,8 @@ async function probePostgres(url: string): Promise<void> {
     if (rows[0]?.transaction_read_only === 'on')
       throw new Error('PostgreSQL only reads: a replica, or a demoted primary')
   } catch (error) {
-    if (codeOf(error) !== TOO_MANY_CONNECTIONS) throw error
+    if (!isTooManyConnections(error)) throw error
   } finally {
     socket.destroy()
   }
-}
-
-/** The embedded PostgreSQL of development and of fast tests; `directory` undefined keeps it in memory. */
-export async function createPglite(
-  source: { directory?: string; loadDataDir?: Blob } = {},
-): Promise<Database & { pglite: PGlite }> {
-  const { PGlite } = await import('@electric-sql/pglite')
-  const pglite = await PGlite.create({
-    ...(source.directory === undefined ? {} : { dataDir: source.directory }),
-    ...(source.loadDataDir === undefined ? {} : { loadDataDir: source.loadDataDir }),
-    parsers,
-  })
-  const kysely = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }) })
-  return {
-    pglite,
-    kysely,
-    run: async <Row>({ text }: Statement, values: readonly unknown[]) =>
-      (await pglite.query<Row>(text, [...values])).rows,
-    pool: () => ({ total: 1, idle: 1, waiting: 0 }),
-    available: () => true,
-    span: undefined,
-    close: () => kysely.destroy(),
-  }
-}
-
-/** The server is known to be away: said at once, without asking it again. */
-class DatabaseUnavailable extends Error {
-  constructor() {
-    super('PostgreSQL is away')
-    this.name = 'DatabaseUnavailable'
-  }
-}
-
-const TOO_MANY_CONNECTIONS = '53300'
-/** From a replica that took the primary's place, or a primary that was demoted. */
-const READ_ONLY_TRANSACTION = '25006'
-/** Before the first migration. */
-const UNDEFINED_TABLE = '42P01'
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
-
-/** SQLSTATE classes that mean "the server cannot serve now": connection, resources, operator intervention. */
-const unavailableStates = /^(08|53|57)/
-const unavailableErrors = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ETIMEDOUT',
-  'EPIPE',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-])
-const unavailableMessages =
-  /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error|cannot use a pool after/i
-
-/** Whether an error means that PostgreSQL is down, frozen or switching over, rather than a defect of ours. */
-export function isDatabaseUnavailable(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  if (error instanceof DatabaseUnavailable) return true
-  const code = codeOf(error)
-  if (unavailableErrors.has(code) || unavailableStates.test(code)) return true
-  if (code === READ_ONLY_TRANSACTION || code === UNDEFINED_TABLE) return true
-  if (error instanceof AggregateError) return error.errors.some(isDatabaseUnavailable)
-  return unavailableMessages.test(error.message)
 }

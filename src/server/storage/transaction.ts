@@ -2,8 +2,8 @@
 import type { Transaction } from 'kysely'
 import type { Database } from './database.ts'
 import type { Schema } from './schema.ts'
+import { isDeadlock } from './sqlstate.ts'
 
-const DEADLOCK_DETECTED = '40P01'
 const MAX_ATTEMPTS = 4
 
 export async function transact<Result>(
@@ -14,8 +14,7 @@ export async function transact<Result>(
     try {
       return await kysely.transaction().execute(work)
     } catch (error) {
-      const deadlocked = error instanceof Error && 'code' in error && error.code === DEADLOCK_DETECTED
-      if (!deadlocked || attempt === MAX_ATTEMPTS) throw error
+      if (!isDeadlock(error) || attempt === MAX_ATTEMPTS) throw error
     }
   }
 }

@@ -3,6 +3,7 @@ import type { Actor } from '../actor.ts'
 import type { Clock } from '../clock.ts'
 import { uuidv7 } from '../crypto/random.ts'
 import type { SessionEndReason } from '../storage/schema.ts'
+import { isUniqueViolation } from '../storage/sqlstate.ts'
 import type { EndedUserSession, Erased, JoinRequest, UserStore } from './store.ts'
 
 export type { EndedUserSession, Erased } from './store.ts'
@@ -32,8 +33,6 @@ export type UsersParts = {
   afterErase: (erased: Erased) => Promise<void>
 }
 
-const UNIQUE_VIOLATION = '23505'
-
 export function createUsers({ store, clock, onEnded, afterErase }: UsersParts): Users {
   return {
     async joinUnion(request) {
@@ -41,7 +40,7 @@ export function createUsers({ store, clock, onEnded, afterErase }: UsersParts): 
         await store.joinUnion(request)
       } catch (error) {
         // Another login made the identity this instant: the caller looks again and finds it.
-        if (!(error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION)) throw error
+        if (!isUniqueViolation(error)) throw error
       }
     },
     async suspend(userId, actor) {

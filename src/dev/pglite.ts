@@ -1,0 +1,27 @@
+/** The embedded PostgreSQL of development and of fast tests: the same Kysely and the same statements, on PGlite. */
+import { PGlite } from '@electric-sql/pglite'
+import { Kysely, PGliteDialect } from 'kysely'
+import { type Database, parsers, type Statement } from '../server/storage/database.ts'
+import type { Schema } from '../server/storage/schema.ts'
+
+/** `directory` undefined keeps it in memory. */
+export async function createPglite(
+  source: { directory?: string; loadDataDir?: Blob } = {},
+): Promise<Database & { pglite: PGlite }> {
+  const pglite = await PGlite.create({
+    ...(source.directory === undefined ? {} : { dataDir: source.directory }),
+    ...(source.loadDataDir === undefined ? {} : { loadDataDir: source.loadDataDir }),
+    parsers,
+  })
+  const kysely = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }) })
+  return {
+    pglite,
+    kysely,
+    run: async <Row>({ text }: Statement, values: readonly unknown[]) =>
+      (await pglite.query<Row>(text, [...values])).rows,
+    pool: () => ({ total: 1, idle: 1, waiting: 0 }),
+    available: () => true,
+    span: undefined,
+    close: () => kysely.destroy(),
+  }
+}

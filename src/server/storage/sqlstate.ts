@@ -1,0 +1,56 @@
+/** What PostgreSQL's error codes mean to the gateway (postgresql.org/docs/current/errcodes-appendix.html); nothing else spells them. */
+
+export const sqlstateOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+
+/** Another row has that value of a unique column. */
+export const isUniqueViolation = (error: unknown): boolean => sqlstateOf(error) === '23505'
+
+/** PostgreSQL broke a deadlock by failing this transaction: it may be started over. */
+export const isDeadlock = (error: unknown): boolean => sqlstateOf(error) === '40P01'
+
+/** Somebody held a lock for longer than this statement may wait for it. */
+export const isLockTimeout = (error: unknown): boolean => sqlstateOf(error) === '55P03'
+
+/** The server is there, and has no connection left. */
+export const isTooManyConnections = (error: unknown): boolean => sqlstateOf(error) === '53300'
+
+/** From a replica that took the primary's place, or a primary that was demoted. */
+export const isReadOnly = (error: unknown): boolean => sqlstateOf(error) === '25006'
+
+/** Before the first migration. */
+const isUndefinedTable = (error: unknown): boolean => sqlstateOf(error) === '42P01'
+
+/** Classes that mean "the server cannot serve now": connection, resources, operator intervention. */
+const unavailableStates = /^(08|53|57)/
+const unavailableErrors = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ETIMEDOUT',
+  'EPIPE',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+])
+const unavailableMessages =
+  /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error|cannot use a pool after/i
+
+/** The server is known to be down: said at once, without asking it again. */
+export class DatabaseUnavailable extends Error {
+  constructor() {
+    super('PostgreSQL is down')
+    this.name = 'DatabaseUnavailable'
+  }
+}
+
+/** Whether an error means that PostgreSQL is down, frozen or switching over, rather than a defect of ours. */
+export function isDatabaseUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  if (error instanceof DatabaseUnavailable) return true
+  const code = sqlstateOf(error)
+  if (unavailableErrors.has(code) || unavailableStates.test(code)) return true
+  if (isReadOnly(error) || isUndefinedTable(error)) return true
+  if (error instanceof AggregateError) return error.errors.some(isDatabaseUnavailable)
+  return unavailableMessages.test(error.message)
+}
