@@ -43,7 +43,7 @@ import { createStatusLists } from './revocation/publisher.ts'
 import { statusListDocuments, statusListRoutes } from './revocation/routes.ts'
 import { statusReference } from './revocation/status-list.ts'
 import { createStatusStore } from './revocation/store.ts'
-import { createVault } from './session-key/vault.ts'
+import { createSessionKeys } from './session-key/session-keys.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 import { createSessions, type SessionEnds } from './sessions/sessions.ts'
 import { createSessionStore, endSessions } from './sessions/store.ts'
@@ -143,7 +143,8 @@ export function createGateway(parts: GatewayParts): Gateway {
     onRefresh: (outcome) => metrics.refreshes.inc({ outcome }),
     onEnded: sessionsEnded,
   })
-  const vault = createVault({ cache, sealer, ttlSeconds: config.sessionKeyTtlSeconds })
+  const sessionKeys = createSessionKeys({ database, cache, sealer, apps, audit, clock, config })
+  const { vault } = sessionKeys
   const avatars = createAvatars({ config: config.avatarStore, issuer: config.issuer, send, clock, log })
   const users = createUsers({
     store: createUserStore({
@@ -216,7 +217,7 @@ export function createGateway(parts: GatewayParts): Gateway {
         database,
         cache,
         apps,
-        vault,
+        openWithKeptKey: sessionKeys.openWithKeptKey,
         users,
         avatars,
         clock,
@@ -227,7 +228,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       }),
       ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits?.refreshPerAddress) }),
     ],
-    internal: adminRoutes({ database, users, sessions, ring, apps, vault, audit, clock }),
+    internal: [...adminRoutes({ database, users, sessions, ring }), ...sessionKeys.routes],
   } satisfies Gateway['routes']
   const docs = docsRoutes({
     describe: () =>

@@ -1,9 +1,9 @@
 /** Operators on signing keys: list, rotate now, retire now; each change says who holds caches. */
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
+import { operatorOf } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import type { KeyRing, ListedKey } from '../keys/ring.ts'
-import { operatorOf } from './user-routes.ts'
 
 const instant = z.iso.datetime()
 

@@ -1,9 +1,7 @@
 /** What operators read: users by what is known of them, one user as a whole, the audit trail; a page at a time. */
 import { sql } from 'kysely'
 import type { AuditKind } from '../audit/audit.ts'
-import type { PlatformIdentity } from '../platforms/platform.ts'
 import type { Database } from '../storage/database.ts'
-import type { UserStatus } from '../storage/schema.ts'
 
 export type UserSearch = {
   id?: string | undefined
@@ -60,18 +58,6 @@ export function createAdminStore({ kysely }: Pick<Database, 'kysely'>) {
         .orderBy('created_at')
         .execute()
       return { user, identities }
-    },
-
-    /** The user's identity in an app, with the user's status; the newest where the appid exists on several platforms. */
-    async identityIn(userId: string, appid: string): Promise<(PlatformIdentity & { status: UserStatus }) | undefined> {
-      return await kysely
-        .selectFrom('platform_identities')
-        .innerJoin('users', 'users.id', 'platform_identities.user_id')
-        .select(['platform', 'appid', 'openid', 'users.status'])
-        .where('user_id', '=', userId)
-        .where('appid', '=', appid)
-        .orderBy('platform_identities.created_at', 'desc')
-        .executeTakeFirst()
     },
 
     /** The newest first. */

@@ -1,8 +1,7 @@
 /** Operators on users: search, read, suspend and reinstate, give roles, end sessions, erase. */
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
-import type { ServiceCaller } from '../http/auth.ts'
-import { actorOf, type GatewayContext } from '../http/context.ts'
+import { operatorOf } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Users } from '../users/users.ts'
@@ -72,9 +71,6 @@ const role = z.string().regex(/^[A-Za-z0-9_.:/-]{1,64}$/, 'letters, digits and _
 
 const params = z.object({ id: z.guid() })
 const failures = ['A0400', 'A0230', 'A0312', 'A0404', 'B0320'] as const
-
-/** Who acts, as the audit trail names them. */
-export const operatorOf = (c: GatewayContext, caller: ServiceCaller) => actorOf(c, `operator:${caller.name}`)
 
 export type AdminUserRoutesParts = { store: AdminStore; users: Users; sessions: Sessions }
 

@@ -69,3 +69,6 @@ export function actorOf(c: GatewayContext, name = 'user'): Actor {
   const { ip, requestId } = c.get('request')
   return { name, ip, requestId }
 }
+
+/** An operator or a service, as `ADMIN_TOKENS` names it. */
+export const operatorOf = (c: GatewayContext, caller: { name: string }): Actor => actorOf(c, `operator:${caller.name}`)

@@ -9,8 +9,7 @@ import type { Apps } from '../platforms/registry.ts'
 import { createDailyLimit } from '../rate-limit/daily.ts'
 import { limitByUser } from '../rate-limit/limit.ts'
 import type { RateLimit } from '../rate-limit/rate-limit.ts'
-import { createOpenWithKeptKey } from '../session-key/open-data.ts'
-import type { Vault } from '../session-key/vault.ts'
+import type { OpenWithKeptKey } from '../session-key/open-data.ts'
 import type { Cache } from '../storage/cache.ts'
 import type { Database } from '../storage/database.ts'
 import type { Users } from '../users/users.ts'
@@ -28,7 +27,7 @@ export type AccountParts = {
   database: Database
   cache: Cache
   apps: Apps
-  vault: Vault
+  openWithKeptKey: OpenWithKeptKey
   users: Users
   avatars: Avatars
   clock: Clock
@@ -40,7 +39,7 @@ export type AccountParts = {
 }
 
 export function accountRoutes(parts: AccountParts): Route[] {
-  const { database, cache, apps, vault, users, avatars, clock, config, log, metrics, paidPerUser } = parts
+  const { database, cache, apps, openWithKeptKey, users, avatars, clock, config, log, metrics, paidPerUser } = parts
   const store = createProfileStore(database)
   const textCheck = createTextCheck({
     enabled: config.textCheck,
@@ -57,7 +56,7 @@ export function accountRoutes(parts: AccountParts): Route[] {
   const phoneNumbers = createPhoneNumbers({
     store,
     apps,
-    openData: createOpenWithKeptKey({ vault, clock }),
+    openData: openWithKeptKey,
     limit,
     shared: config.phoneShared,
     clock,

@@ -6,14 +6,14 @@ import { GatewayError } from '../errors.ts'
 import type { Encrypted } from '../platforms/open-data.ts'
 import type { PlatformIdentity } from '../platforms/platform.ts'
 import type { App, Apps } from '../platforms/registry.ts'
-import type { OpenWithKeptKey } from '../session-key/open-data.ts'
-import type { Vault } from '../session-key/vault.ts'
-import type { AdminStore } from './store.ts'
+import type { OpenWithKeptKey } from './open-data.ts'
+import type { SessionKeyStore } from './store.ts'
+import type { Vault } from './vault.ts'
 
 /** A user in an app. */
 export type UserInApp = { userId: string; appid: string }
 
-export type OpenData = {
+export type SessionKeyService = {
   /** The plaintext. Throws A0240 (stale key: the user must log in and tap again), A0340, A0202, A0404, B0320. */
   open(user: UserInApp, encrypted: Encrypted): Promise<Record<string, unknown>>
   /** Whether the platform still takes the kept key. Throws A0240 when none is kept, A0202, A0404, B0320 and as the platform answers. */
@@ -22,8 +22,8 @@ export type OpenData = {
   resetSessionKey(user: UserInApp, actor: Actor): Promise<void>
 }
 
-export type OpenDataParts = {
-  store: Pick<AdminStore, 'identityIn'>
+export type SessionKeyServiceParts = {
+  store: SessionKeyStore
   openWithKeptKey: OpenWithKeptKey
   apps: Apps
   vault: Vault
@@ -31,7 +31,9 @@ export type OpenDataParts = {
   clock: Clock
 }
 
-export function createOpenData({ store, openWithKeptKey, apps, vault, audit, clock }: OpenDataParts): OpenData {
+export function createSessionKeyService(parts: SessionKeyServiceParts): SessionKeyService {
+  const { store, openWithKeptKey, apps, vault, audit, clock } = parts
+
   async function identityOf({ userId, appid }: UserInApp): Promise<PlatformIdentity> {
     const identity = await store.identityIn(userId, appid)
     if (!identity) throw new GatewayError('A0404', { note: 'no such user in this app' })

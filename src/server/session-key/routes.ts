@@ -1,18 +1,17 @@
 /** The session_key's uses on the internal listener: services open data, operators check and reset. */
 import { z } from 'zod'
 import type { ErrorCode } from '../errors.ts'
-import { replyHeader } from '../http/context.ts'
+import { operatorOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
-import { encryptedSchema } from '../session-key/open-data.ts'
-import type { OpenData } from './open-data.ts'
-import { operatorOf } from './user-routes.ts'
+import { encryptedSchema } from './open-data.ts'
+import type { SessionKeyService } from './service.ts'
 
 const appid = z.string().min(1).max(64)
 const params = z.object({ id: z.guid() })
 const common = ['A0230', 'A0312', 'A0404', 'A0400', 'A0427', 'A0413', 'A0415', 'A0202', 'A0240', 'B0320'] as const
 const withPlatform = [...common, 'C0401', 'C0001', 'C0200'] as const satisfies ErrorCode[]
 
-export function openDataRoutes({ openData }: { openData: OpenData }): Route[] {
+export function sessionKeyRoutes({ service }: { service: SessionKeyService }): Route[] {
   return [
     route(
       {
@@ -28,7 +27,7 @@ export function openDataRoutes({ openData }: { openData: OpenData }): Route[] {
       async ({ body: { user_id: userId, appid, ...encrypted } }, c) => {
         replyHeader(c, 'Cache-Control', 'no-store')
         c.get('request').userId = userId
-        return await openData.open({ userId, appid }, encrypted)
+        return await service.open({ userId, appid }, encrypted)
       },
     ),
     route(
@@ -44,7 +43,7 @@ export function openDataRoutes({ openData }: { openData: OpenData }): Route[] {
         errors: withPlatform,
       },
       async ({ params: { id: userId }, body }) => ({
-        valid: await openData.checkSessionKey({ userId, appid: body.appid }),
+        valid: await service.checkSessionKey({ userId, appid: body.appid }),
       }),
     ),
     route(
@@ -61,7 +60,7 @@ export function openDataRoutes({ openData }: { openData: OpenData }): Route[] {
         errors: withPlatform,
       },
       async ({ params: { id: userId }, body, auth }, c) => {
-        await openData.resetSessionKey({ userId, appid: body.appid }, operatorOf(c, auth))
+        await service.resetSessionKey({ userId, appid: body.appid }, operatorOf(c, auth))
         return null
       },
     ),
