@@ -7,6 +7,7 @@ import { avatarDocuments, avatarRoutes } from './avatars/routes.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import { createSealer } from './crypto/seal.ts'
+import { createSessionEnded } from './events/session-ended.ts'
 import { createSessionEvents } from './events/session-stream.ts'
 import { createHousekeeping } from './housekeeping/housekeeping.ts'
 import { createHousekeepingStore } from './housekeeping/store.ts'
@@ -45,8 +46,8 @@ import { statusReference } from './revocation/status-list.ts'
 import { createStatusStore } from './revocation/store.ts'
 import { createSessionKeys } from './session-key/session-keys.ts'
 import { sessionRoutes } from './sessions/routes.ts'
-import { createSessions, type SessionEnds } from './sessions/sessions.ts'
-import { createSessionStore, endSessions } from './sessions/store.ts'
+import { createSessions } from './sessions/sessions.ts'
+import { createSessionStore, endUserSessions } from './sessions/store.ts'
 import type { Cache } from './storage/cache.ts'
 import type { Database } from './storage/database.ts'
 import { createAccessTokens } from './tokens/access-token.ts'
@@ -128,11 +129,14 @@ export function createGateway(parts: GatewayParts): Gateway {
     tokenTtlSeconds,
     onLost: (error) => log.warn({ error }, 'a session-ended event was lost: the cache is away'),
   })
-  const sessionsEnded: SessionEnds = (ended, reason) => {
-    metrics.sessionsEnded.inc({ reason }, ended.length)
-    statusLists.markEnded(ended.map((session) => session.statusIndex))
-    sessionEvents.publish(ended, reason)
-  }
+  const onSessionsEnded = createSessionEnded({
+    listeners: [
+      (ended, reason) => metrics.sessionsEnded.inc({ reason }, ended.length),
+      (ended) => statusLists.markEnded(ended.map((session) => session.statusIndex)),
+      sessionEvents.publish,
+    ],
+    onError: (error) => log.error({ error }, 'the end of a session was not told everywhere'),
+  })
 
   const sessions = createSessions({
     store: createSessionStore({ database, now, reuseIntervalSeconds: config.refreshReuseIntervalSeconds }),
@@ -141,19 +145,15 @@ export function createGateway(parts: GatewayParts): Gateway {
     apps,
     config,
     onRefresh: (outcome) => metrics.refreshes.inc({ outcome }),
-    onEnded: sessionsEnded,
+    onEnded: onSessionsEnded,
   })
   const sessionKeys = createSessionKeys({ database, cache, sealer, apps, audit, clock, config })
   const { vault } = sessionKeys
   const avatars = createAvatars({ config: config.avatarStore, issuer: config.issuer, send, clock, log })
   const users = createUsers({
-    store: createUserStore({
-      database,
-      endUserSessions: (tx, userId, reason, actor, at) =>
-        endSessions(tx, (eb) => eb.and([eb('user_id', '=', userId)]), reason, actor, at),
-    }),
+    store: createUserStore({ database, endUserSessions }),
     clock,
-    onEnded: sessionsEnded,
+    onEnded: onSessionsEnded,
     afterErase: createAfterErase({ vault, avatars, log }),
   })
   const login = createLogin({
@@ -166,7 +166,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     audit,
     clock,
     perOpenid: limits?.loginPerOpenid,
-    onEnded: sessionsEnded,
+    onEnded: onSessionsEnded,
     onLogin: (platform, outcome) => metrics.logins.inc({ platform, outcome }),
     onVaultLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is away'),
   })

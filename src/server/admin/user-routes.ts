@@ -197,7 +197,7 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
       },
       async ({ params: { id }, auth }, c) => {
         found(await store.readUser(id))
-        return { ended: await sessions.endOf(id, 'all', 'ended_by_operator', operatorOf(c, auth)) }
+        return { ended: await sessions.end({ userId: id }, 'ended_by_operator', operatorOf(c, auth)) }
       },
     ),
     route(
@@ -211,7 +211,7 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         errors: failures,
       },
       async ({ params: { id, sid }, auth }, c) => {
-        const ended = await sessions.endOf(id, { only: sid }, 'ended_by_operator', operatorOf(c, auth))
+        const ended = await sessions.end({ userId: id, only: sid }, 'ended_by_operator', operatorOf(c, auth))
         if (ended === 0) throw new GatewayError('A0404', { note: 'no such live session of this user' })
         return { ended }
       },

@@ -54,7 +54,7 @@ export function createIntrospection({ sessions, issuer }: IntrospectionParts): I
     },
     async revoke(token, actor) {
       const sid = await sessions.sidOf(token)
-      if (sid !== undefined) await sessions.end(sid, actor, 'revoked')
+      if (sid !== undefined) await sessions.end({ sid }, 'revoked', actor)
     },
   }
 }

@@ -3,11 +3,12 @@ import type { Actor } from '../actor.ts'
 import type { Audit } from '../audit/audit.ts'
 import type { Clock } from '../clock.ts'
 import { GatewayError } from '../errors.ts'
+import type { OnSessionsEnded } from '../events/session-ended.ts'
 import { PlatformError } from '../platforms/platform.ts'
 import type { App, Apps } from '../platforms/registry.ts'
 import { type RateLimit, refuseUnlessAllowed } from '../rate-limit/rate-limit.ts'
 import type { Vault } from '../session-key/vault.ts'
-import type { SessionEnds, Sessions } from '../sessions/sessions.ts'
+import type { Sessions } from '../sessions/sessions.ts'
 import type { TokenReply } from '../sessions/token-reply.ts'
 import { CacheUnavailable } from '../storage/cache.ts'
 import type { Users } from '../users/users.ts'
@@ -37,7 +38,7 @@ export type LoginParts = {
   audit: Audit
   clock: Clock
   perOpenid: RateLimit | undefined
-  onEnded: SessionEnds
+  onEnded: OnSessionsEnded
   onLogin: (platform: string, outcome: string) => void
   onVaultLost: (error: unknown) => void
 }

@@ -68,7 +68,7 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
           // A session that ended before may be ended again: whoever logs out twice is logged out.
           const { sid, userId } = await accessTokens.verify(bearerToken(c))
           c.get('request').userId = userId
-          await sessions.end(sid, actorOf(c))
+          await sessions.end({ sid }, 'logout', actorOf(c))
         }
         return null
       },
@@ -106,7 +106,7 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
       },
       async ({ auth, params }, c) => {
         // Another user's session is not there, just like one that never was.
-        const ended = await sessions.endOf(auth.userId, { only: params.sid }, 'ended_by_user', actorOf(c))
+        const ended = await sessions.end({ userId: auth.userId, only: params.sid }, 'ended_by_user', actorOf(c))
         if (ended === 0) throw new GatewayError('A0404', { note: 'no such session of this user' })
         return null
       },
@@ -123,8 +123,8 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
         errors: ['A0400', 'A0230', 'A0202', 'A0203', 'B0320'],
       },
       async ({ auth, query }, c) => {
-        const which = query.scope === 'all' ? 'all' : { except: auth.sid }
-        await sessions.endOf(auth.userId, which, 'ended_by_user', actorOf(c))
+        const except = query.scope === 'others' ? { except: auth.sid } : {}
+        await sessions.end({ userId: auth.userId, ...except }, 'ended_by_user', actorOf(c))
         return null
       },
     ),

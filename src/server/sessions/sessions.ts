@@ -2,22 +2,15 @@
 import type { Actor } from '../actor.ts'
 import type { AppConfig, Config } from '../config/config.ts'
 import { GatewayError } from '../errors.ts'
+import type { OnSessionsEnded } from '../events/session-ended.ts'
 import type { Apps } from '../platforms/registry.ts'
 import type { SessionEndReason } from '../storage/schema.ts'
 import type { AccessTokens, TokenPolicy, TokenSubject, VerifiedToken } from '../tokens/access-token.ts'
 import type { RefreshTokens } from '../tokens/refresh-token.ts'
-import type { EndedSession, SessionStore } from './store.ts'
+import type { ChosenSessions, SessionStore } from './store.ts'
 import type { TokenReply } from './token-reply.ts'
 
-export type { EndedSession } from './store.ts'
-
 export type OpenSession = TokenSubject & { refreshCounter: number; endsInSeconds: number }
-
-/** Called after the end is committed, by everything that ends sessions: status list, stream and metrics hang on it. Never throws. */
-export type SessionEnds = (ended: readonly EndedSession[], reason: SessionEndReason) => void
-
-/** Which of a user's sessions. */
-export type Which = 'all' | { only: string } | { except: string }
 
 export type RefreshOutcome = 'ok' | 'replayed' | 'refused' | 'suspended'
 
@@ -30,11 +23,10 @@ export type Sessions = {
   refresh(refreshToken: string, actor: Actor): Promise<TokenReply>
   /** Ends the session of a refresh token; a token that is not ours is A0230, a session already ended is fine. */
   endByRefreshToken(refreshToken: string, actor: Actor): Promise<void>
-  end(sid: string, actor: Actor, reason?: 'logout' | 'revoked'): Promise<void>
+  /** Ends the chosen sessions that live. Answers how many those were. */
+  end(chosen: ChosenSessions, reason: SessionEndReason, actor: Actor): Promise<number>
   /** The live sessions of a user, the last used first. */
   list(userId: string): ReturnType<SessionStore['listLive']>
-  /** Ends live sessions of a user: one, all but one, or all. Answers how many. */
-  endOf(userId: string, which: Which, reason: SessionEndReason, actor: Actor): Promise<number>
   /** The session that a refresh token can still refresh. */
   findUsable(refreshToken: string): ReturnType<SessionStore['findUsable']>
   /** The session an access or a refresh token of ours belongs to, whether it lives or not. */
@@ -53,7 +45,7 @@ export type SessionsParts = {
     'audience' | 'accessTokenTtlSeconds' | 'refreshTokenTtlSeconds' | 'sessionTtlSeconds' | 'accessTokenClaims'
   >
   onRefresh: (outcome: RefreshOutcome) => void
-  onEnded: SessionEnds
+  onEnded: OnSessionsEnded
 }
 
 export function createSessions({
@@ -132,9 +124,10 @@ export function createSessions({
     return await reply(session, { nickname: row.nickname, isNew: false })
   }
 
-  async function end(sid: string, actor: Actor, reason: 'logout' | 'revoked' = 'logout'): Promise<void> {
-    const ended = await store.end((eb) => eb('id', '=', sid), reason, actor)
-    if (ended.length > 0) onEnded(ended, reason)
+  async function end(chosen: ChosenSessions, reason: SessionEndReason, actor: Actor): Promise<number> {
+    const ended = await store.end(chosen, reason, actor)
+    onEnded(ended, reason)
+    return ended.length
   }
 
   return {
@@ -157,23 +150,10 @@ export function createSessions({
     async endByRefreshToken(refreshToken, actor) {
       const content = refreshTokens.read(refreshToken)
       if (!content) throw new GatewayError('A0230', { note: 'refresh token was not made here' })
-      await end(content.sid, actor)
+      await end({ sid: content.sid }, 'logout', actor)
     },
     end,
     list: (userId) => store.listLive(userId),
-    async endOf(userId, which, reason, actor) {
-      const ended = await store.end(
-        (eb) => {
-          const own = eb('user_id', '=', userId)
-          if (which === 'all') return eb.and([own])
-          return eb.and([own, 'only' in which ? eb('id', '=', which.only) : eb('id', '<>', which.except)])
-        },
-        reason,
-        actor,
-      )
-      if (ended.length > 0) onEnded(ended, reason)
-      return ended.length
-    },
     async findUsable(refreshToken) {
       const content = refreshTokens.read(refreshToken)
       return content && (await store.findUsable(content))

@@ -1,6 +1,7 @@
 /** Sessions in PostgreSQL: each use of a refresh token is one statement, and so is each end. */
 import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
 import type { Actor } from '../actor.ts'
+import type { EndedSession } from '../events/session-ended.ts'
 import { createBatch } from '../storage/batch.ts'
 import type { Database, Statement } from '../storage/database.ts'
 import type { Schema, SessionEndReason, UserStatus } from '../storage/schema.ts'
@@ -81,6 +82,9 @@ const aliveStatement: Statement = {
 }
 
 const TOUCH_AFTER_MS = 5 * 60_000
+
+/** One session, or a user's: all, only one, or all except one. */
+export type ChosenSessions = { sid: string } | { userId: string; only?: string; except?: string }
 
 export type SessionStore = ReturnType<typeof createSessionStore>
 
@@ -166,26 +170,27 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
         .execute()
     },
 
-    /** Ends the live sessions that fit and audits each, in one statement; answers those it ended. */
-    end: (fits: SessionFilter, reason: SessionEndReason, actor: Actor) =>
-      endSessions(kysely, fits, reason, actor, now()),
+    /** Ends the chosen sessions that live and audits each, in one statement; answers those it ended. */
+    end: (chosen: ChosenSessions, reason: SessionEndReason, actor: Actor) =>
+      endSessions(kysely, chosen, reason, actor, now()),
   }
 }
 
 const isLive = (at: Date) => (eb: ExpressionBuilder<Schema, 'sessions'>) =>
   eb.and([eb('ended_at', 'is', null), eb('idle_expires_at', '>', at), eb('expires_at', '>', at)])
 
-/** A session that has just ended: what those who tell others need to know. */
-export type EndedSession = { sid: string; userId: string; statusIndex: number; appid: string }
+/** Ends every session of a user inside the transaction of the change that asks for it: a suspension, an erasure. */
+export const endUserSessions = (
+  tx: Kysely<Schema>,
+  userId: string,
+  reason: SessionEndReason,
+  actor: Actor,
+  at: Date,
+): Promise<EndedSession[]> => endSessions(tx, { userId }, reason, actor, at)
 
-export type SessionFilter = (
-  eb: ExpressionBuilder<Schema, 'sessions'>,
-) => ReturnType<ExpressionBuilder<Schema, 'sessions'>['and']>
-
-/** The same inside another's transaction: suspending or erasing a user ends sessions together with the change. */
-export async function endSessions(
+async function endSessions(
   db: Kysely<Schema>,
-  fits: SessionFilter,
+  chosen: ChosenSessions,
   reason: SessionEndReason,
   actor: Actor,
   at: Date,
@@ -193,7 +198,19 @@ export async function endSessions(
   return await db
     // One order, as in the batches of refreshes: two statements never wait for each other's rows.
     .with('target', (cte) =>
-      cte.selectFrom('sessions').select('id').where('ended_at', 'is', null).where(fits).orderBy('id').forNoKeyUpdate(),
+      cte
+        .selectFrom('sessions')
+        .select('id')
+        .where('ended_at', 'is', null)
+        .where((eb) => {
+          if ('sid' in chosen) return eb('id', '=', chosen.sid)
+          const { userId, only, except } = chosen
+          const ofUser = eb('user_id', '=', userId)
+          if (only !== undefined) return eb.and([ofUser, eb('id', '=', only)])
+          return except === undefined ? ofUser : eb.and([ofUser, eb('id', '<>', except)])
+        })
+        .orderBy('id')
+        .forNoKeyUpdate(),
     )
     .with('ended', (cte) =>
       cte

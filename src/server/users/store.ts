@@ -2,6 +2,7 @@
 import { sql, type Transaction } from 'kysely'
 import type { Actor } from '../actor.ts'
 import { writeAudit } from '../audit/audit.ts'
+import type { EndedSession } from '../events/session-ended.ts'
 import type { Database } from '../storage/database.ts'
 import type { Schema } from '../storage/schema.ts'
 import { transact } from '../storage/transaction.ts'
@@ -21,8 +22,6 @@ export type JoinRequest = {
 
 export type UserStore = ReturnType<typeof createUserStore>
 
-export type EndedUserSession = { sid: string; userId: string; statusIndex: number; appid: string }
-
 /** Ends every live session of a user inside the transaction of the change that asks for it. */
 export type EndUserSessions = (
   tx: Transaction<Schema>,
@@ -30,7 +29,7 @@ export type EndUserSessions = (
   reason: 'suspended' | 'erased',
   actor: Actor,
   at: Date,
-) => Promise<EndedUserSession[]>
+) => Promise<EndedSession[]>
 
 /** What is left to do elsewhere for an erased user. */
 export type Erased = {
@@ -41,7 +40,7 @@ export type Erased = {
   identities: { platform: string; appid: string; openid: string }[]
   /** Where the picture was, if there was one. */
   avatar: string | null
-  ended: EndedUserSession[]
+  ended: EndedSession[]
 }
 
 export type UserStoreParts = { database: Pick<Database, 'kysely'>; endUserSessions: EndUserSessions }
@@ -52,7 +51,7 @@ export function createUserStore({ database, endUserSessions }: UserStoreParts) {
      * The user's row is locked first, as a login does: a login that commits before is seen and its session ended, one that comes
      * after sees the suspension. Suspending twice changes nothing. Undefined when there is no such user, or it was erased.
      */
-    async suspend(userId: string, actor: Actor, at: Date): Promise<EndedUserSession[] | undefined> {
+    async suspend(userId: string, actor: Actor, at: Date): Promise<EndedSession[] | undefined> {
       return await transact(database, async (tx) => {
         const user = await lockUser(tx, userId)
         if (!user) return undefined

@@ -2,11 +2,11 @@
 import type { Actor } from '../actor.ts'
 import type { Clock } from '../clock.ts'
 import { uuidv7 } from '../crypto/random.ts'
-import type { SessionEndReason } from '../storage/schema.ts'
+import type { OnSessionsEnded } from '../events/session-ended.ts'
 import { isUniqueViolation } from '../storage/sqlstate.ts'
-import type { EndedUserSession, Erased, JoinRequest, UserStore } from './store.ts'
+import type { Erased, JoinRequest, UserStore } from './store.ts'
 
-export type { EndedUserSession, Erased } from './store.ts'
+export type { Erased } from './store.ts'
 
 export type Users = {
   /** Sees to it that the identity exists, carries the unionid and belongs to the union's user, unless it had another before. */
@@ -28,7 +28,7 @@ export type UsersParts = {
   store: UserStore
   clock: Clock
   /** Told after each commit that ended sessions. */
-  onEnded: (ended: readonly EndedUserSession[], reason: SessionEndReason) => void
+  onEnded: OnSessionsEnded
   /** Drops what other stores keep about an erased user: session_keys by identity, the avatar. Must not throw. */
   afterErase: (erased: Erased) => Promise<void>
 }
@@ -45,7 +45,7 @@ export function createUsers({ store, clock, onEnded, afterErase }: UsersParts): 
     },
     async suspend(userId, actor) {
       const ended = await store.suspend(userId, actor, clock.now())
-      if (ended && ended.length > 0) onEnded(ended, 'suspended')
+      if (ended) onEnded(ended, 'suspended')
       return ended !== undefined
     },
     reinstate: (userId, actor) => store.reinstate(userId, actor, clock.now()),
@@ -54,7 +54,7 @@ export function createUsers({ store, clock, onEnded, afterErase }: UsersParts): 
       const at = clock.now()
       const erased = await store.erase(userId, uuidv7(at), actor, at)
       if (!erased) return undefined
-      if (erased.ended.length > 0) onEnded(erased.ended, 'erased')
+      onEnded(erased.ended, 'erased')
       await afterErase(erased)
       return erased
     },
