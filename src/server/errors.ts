@@ -80,6 +80,8 @@ export type ErrorParts = {
   cause?: unknown
   /** A short private note for the log. */
   note?: string
+  /** What an operator must mend, whatever the caller is told: the log line becomes an alert with these words. */
+  alert?: string | undefined
 }
 
 /** A failure the contract names. What is public is the code; what is private stays in `cause` and `note`. */
@@ -87,6 +89,7 @@ export class GatewayError extends Error {
   readonly code: ErrorCode
   readonly fields: Record<string, string> | undefined
   readonly retryAfterSeconds: number | undefined
+  readonly alert: string | undefined
 
   constructor(code: ErrorCode, parts: ErrorParts = {}) {
     super(parts.note ?? errorCodes[code].en, { cause: parts.cause })
@@ -94,6 +97,7 @@ export class GatewayError extends Error {
     this.code = code
     this.fields = parts.fields
     this.retryAfterSeconds = parts.retryAfterSeconds
+    this.alert = parts.alert
   }
 }
 

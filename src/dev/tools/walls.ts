@@ -10,9 +10,9 @@ export type Sources = Readonly<Record<string, string>>
 export const layers: readonly (readonly string[])[] = [
   ['actor.ts', 'errors.ts', 'clock.ts', 'crypto/', 'observability/'],
   ['config/'],
-  ['storage/'],
+  ['http/', 'storage/'],
   ['audit/', 'avatars/', 'events/', 'housekeeping/', 'platforms/'],
-  ['http/', 'keys/', 'users/'],
+  ['keys/', 'users/'],
   ['cli/', 'rate-limit/', 'revocation/', 'session-key/', 'tokens/'],
   ['lifecycle/', 'profile/', 'sessions/'],
   ['admin/', 'introspection/', 'login/'],

@@ -4,7 +4,6 @@ import { routePath } from 'hono/route'
 import { errorCodes, GatewayError } from '../errors.ts'
 import type { Log } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import { needsOperator, PlatformError } from '../platforms/platform.ts'
 import type { Authenticate } from './auth.ts'
 import { type GatewayContext, type GatewayEnv, openRequest } from './context.ts'
 import { classify, failure } from './envelope.ts'
@@ -87,10 +86,15 @@ export function createApp({
       ip,
       errorCode,
     }
+    if (error === undefined) {
+      log.info(line, 'request')
+      return
+    }
+    const { code, alert, message } = classify(error)
     // The platform's daily quota is a 429 to the caller, and still the operator's to mend.
-    if (status >= 500 || isAlert(error)) log.error({ ...line, error }, alertOf(error))
-    else if (error !== undefined) log.info({ ...line, reason: classify(error).message }, 'refused')
-    else log.info(line, 'request')
+    if (alert !== undefined) log.error({ ...line, error }, `ALERT: ${alert}`)
+    else if (status >= 500) log.error({ ...line, error }, `failed: ${errorCodes[code].en}`)
+    else log.info({ ...line, reason: message }, 'refused')
   }
 
   mount(app, routes, authenticate)
@@ -102,13 +106,4 @@ export function createApp({
   })
   app.onError((error, c) => failure(c, error))
   return app
-}
-
-const isAlert = (error: unknown) => error instanceof PlatformError && needsOperator(error)
-
-/** The words that an operator's alert looks for. */
-function alertOf(error: unknown): string {
-  if (isAlert(error)) return 'ALERT: the platform refuses our configuration or quota'
-  const { code } = classify(error)
-  return code === 'B0001' ? 'ALERT: defect' : `failed: ${errorCodes[code].en}`
 }

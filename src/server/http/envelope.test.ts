@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { type ErrorCode, errorCodes, GatewayError } from '../errors.ts'
 import { PlatformError } from '../platforms/platform.ts'
 import { CacheUnavailable } from '../storage/cache.ts'
+import { DatabaseUnavailable } from '../storage/sqlstate.ts'
 import { type GatewayEnv, openRequest } from './context.ts'
 import { classify, failure, success } from './envelope.ts'
 
@@ -33,6 +34,7 @@ const thrown: fc.Arbitrary<unknown> = fc.oneof(
     .map((kind) => new PlatformError(SECRET, kind as 'busy', { errcode: SECRET, note: SECRET })),
   fc.constantFrom('ECONNREFUSED', '57P01', '53300', '08006', '22021', '23505', 'EPERM').map(withCode),
   fc.constant(new CacheUnavailable(new Error(SECRET))),
+  fc.constant(new DatabaseUnavailable(new Error(SECRET))),
   fc.constant(new AggregateError([withCode('ECONNREFUSED')], SECRET)),
 )
 
@@ -106,12 +108,9 @@ test.each<[string | undefined, 'zh' | 'en']>([
 
 describe('what is thrown for an outage', () => {
   test.each<[unknown, ErrorCode]>([
-    [withCode('ECONNREFUSED'), 'B0320'],
-    [withCode('57P01'), 'B0320'],
-    [withCode('25006'), 'B0320'],
-    [new Error('Query read timeout'), 'B0320'],
-    [new AggregateError([withCode('ECONNREFUSED')]), 'B0320'],
     [new CacheUnavailable(undefined), 'B0320'],
+    [new DatabaseUnavailable(withCode('57P01')), 'B0320'],
+    [new PlatformError('code2Session', 'timeout'), 'C0200'],
     [withCode('23505'), 'B0001'],
     [undefined, 'B0001'],
     ['a string', 'B0001'],

@@ -1,8 +1,5 @@
 /** The one renderer of replies: `{code, msg, data}`, and for a failure also `request_id` and, where fields are wrong, `fields`. */
 import { type ErrorCode, errorCodes, GatewayError } from '../errors.ts'
-import { PlatformError, toGatewayError } from '../platforms/platform.ts'
-import { CacheUnavailable } from '../storage/cache.ts'
-import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
 import { type GatewayContext, replyHeader } from './context.ts'
 
 const SUCCESS = '00000'
@@ -12,15 +9,9 @@ export function success(c: GatewayContext, data: unknown, message: { zh: string;
   return new Response(JSON.stringify({ code: SUCCESS, msg: message[language], data: data ?? null }), { headers })
 }
 
-/** Turns whatever was thrown into a failure the contract names; what is not expected is B0001 and says nothing outside. */
-export function classify(error: unknown): GatewayError {
-  if (error instanceof GatewayError) return error
-  if (error instanceof PlatformError) return toGatewayError(error)
-  if (error instanceof CacheUnavailable || isDatabaseUnavailable(error)) {
-    return new GatewayError('B0320', { cause: error, retryAfterSeconds: 2 })
-  }
-  return new GatewayError('B0001', { cause: error })
-}
+/** What is thrown on purpose is a failure the contract names; anything else is a defect, and says nothing outside. */
+export const classify = (error: unknown): GatewayError =>
+  error instanceof GatewayError ? error : new GatewayError('B0001', { cause: error, alert: 'defect' })
 
 export function failure(c: GatewayContext, thrown: unknown): Response {
   const error = classify(thrown)

@@ -48,33 +48,6 @@ export type Refusal =
   | 'system_busy'
   | 'unknown'
 
-/** A failed upstream call. Its message holds the operation and the platform's error code, never a parameter or a reply. */
-export class PlatformError extends Error {
-  readonly failure: PlatformFailure
-  readonly refusal: Refusal | undefined
-  /** The platform's own error code, as text. */
-  readonly errcode: string | undefined
-  readonly operation: string
-
-  constructor(
-    operation: string,
-    failure: PlatformFailure,
-    parts: { refusal?: Refusal; errcode?: string; note?: string } = {},
-  ) {
-    super(
-      `${operation}: ${failure}${parts.errcode === undefined ? '' : ` ${parts.errcode}`}${parts.note ? ` (${parts.note})` : ''}`,
-    )
-    this.name = 'PlatformError'
-    this.failure = failure
-    this.refusal = parts.refusal
-    this.errcode = parts.errcode
-    this.operation = operation
-  }
-}
-
-/** The identity triple by which a platform knows a person. */
-export type PlatformIdentity = { platform: string; appid: string; openid: string }
-
 const refusalCodes: Record<Refusal, ErrorCode> = {
   code_invalid: 'A0223',
   user_blocked: 'A0321',
@@ -95,17 +68,41 @@ const failureCodes = { unreachable: 'C0001', timeout: 'C0200', status: 'C0001', 
 
 const retryAfterSeconds: Partial<Record<ErrorCode, number>> = { C0401: 60, B0210: 1 }
 
-/** What the caller is told of a failed upstream call. */
-export function toGatewayError(error: PlatformError): GatewayError {
-  const code = error.failure === 'refused' ? refusalCodes[error.refusal ?? 'unknown'] : failureCodes[error.failure]
-  const wait = retryAfterSeconds[code]
-  return new GatewayError(code, {
-    cause: error,
-    note: error.message,
-    ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
-  })
+/** Refusals that only an operator can mend. */
+const operatorsMend: ReadonlySet<Refusal> = new Set(['misconfigured', 'quota_exhausted', 'unknown'])
+const CONFIGURATION_REFUSED = 'the platform refuses our configuration or quota'
+
+/**
+ * A failed upstream call, with what the caller is told of it. Its message, for the log, holds the operation and the platform's error
+ * code, never a parameter or a reply.
+ */
+export class PlatformError extends GatewayError {
+  readonly failure: PlatformFailure
+  readonly refusal: Refusal | undefined
+  /** The platform's own error code, as text. */
+  readonly errcode: string | undefined
+  readonly operation: string
+
+  constructor(
+    operation: string,
+    failure: PlatformFailure,
+    parts: { refusal?: Refusal; errcode?: string; note?: string } = {},
+  ) {
+    const code = failure === 'refused' ? refusalCodes[parts.refusal ?? 'unknown'] : failureCodes[failure]
+    const errcode = parts.errcode === undefined ? '' : ` ${parts.errcode}`
+    const wait = retryAfterSeconds[code]
+    super(code, {
+      note: `${operation}: ${failure}${errcode}${parts.note ? ` (${parts.note})` : ''}`,
+      alert: parts.refusal && operatorsMend.has(parts.refusal) ? CONFIGURATION_REFUSED : undefined,
+      ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
+    })
+    this.name = 'PlatformError'
+    this.failure = failure
+    this.refusal = parts.refusal
+    this.errcode = parts.errcode
+    this.operation = operation
+  }
 }
 
-/** Refusals that only an operator can mend: they are logged as alerts. */
-export const needsOperator = (error: PlatformError): boolean =>
-  error.refusal === 'misconfigured' || error.refusal === 'quota_exhausted' || error.refusal === 'unknown'
+/** The identity triple by which a platform knows a person. */
+export type PlatformIdentity = { platform: string; appid: string; openid: string }

@@ -3,6 +3,7 @@ import type { Actor } from '../actor.ts'
 import type { Avatars } from '../avatars/avatars.ts'
 import type { Clock } from '../clock.ts'
 import { GatewayError } from '../errors.ts'
+import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
 import type { Caller } from './profile.ts'
 import type { ProfileRow, ProfileStore } from './store.ts'
 
@@ -50,7 +51,8 @@ export function createAvatarChanges({ store, avatars, clock, onDoubt }: AvatarCh
       await avatars.remove(previous)
       return profile
     } catch (error) {
-      if (error instanceof GatewayError) await avatars.remove(url)
+      // Only a refusal tells that the picture is not shown; an outage may have come after the commit.
+      if (error instanceof GatewayError && !isDatabaseUnavailable(error)) await avatars.remove(url)
       else onDoubt(error, url)
       throw error
     }

@@ -1,7 +1,7 @@
 /** A sign-in on a device: its tokens, its refreshes and its end. Refreshing needs neither the platform nor the cache. */
 import type { Actor } from '../actor.ts'
 import type { AppConfig, Config } from '../config/config.ts'
-import { GatewayError } from '../errors.ts'
+import { errorCodes, GatewayError } from '../errors.ts'
 import type { OnSessionsEnded } from '../events/session-ended.ts'
 import type { Apps } from '../platforms/registry.ts'
 import type { SessionEndReason } from '../storage/schema.ts'
@@ -142,7 +142,7 @@ export function createSessions({
         onRefresh('ok')
         return tokens
       } catch (error) {
-        if (error instanceof GatewayError)
+        if (error instanceof GatewayError && errorCodes[error.code].status < 500)
           onRefresh(error.code === 'A0220' ? 'replayed' : error.code === 'A0202' ? 'suspended' : 'refused')
         throw error
       }

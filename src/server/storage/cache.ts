@@ -1,4 +1,5 @@
 /** What the gateway asks of a shared cache: small values with a lifetime, and the atomic steps that single use needs. */
+import { GatewayError } from '../errors.ts'
 
 export type Cache = {
   get(key: string): Promise<string | undefined>
@@ -35,9 +36,9 @@ export type Limiter = {
 export type Refused = Taken & { allowed: false }
 
 /** The cache did not answer: down, unreachable or too slow. */
-export class CacheUnavailable extends Error {
+export class CacheUnavailable extends GatewayError {
   constructor(cause: unknown) {
-    super('the cache is unavailable', { cause })
+    super('B0320', { cause, note: 'the cache is unavailable', retryAfterSeconds: 2 })
     this.name = 'CacheUnavailable'
   }
 }

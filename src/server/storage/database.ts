@@ -89,7 +89,7 @@ export function createPostgres({
   const outage = createOutageWatch({
     probe: () => probePostgres(url),
     isOutage: isDatabaseUnavailable,
-    refusal: () => new DatabaseUnavailable(),
+    refusal: () => new DatabaseUnavailable('known to be down, not asked again'),
     onAway: dropConnections,
     stallMs: queryTimeoutMs / 4,
   })
@@ -102,7 +102,7 @@ export function createPostgres({
     } catch (error) {
       // The primary was switched and this one only reads now: no connection made before is of use, and new ones lead to the new one.
       if (isReadOnly(error)) dropConnections()
-      throw error
+      throw isDatabaseUnavailable(error) && !(error instanceof GatewayError) ? new DatabaseUnavailable(error) : error
     }
   }
   function shedIfCrowded(): void {

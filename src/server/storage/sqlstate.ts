@@ -1,4 +1,5 @@
 /** What PostgreSQL's error codes mean to the gateway (postgresql.org/docs/current/errcodes-appendix.html); nothing else spells them. */
+import { GatewayError } from '../errors.ts'
 
 export const sqlstateOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
@@ -36,15 +37,16 @@ const unavailableErrors = new Set([
 const unavailableMessages =
   /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error|cannot use a pool after/i
 
-/** The server is known to be down: said at once, without asking it again. */
-export class DatabaseUnavailable extends Error {
-  constructor() {
-    super('PostgreSQL is down')
+/** PostgreSQL is down, frozen, switching over or without its schema: what every call says then, whatever the driver said. */
+export class DatabaseUnavailable extends GatewayError {
+  constructor(cause: unknown) {
+    const said = cause instanceof Error ? cause.message || sqlstateOf(cause) || cause.name : String(cause)
+    super('B0320', { cause, note: `PostgreSQL is unavailable: ${said}`, retryAfterSeconds: 2 })
     this.name = 'DatabaseUnavailable'
   }
 }
 
-/** Whether an error means that PostgreSQL is down, frozen or switching over, rather than a defect of ours. */
+/** Whether an error means that PostgreSQL is unavailable, rather than a defect of ours. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if (error instanceof DatabaseUnavailable) return true
