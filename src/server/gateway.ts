@@ -34,10 +34,11 @@ import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { healthRoutes, metricsRoutes, probeDocuments } from './observability/routes.ts'
 import type { Tracing } from './observability/tracing.ts'
 import { observeUpstream } from './observability/upstream.ts'
+import { createAfterErase } from './personal-data/after-erase.ts'
+import { createPersonalData } from './personal-data/personal-data.ts'
 import { type Send, traceSend } from './platforms/fetch-json.ts'
 import { createKnownApps } from './platforms/known-apps.ts'
 import { accountRoutes } from './profile/account.ts'
-import { createAfterErase } from './profile/after-erase.ts'
 import { limitByAddress } from './rate-limit/limit.ts'
 import { createRateLimits } from './rate-limit/rate-limit.ts'
 import { createStatusLists } from './revocation/publisher.ts'
@@ -218,7 +219,7 @@ export function createGateway(parts: GatewayParts): Gateway {
         cache,
         apps,
         openWithKeptKey: sessionKeys.openWithKeptKey,
-        users,
+        identityOf: sessions.identityOf,
         avatars,
         clock,
         config,
@@ -226,6 +227,7 @@ export function createGateway(parts: GatewayParts): Gateway {
         metrics,
         paidPerUser: limits?.paidPerUser,
       }),
+      ...createPersonalData({ database, identityOf: sessions.identityOf, apps, users }).routes,
       ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits?.refreshPerAddress) }),
     ],
     internal: [...adminRoutes({ database, users, sessions, ring }), ...sessionKeys.routes],

@@ -14,7 +14,7 @@ export const layers: readonly (readonly string[])[] = [
   ['audit/', 'avatars/', 'events/', 'housekeeping/', 'platforms/'],
   ['keys/', 'users/'],
   ['cli/', 'rate-limit/', 'revocation/', 'session-key/', 'tokens/'],
-  ['lifecycle/', 'profile/', 'sessions/'],
+  ['lifecycle/', 'personal-data/', 'profile/', 'sessions/'],
   ['admin/', 'introspection/', 'login/'],
   ['gateway.ts'],
   ['serve/'],

@@ -1,4 +1,4 @@
-/** All that users may do with their own account, put together: profile, phone number, picture, copy and erasure. */
+/** All that users may do with their own profile, put together: read, change, phone number, picture. */
 import type { Avatars } from '../avatars/avatars.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
@@ -12,13 +12,10 @@ import type { RateLimit } from '../rate-limit/rate-limit.ts'
 import type { OpenWithKeptKey } from '../session-key/open-data.ts'
 import type { Cache } from '../storage/cache.ts'
 import type { Database } from '../storage/database.ts'
-import type { Users } from '../users/users.ts'
 import { createAvatarChanges } from './avatar.ts'
 import { avatarChangeRoutes } from './avatar-routes.ts'
-import { createOwnData } from './own-data.ts'
-import { ownDataRoutes } from './own-data-routes.ts'
 import { createPhoneNumbers } from './phone-number.ts'
-import { createProfiles } from './profile.ts'
+import { createProfiles, type IdentityOf } from './profile.ts'
 import { profileRoutes } from './routes.ts'
 import { createProfileStore } from './store.ts'
 import { createTextCheck } from './text-check.ts'
@@ -28,7 +25,7 @@ export type AccountParts = {
   cache: Cache
   apps: Apps
   openWithKeptKey: OpenWithKeptKey
-  users: Users
+  identityOf: IdentityOf
   avatars: Avatars
   clock: Clock
   config: Pick<Config, 'textCheck' | 'textCheckUnavailable' | 'phoneShared' | 'phoneDailyLimit'>
@@ -39,7 +36,8 @@ export type AccountParts = {
 }
 
 export function accountRoutes(parts: AccountParts): Route[] {
-  const { database, cache, apps, openWithKeptKey, users, avatars, clock, config, log, metrics, paidPerUser } = parts
+  const { database, cache, apps, openWithKeptKey, identityOf, avatars, clock, config, log, metrics, paidPerUser } =
+    parts
   const store = createProfileStore(database)
   const textCheck = createTextCheck({
     enabled: config.textCheck,
@@ -55,6 +53,7 @@ export function accountRoutes(parts: AccountParts): Route[] {
   })
   const phoneNumbers = createPhoneNumbers({
     store,
+    identityOf,
     apps,
     openData: openWithKeptKey,
     limit,
@@ -71,11 +70,10 @@ export function accountRoutes(parts: AccountParts): Route[] {
   })
   return [
     ...profileRoutes({
-      profiles: createProfiles({ store, apps, textCheck, clock }),
+      profiles: createProfiles({ store, identityOf, apps, textCheck, clock }),
       phoneNumbers,
       limitPaid: limitByUser(paidPerUser),
     }),
     ...avatarChangeRoutes({ changes }),
-    ...ownDataRoutes({ ownData: createOwnData({ store, apps, users }) }),
   ]
 }

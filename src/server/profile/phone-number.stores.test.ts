@@ -129,7 +129,8 @@ test('a platform without phone codes and text checks answers that there is no su
   const apps = createApps({ apps: gateway.config.apps, platforms: [bare] })
   const store = createProfileStore(gateway.stores.database)
   const notAsked = () => Promise.reject(new Error('not asked'))
-  const parts = { store, apps, openData: notAsked, limit: notAsked, shared: false, clock: systemClock }
+  const identityOf = async () => ({ platform: 'wechat', appid: APPID, openid: 'openid' })
+  const parts = { store, identityOf, apps, openData: notAsked, limit: notAsked, shared: false, clock: systemClock }
   const phoneNumbers = createPhoneNumbers({ ...parts, onPaidCall: () => undefined })
   const actor = { ip: undefined, requestId: undefined, name: 'user' }
   await expect(phoneNumbers.set({ userId, sid }, { code: 'any' }, actor)).rejects.toMatchObject({ code: 'A0404' })

@@ -8,7 +8,7 @@ import { PlatformError, type PlatformIdentity } from '../platforms/platform.ts'
 import type { Apps } from '../platforms/registry.ts'
 import type { DailyLimit } from '../rate-limit/daily.ts'
 import type { OpenWithKeptKey } from '../session-key/open-data.ts'
-import type { Caller } from './profile.ts'
+import type { Caller, IdentityOf } from './profile.ts'
 import type { ProfileRow, ProfileStore } from './store.ts'
 
 export type PhoneNumbers = {
@@ -21,6 +21,7 @@ export type PhoneNumbers = {
 
 export type PhoneNumberParts = {
   store: ProfileStore
+  identityOf: IdentityOf
   apps: Apps
   openData: OpenWithKeptKey
   limit: DailyLimit
@@ -31,7 +32,7 @@ export type PhoneNumberParts = {
 }
 
 export function createPhoneNumbers(parts: PhoneNumberParts): PhoneNumbers {
-  const { store, apps, openData, limit, shared, clock, onPaidCall } = parts
+  const { store, identityOf, apps, openData, limit, shared, clock, onPaidCall } = parts
 
   async function byCode(identity: PlatformIdentity, userId: string, code: string): Promise<string> {
     const phoneNumber = apps.find(identity.platform, identity.appid)?.userApi.phoneNumber
@@ -57,7 +58,7 @@ export function createPhoneNumbers(parts: PhoneNumberParts): PhoneNumbers {
 
   return {
     async set({ userId, sid }, given, actor) {
-      const identity = await store.identityOf(sid)
+      const identity = await identityOf(sid)
       if (!identity) throw new GatewayError('A0230', { note: 'no such session' })
       const phone =
         'code' in given ? await byCode(identity, userId, given.code) : await byEncryptedData(identity, given)

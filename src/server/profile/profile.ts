@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Actor } from '../actor.ts'
 import type { Clock } from '../clock.ts'
 import { GatewayError, invalidField } from '../errors.ts'
+import type { PlatformIdentity } from '../platforms/platform.ts'
 import type { Apps } from '../platforms/registry.ts'
 import type { ProfileChange, ProfileRow, ProfileStore } from './store.ts'
 import type { TextCheck } from './text-check.ts'
@@ -51,7 +52,16 @@ export type Profiles = {
   ): Promise<ProfileRow>
 }
 
-export type ProfileParts = { store: ProfileStore; apps: Apps; textCheck: TextCheck; clock: Clock }
+/** Where a session signed in. */
+export type IdentityOf = (sid: string) => Promise<PlatformIdentity | undefined>
+
+export type ProfileParts = {
+  store: ProfileStore
+  identityOf: IdentityOf
+  apps: Apps
+  textCheck: TextCheck
+  clock: Clock
+}
 
 const OLDEST_BIRTHDAY = '1900-01-01'
 /** Somewhere on earth it is already tomorrow. */
@@ -60,7 +70,7 @@ const EARLIEST_TIME_ZONE_MS = 14 * 3_600_000
 /** The fields that other people read. */
 const publicTexts = ['nickname', 'address', 'signature'] as const
 
-export function createProfiles({ store, apps, textCheck, clock }: ProfileParts): Profiles {
+export function createProfiles({ store, identityOf, apps, textCheck, clock }: ProfileParts): Profiles {
   async function read(userId: string): Promise<ProfileRow> {
     const profile = await store.find(userId)
     if (!profile) throw new GatewayError('A0203')
@@ -76,7 +86,7 @@ export function createProfiles({ store, apps, textCheck, clock }: ProfileParts):
   async function checkTexts(sid: string, set: ProfileChange['set']): Promise<void> {
     const texts = publicTexts.map((name) => set[name]).filter((value) => typeof value === 'string')
     if (texts.length === 0) return
-    const identity = await store.identityOf(sid)
+    const identity = await identityOf(sid)
     if (identity) await textCheck(apps.find(identity.platform, identity.appid), identity.openid, texts)
   }
 

@@ -27,6 +27,8 @@ export type Sessions = {
   end(chosen: ChosenSessions, reason: SessionEndReason, actor: Actor): Promise<number>
   /** The live sessions of a user, the last used first. */
   list(userId: string): ReturnType<SessionStore['listLive']>
+  /** Where the session signed in. */
+  identityOf: SessionStore['identityOf']
   /** The session that a refresh token can still refresh. */
   findUsable(refreshToken: string): ReturnType<SessionStore['findUsable']>
   /** The session an access or a refresh token of ours belongs to, whether it lives or not. */
@@ -154,6 +156,7 @@ export function createSessions({
     },
     end,
     list: (userId) => store.listLive(userId),
+    identityOf: store.identityOf,
     async findUsable(refreshToken) {
       const content = refreshTokens.read(refreshToken)
       return content && (await store.findUsable(content))

@@ -2,6 +2,7 @@
 import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
 import type { Actor } from '../actor.ts'
 import type { EndedSession } from '../events/session-ended.ts'
+import type { PlatformIdentity } from '../platforms/platform.ts'
 import { createBatch } from '../storage/batch.ts'
 import type { Database, Statement } from '../storage/database.ts'
 import type { Schema, SessionEndReason, UserStatus } from '../storage/schema.ts'
@@ -133,6 +134,15 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
         .selectAll('sessions')
         .select(['users.status', 'users.roles'])
         .where('sessions.id', '=', sid)
+        .executeTakeFirst()
+    },
+
+    /** Where the session signed in. */
+    async identityOf(sid: string): Promise<PlatformIdentity | undefined> {
+      return await kysely
+        .selectFrom('sessions')
+        .select(['platform', 'appid', 'openid'])
+        .where('id', '=', sid)
         .executeTakeFirst()
     },
 

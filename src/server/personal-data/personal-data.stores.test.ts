@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { APP_SECRET, APPID, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
 
-import { createProfileStore } from './store.ts'
+import { createProfileStore } from '../profile/store.ts'
+import { createPersonalDataStore } from './store.ts'
 
 const SISTER = 'wx0000000000000002'
 const EXCHANGE = '/sns/jscode2session'
@@ -214,14 +215,15 @@ describe('an erasure', () => {
 
   test('shuts out a request that was let in before it', async () => {
     const { token, user_id: userId } = await login('overtaken')
-    const store = createProfileStore(gateway.stores.database)
+    const { database } = gateway.stores
+    const profiles = createProfileStore(database)
     await erase(token, freshCode('overtaken'))
     const actor = { ip: undefined, requestId: undefined, name: 'user' }
     const set = { nickname: 'trace', exclusive_phone: '+8613800138000', phone: '+8613800138000' }
     const late = { userId, sid: crypto.randomUUID(), set, chosen: [], versions: undefined, actor, at: new Date() }
-    expect(await store.change(late)).toBeUndefined()
-    expect(await store.find(userId)).toBeUndefined()
-    expect(await store.everythingOf(userId)).toBeUndefined()
+    expect(await profiles.change(late)).toBeUndefined()
+    expect(await profiles.find(userId)).toBeUndefined()
+    expect(await createPersonalDataStore(database).personalDataOf(userId)).toBeUndefined()
     expect(await rowsOf(userId)).not.toContain('trace')
   })
 })

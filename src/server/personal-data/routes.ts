@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { actorOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
-import type { Everything, OwnData } from './own-data.ts'
+import type { Erase } from './erasure.ts'
+import type { Export, PersonalData } from './export.ts'
 
 const instant = z.iso.datetime()
 const identity = { platform: z.string(), appid: z.string(), openid: z.string(), unionid: z.string().nullable() }
@@ -71,7 +72,7 @@ export const eraseBody = z.strictObject({
   code: z.string().min(1).max(128).describe('A fresh code of wx.login, as proof.'),
 })
 
-export function ownDataRoutes({ ownData }: { ownData: OwnData }): Route[] {
+export function personalDataRoutes({ exportData, erase }: { exportData: Export; erase: Erase }): Route[] {
   return [
     route(
       {
@@ -85,7 +86,7 @@ export function ownDataRoutes({ ownData }: { ownData: OwnData }): Route[] {
       },
       async ({ auth }, c) => {
         replyHeader(c, 'Cache-Control', 'no-store')
-        return toExport(await ownData.copy(auth.userId))
+        return toExport(await exportData(auth.userId))
       },
     ),
     route(
@@ -120,14 +121,14 @@ export function ownDataRoutes({ ownData }: { ownData: OwnData }): Route[] {
       },
       async ({ auth, body }, c) => {
         replyHeader(c, 'Cache-Control', 'no-store')
-        const { receiptId, userId, at, ended } = await ownData.erase(auth, body.code, actorOf(c))
+        const { receiptId, userId, at, ended } = await erase(auth, body.code, actorOf(c))
         return { receipt_id: receiptId, user_id: userId, erased_at: at.toISOString(), sessions_ended: ended.length }
       },
     ),
   ]
 }
 
-function toExport({ user, identities, unions, sessions, events }: Everything): z.input<typeof exportSchema> {
+function toExport({ user, identities, unions, sessions, events }: PersonalData): z.input<typeof exportSchema> {
   const { id, created_at, updated_at, last_login_at, ...profile } = user
   return {
     profile: {
