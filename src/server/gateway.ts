@@ -50,6 +50,7 @@ import { sessionRoutes } from './sessions/routes.ts'
 import { createSessions } from './sessions/sessions.ts'
 import { createSessionStore, endUserSessions } from './sessions/store.ts'
 import type { Cache } from './storage/cache.ts'
+import { createClockSkew } from './storage/clock-skew.ts'
 import type { Database } from './storage/database.ts'
 import { createAccessTokens } from './tokens/access-token.ts'
 import { createRefreshTokens } from './tokens/refresh-token.ts'
@@ -82,8 +83,25 @@ export type Gateway = {
 }
 
 export function createGateway(parts: GatewayParts): Gateway {
-  const { config, database, cache, send, clock, log, metrics = createMetrics(), docsOnPublic = false, tracing } = parts
+  const {
+    config,
+    database,
+    cache,
+    send,
+    clock: processClock,
+    log,
+    metrics = createMetrics(),
+    docsOnPublic = false,
+    tracing,
+  } = parts
+  // What is shared goes by the database's clock; only a token's own times go by this process's.
+  const { clock } = database
   const now = () => clock.now()
+  const skew = createClockSkew({
+    clock: processClock,
+    databaseClock: clock,
+    limitSeconds: config.clockSkewLimitSeconds,
+  })
   const sealer = createSealer(config.encryptionKeys)
   const audit = createAudit({
     insert: (rows) => insertAuditRows(database.kysely, rows),
@@ -106,10 +124,11 @@ export function createGateway(parts: GatewayParts): Gateway {
 
   const schedule = scheduleOf(config)
   const { tokenTtlSeconds } = schedule
-  const ring = createKeyRing({ store: createKeyStore(database), sealer, clock, schedule })
+  const ring = createKeyRing({ store: createKeyStore(database), sealer, clock, schedule, skew })
   const accessTokens = createAccessTokens({
     ring,
-    clock,
+    clock: processClock,
+    databaseClock: clock,
     issuer: config.issuer,
     type: config.accessTokenType,
     audiences: [...new Set([...config.audience, ...config.apps.flatMap((app) => app.audience ?? [])])],
@@ -119,7 +138,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const statusLists = createStatusLists({
     store: createStatusStore(database),
     ring,
-    clock,
+    clock: processClock,
     issuer: config.issuer,
     ttlSeconds: config.statusListTtlSeconds,
     onError: (error) => log.error({ error }, 'status lists were not published'),
@@ -188,7 +207,8 @@ export function createGateway(parts: GatewayParts): Gateway {
   const lifecycle = createLifecycle({
     database,
     cache,
-    clock,
+    clock: processClock,
+    skew,
     log,
     metrics,
     ring,

@@ -34,7 +34,7 @@ export async function openTestStores({ clock = systemClock }: { clock?: Clock } 
 async function openEmbedded(clock: Clock): Promise<TestStores> {
   // Loaded only here: tests on real stores have no use for it.
   const { createPglite } = await import('../pglite.ts')
-  const database = await createPglite()
+  const database = await createPglite({ clock })
   await migrate(database.kysely)
   const cache = createMemoryCache({ clock })
   const replica = () => ({ database, cache })

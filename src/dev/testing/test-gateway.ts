@@ -8,6 +8,8 @@ import { createMetrics, type Metrics } from '../../server/observability/metrics.
 import type { Tracing } from '../../server/observability/tracing.ts'
 import type { Send } from '../../server/platforms/fetch-json.ts'
 import { PlatformError } from '../../server/platforms/platform.ts'
+import type { Database } from '../../server/storage/database.ts'
+import { databaseClockOf } from '../pglite.ts'
 import type { SisterSimulator } from '../simulator/other-platforms.ts'
 import { createWechatSimulator, type SimulatedApp, type WechatSimulator } from '../simulator/wechat.ts'
 import { openTestStores, type TestStores } from './real-stores.ts'
@@ -50,8 +52,8 @@ export type TestGateway = Gateway & {
   /** The same on the internal listener. */
   internal: TestGateway['call']
   login(person: string, body?: Record<string, unknown>): Promise<Reply>
-  /** A second gateway on the same stores. */
-  replica(environment?: Record<string, string>): Promise<TestGateway>
+  /** A second gateway on the same stores, if need be with a clock of its own: the database's stays what it is. */
+  replica(environment?: Record<string, string>, own?: { clock?: Clock }): Promise<TestGateway>
 }
 
 export type TestGatewayOptions = {
@@ -84,12 +86,14 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     return simulatorSend(simulator)(request)
   }
   const { send = inProcess, tracing } = options
-  return await build(stores, { environment: withBases, clock, simulator, send, tracing }, stores)
+  return await build(stores, { environment: withBases, clock, databaseClock: clock, simulator, send, tracing }, stores)
 }
 
 type Shared = {
   environment: Record<string, string | undefined>
   clock: Clock
+  /** The database's, where the test has it in hand. */
+  databaseClock: Clock
   simulator: WechatSimulator
   send: Send
   tracing: Tracing | undefined
@@ -100,12 +104,14 @@ async function build(
   shared: Shared,
   view: Pick<TestStores, 'database' | 'cache'>,
 ): Promise<TestGateway> {
-  const { environment, clock, simulator, send, tracing } = shared
+  const { environment, clock, databaseClock, simulator, send, tracing } = shared
+  const inHand = databaseClock === systemClock ? {} : { clock: databaseClockOf(databaseClock) }
+  const database: Database = { ...view.database, ...inHand }
   const config = loadConfig({ ...testEnvironment, ...environment })
   const lines: string[] = []
   const log = createLog({ level: 'trace', destination: { write: (line: string) => void lines.push(line) } })
   const metrics = createMetrics()
-  const gateway = createGateway({ config, ...view, send, clock, log, metrics, tracing })
+  const gateway = createGateway({ config, database, cache: view.cache, send, clock, log, metrics, tracing })
   await gateway.start()
 
   const callOn =
@@ -140,7 +146,8 @@ async function build(
       call('POST', '/api/login', {
         body: { code: simulator.login(String(body.appid ?? config.apps[0]?.appid), person), ...body },
       }),
-    replica: (more = {}) => build(stores, { ...shared, environment: { ...environment, ...more } }, stores.replica()),
+    replica: (more = {}, own = {}) =>
+      build(stores, { ...shared, ...own, environment: { ...environment, ...more } }, stores.replica()),
     async close() {
       await gateway.close()
       await stores.close().catch(() => undefined)

@@ -32,6 +32,7 @@ export const meanings = {
   ACCESS_TOKEN_TYP: '访问令牌头部的 `typ`。',
   SIGNING_KEY_ROTATION_SECONDS: '一个密钥用于签名的时间。',
   SIGNING_KEY_PUBLISH_AHEAD_SECONDS: '密钥在开始签名之前提前公布的时间。',
+  CLOCK_SKEW_LIMIT_SECONDS: '本进程的时钟与数据库时钟最多相差多少秒；超出时该副本不就绪，也不签发令牌。0 表示不检查。',
   JWKS_MAX_AGE_SECONDS: '验证方可以缓存 JWKS 的时间。',
   ACCESS_TOKEN_CLAIMS: '额外的声明，可选 `openid`、`unionid`、`platform`。',
   TRUSTED_PROXY_HOPS: '关于客户端地址，可以相信前面几层代理。',

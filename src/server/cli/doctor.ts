@@ -108,7 +108,7 @@ async function checkPostgres(database: Database, config: Config, clock: Clock): 
   return [
     ...found,
     { name: 'schema', state: 'ok', detail: 'up to date' },
-    ...(await checkKeys(database, config, clock)),
+    ...(await checkKeys(database, config, { now: () => serverNow })),
   ]
 }
 

@@ -1,5 +1,5 @@
 /** Operators on keys from the command line: list, rotate, retire, and move what is sealed under a new encryption key. */
-import { systemClock } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import { type Config, loadConfig } from '../config/config.ts'
 import { createSealer, sealedWith } from '../crypto/seal.ts'
 import { reseal } from '../keys/reseal.ts'
@@ -18,10 +18,10 @@ export const keysList: Command = {
   details: 'Ends with 1 when a key that signs, or is to sign, cannot be opened with ENCRYPTION_KEYS.',
   options: {},
   run: () =>
-    withKeys(async ({ config, store }) => {
+    withKeys(async ({ config, store, clock }) => {
       const sealer = createSealer(config.encryptionKeys)
       const stored = await store.list()
-      const keys = listedKeys(stored, systemClock.now(), scheduleOf(config)).map((key) => {
+      const keys = listedKeys(stored, clock.now(), scheduleOf(config)).map((key) => {
         const row = stored.find((one) => one.kid === key.kid)
         const opened = key.state === 'retiring' || key.state === 'gone' || (row !== undefined && opens(sealer, row))
         return { ...toJson(key), encryption_key: row && sealedWith(row.sealedPrivateJwk), opens: opened }
@@ -84,10 +84,10 @@ export const resealCommand: Command = {
     'Ends with 1 when a signing key cannot be opened.',
   options: {},
   run: ({ progress }) =>
-    withKeys(async ({ config, store }) => {
+    withKeys(async ({ config, store, clock }) => {
       const sealer = createSealer(config.encryptionKeys)
       const onProgress = (done: number, all: number) => progress(`signing keys: ${done} of ${all}`)
-      const report = await reseal({ store, sealer, clock: systemClock, config, actor, onProgress })
+      const report = await reseal({ store, sealer, clock, config, actor, onProgress })
       return { ok: report.lost.length === 0, json: report, text: resealText(report) }
     }),
 }
@@ -125,7 +125,7 @@ const toJson = ({ kid, alg, state, publishedAt, activatesAt, signsUntil }: Liste
 
 /** The configured database for as long as the work takes. */
 export async function withKeys<T>(
-  work: (parts: { config: Config; store: KeyStore; ring: KeyRing }) => Promise<T>,
+  work: (parts: { config: Config; store: KeyStore; ring: KeyRing; clock: Clock }) => Promise<T>,
 ): Promise<T> {
   const config = loadConfig()
   const database = createPostgres({
@@ -137,8 +137,10 @@ export async function withKeys<T>(
   try {
     const store = createKeyStore(database)
     const sealer = createSealer(config.encryptionKeys)
-    const ring = createKeyRing({ store, sealer, clock: systemClock, schedule: scheduleOf(config) })
-    return await work({ config, store, ring })
+    const ring = createKeyRing({ store, sealer, clock: database.clock, schedule: scheduleOf(config) })
+    // What an operator changes is shared by all replicas, so it goes by the database's clock.
+    await database.clock.measure()
+    return await work({ config, store, ring, clock: database.clock })
   } finally {
     await database.close()
   }

@@ -45,6 +45,7 @@ export type Config = {
   accessTokenType: 'JWT' | 'at+jwt'
   signingKeyRotationSeconds: number
   signingKeyPublishAheadSeconds: number
+  clockSkewLimitSeconds: number
   jwksMaxAgeSeconds: number
   accessTokenClaims: OptionalClaim[]
   trustedProxyHops: number
@@ -175,6 +176,7 @@ function toConfig(env: Environment): Config {
     accessTokenType: env.ACCESS_TOKEN_TYP,
     signingKeyRotationSeconds: env.SIGNING_KEY_ROTATION_SECONDS,
     signingKeyPublishAheadSeconds: env.SIGNING_KEY_PUBLISH_AHEAD_SECONDS,
+    clockSkewLimitSeconds: env.CLOCK_SKEW_LIMIT_SECONDS,
     jwksMaxAgeSeconds: env.JWKS_MAX_AGE_SECONDS,
     accessTokenClaims: env.ACCESS_TOKEN_CLAIMS,
     trustedProxyHops: env.TRUSTED_PROXY_HOPS,

@@ -85,6 +85,11 @@ export const environmentSchema = z.object({
   SIGNING_KEY_PUBLISH_AHEAD_SECONDS: seconds(1)
     .default(86_400)
     .describe('How long a key is published before it signs.'),
+  CLOCK_SKEW_LIMIT_SECONDS: seconds(0)
+    .default(60)
+    .describe(
+      "How far this process's clock may be from the database's; beyond it the replica is not ready and signs no tokens. 0: not checked.",
+    ),
   JWKS_MAX_AGE_SECONDS: seconds(1).default(300).describe('How long verifiers may cache the JWKS.'),
   ACCESS_TOKEN_CLAIMS: claims.default([]).describe('Extra claims, from `openid`, `unionid`, `platform`.'),
   TRUSTED_PROXY_HOPS: z.coerce

@@ -4,6 +4,7 @@ import type { Actor } from '../actor.ts'
 import type { Clock } from '../clock.ts'
 import { SealError, type Sealer } from '../crypto/seal.ts'
 import { GatewayError } from '../errors.ts'
+import type { ClockSkew } from '../storage/clock-skew.ts'
 import {
   activeKey,
   decide,
@@ -32,7 +33,9 @@ export type KeyRing = {
   tickEveryMs: number
   /** Whether there is a key to sign with. */
   ready(): boolean
-  /** A compact JWS (RFC 7515) of the payload under the active key. */
+  /** Whether this process's clock is right enough to sign with. */
+  maySign(): boolean
+  /** A compact JWS (RFC 7515) of the payload under the active key. Throws B0320 when there is no key or the clock is wrong. */
   sign(typ: string, payload: string): Promise<string>
   /** The published key of that kid. */
   verificationKey(kid: string): { key: KeyObject; alg: string } | undefined
@@ -59,9 +62,17 @@ export const sealContext = (kid: string) => `signing-key:${kid}`
 
 const MAX_ROTATE_ATTEMPTS = 5
 
-export type KeyRingParts = { store: KeyStore; sealer: Sealer; clock: Clock; schedule: Schedule }
+export type KeyRingParts = {
+  store: KeyStore
+  sealer: Sealer
+  /** The database's: every replica decides by the same time. */
+  clock: Clock
+  schedule: Schedule
+  /** Checked before each signature; the command line signs nothing. */
+  skew?: Pick<ClockSkew, 'problem'>
+}
 
-export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts): KeyRing {
+export function createKeyRing({ store, sealer, clock, schedule, skew }: KeyRingParts): KeyRing {
   let keys: LoadedKey[] = []
   let published: PublishedDocument = document([])
   const headers = new Map<string, string>()
@@ -164,7 +175,10 @@ export function createKeyRing({ store, sealer, clock, schedule }: KeyRingParts):
       await reload()
     },
     ready: () => keys.some((key) => key.retiredAt === null),
+    maySign: () => skew?.problem() === undefined,
     async sign(typ, payload) {
+      const problem = skew?.problem()
+      if (problem) throw new GatewayError('B0320', { note: problem, retryAfterSeconds: 10 })
       const active = activeKey(keys, clock.now())
       if (!active?.sign) throw new GatewayError('B0320', { note: 'no signing key is loaded yet', retryAfterSeconds: 2 })
       const headerId = `${active.kid} ${typ}`

@@ -38,9 +38,9 @@ const plus = (at: Date, seconds: number) => new Date(at.getTime() + seconds * 10
 const byAge = (a: RingKey, b: RingKey) =>
   a.activatesAt.getTime() - b.activatesAt.getTime() || a.generation - b.generation
 
-/** How often a replica looks for keys that others added. */
+/** How often a replica looks for keys that others added or retired: a retired key signs nowhere for longer than this. */
 export const reloadSeconds = ({ publishAheadSeconds }: Schedule) =>
-  Math.min(60, Math.max(0.25, publishAheadSeconds / 10))
+  Math.min(2, Math.max(0.25, publishAheadSeconds / 10))
 
 /** The one key that signs at `now`: the newest that is due; before any is due, the first. Undefined when there is none. */
 export function activeKey<Key extends RingKey>(keys: readonly Key[], now: Date): Key | undefined {

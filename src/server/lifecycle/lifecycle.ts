@@ -8,6 +8,7 @@ import type { Log } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { StatusLists } from '../revocation/publisher.ts'
 import type { Cache } from '../storage/cache.ts'
+import { type ClockSkew, describeSkew } from '../storage/clock-skew.ts'
 import type { Database } from '../storage/database.ts'
 import { pendingMigrations } from '../storage/migrate.ts'
 import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
@@ -28,6 +29,7 @@ export type LifecycleParts = {
   database: Database
   cache: Cache
   clock: Clock
+  skew: ClockSkew
   log: Log
   metrics: Metrics
   ring: KeyRing
@@ -41,16 +43,32 @@ const START_RETRY_MS = 500
 const CACHE_WAIT_MS = 1000
 const CACHE_POLL_MS = 20
 const PROBE_MS = 5000
+/** Beyond this the clock is reported as wrong. */
+const REPORTED_SKEW_SECONDS = 5
 
 export function createLifecycle(parts: LifecycleParts): Lifecycle {
-  const { database, cache, clock, log, metrics, ring, statusLists, housekeeping, audit, sessionEvents } = parts
+  const { database, cache, clock, skew, log, metrics, ring, statusLists, housekeeping, audit, sessionEvents } = parts
   let draining = false
   let running: RunningJobs | undefined
 
   /** Asks, so that an outage is noticed while nobody else does. */
   async function probeDependencies(): Promise<void> {
-    await Promise.all([database.run({ name: 'ping', text: 'select 1' }, []), cache.get('ping')])
+    await Promise.all([database.clock.measure(), cache.get('ping')])
+    reportSkew()
   }
+  let skewReported = false
+  /** Logged when it begins and when it is over. */
+  function reportSkew(): void {
+    const seconds = skew.seconds()
+    metrics.clockSkew.set(seconds)
+    const wrong = Math.abs(seconds) > REPORTED_SKEW_SECONDS
+    if (wrong !== skewReported) {
+      if (wrong) log.error({ skewSeconds: seconds }, `ALERT: ${skew.problem() ?? describeSkew(seconds)}. Fix NTP`)
+      else log.info({ skewSeconds: seconds }, 'the clock of this replica is right again')
+    }
+    skewReported = wrong
+  }
+
   async function pollStatusLists(): Promise<void> {
     try {
       await statusLists.poll()
@@ -58,11 +76,22 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       metrics.statusListAge.set(statusLists.ageSeconds())
     }
   }
+  /** What is deleted is gone: the time is asked for anew, not remembered. */
+  async function removeWhatIsOver(): Promise<void> {
+    await database.clock.measure()
+    await housekeeping.run()
+  }
+
+  async function tickKeys(): Promise<void> {
+    await database.clock.measure()
+    await ring.tick()
+  }
+
   const jobs: Job[] = [
-    { name: 'signing-keys', everyMs: ring.tickEveryMs, run: () => ring.tick() },
+    { name: 'signing-keys', everyMs: ring.tickEveryMs, run: tickKeys },
     { name: 'dependency-probe', everyMs: PROBE_MS, run: probeDependencies },
     { name: 'status-lists', everyMs: statusLists.pollEveryMs, run: pollStatusLists },
-    { name: 'housekeeping', everyMs: housekeeping.everyMs, run: () => housekeeping.run() },
+    { name: 'housekeeping', everyMs: housekeeping.everyMs, run: removeWhatIsOver },
   ]
 
   let waiting: string | undefined
@@ -75,7 +104,8 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       if (pending.length > 0) {
         return waits('waiting for the database schema: run `npm run migrate`', { pending })
       }
-      await ring.tick()
+      await tickKeys()
+      reportSkew()
       await pollStatusLists()
       return true
     } catch (error) {
@@ -114,6 +144,8 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     notReady() {
       if (draining) return 'draining'
       if (!ring.ready()) return waiting ?? 'signing keys are not loaded yet'
+      const problem = skew.problem()
+      if (problem) return problem
       return statusLists.ready() ? undefined : 'status lists are not loaded yet'
     },
     async close() {

@@ -44,6 +44,10 @@ export function createMetrics({ defaults = false }: { defaults?: boolean } = {})
       'gateway_status_list_age_seconds',
       'Seconds since the status lists were last equal to the database.',
     ),
+    clockSkew: gauge(
+      'gateway_clock_skew_seconds',
+      "Seconds by which this replica's clock is ahead of the database's; negative when it is behind.",
+    ),
     dbPool: gauge('gateway_db_pool', 'Connections to PostgreSQL.', ['state']),
     dependencyUp: gauge('gateway_dependency_up', '1 while a dependency answers.', ['dependency']),
     breakerOpen: gauge('gateway_breaker_open', '1 while calls to a dependency are held back.', ['dependency']),

@@ -4,6 +4,7 @@ import { Kysely, PostgresDialect, type PostgresPool } from 'kysely'
 import pg from 'pg'
 import { GatewayError } from '../errors.ts'
 import type { Span } from '../observability/span.ts'
+import { createDatabaseClock, type DatabaseClock } from './database-clock.ts'
 import { createOutageWatch } from './outage.ts'
 import type { Schema } from './schema.ts'
 import { DatabaseUnavailable, isDatabaseUnavailable, isReadOnly, isTooManyConnections } from './sqlstate.ts'
@@ -20,6 +21,8 @@ export type Database = {
   kysely: Kysely<Schema>
   /** Runs a prepared statement and returns its rows. */
   run<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]>
+  /** The database's time. */
+  clock: DatabaseClock
   /** Connections of the pool: all, idle, and requests that wait for one. */
   pool(): { total: number; idle: number; waiting: number }
   /** False while the server is known to be away: everything then fails at once. */
@@ -27,6 +30,12 @@ export type Database = {
   /** Set where traces are kept. */
   span: Span | undefined
   close(): Promise<void>
+}
+
+/** Of the moment, not of the transaction's start. */
+const timeStatement: Statement = {
+  name: 'time',
+  text: 'select extract(epoch from clock_timestamp())::float8 * 1000 as ms',
 }
 
 const CONNECT_TIMEOUT_MS = 2000
@@ -113,15 +122,23 @@ export function createPostgres({
   const kysely = new Kysely<Schema>({
     dialect: new PostgresDialect({ pool: watchedPool(pool, { watch, shedIfCrowded, span }) }),
   })
+  async function run<Row>({ name, text, shared }: Statement, values: readonly unknown[]): Promise<Row[]> {
+    shedIfCrowded()
+    const config = { ...(preparedStatements ? { name } : {}), text, values: [...values] }
+    const query = () => watch(() => pool.query(config))
+    const { rows } = await (span && !shared ? span(`postgres ${name}`, query) : query())
+    return rows
+  }
+
+  async function askTime(): Promise<number> {
+    const [row] = await run<{ ms: number }>(timeStatement, [])
+    return row?.ms ?? Number.NaN
+  }
+
   return {
     kysely,
-    async run<Row>({ name, text, shared }: Statement, values: readonly unknown[]) {
-      shedIfCrowded()
-      const config = { ...(preparedStatements ? { name } : {}), text, values: [...values] }
-      const query = () => watch(() => pool.query(config))
-      const { rows } = await (span && !shared ? span(`postgres ${name}`, query) : query())
-      return rows as Row[]
-    },
+    run,
+    clock: createDatabaseClock({ ask: askTime }),
     pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     available: outage.available,
     span,

@@ -38,7 +38,10 @@ export type AccessTokens = {
 
 export type AccessTokenParts = {
   ring: KeyRing
+  /** Of this process: what a new token says. */
   clock: Clock
+  /** What an expiry is held against here. */
+  databaseClock: Clock
   issuer: string
   /** Header `typ` of new tokens. */
   type: 'JWT' | 'at+jwt'
@@ -48,7 +51,9 @@ export type AccessTokenParts = {
   statusOf: (statusIndex: number) => { idx: number; uri: string }
 }
 
-export function createAccessTokens({ ring, clock, issuer, type, audiences, statusOf }: AccessTokenParts): AccessTokens {
+export function createAccessTokens(parts: AccessTokenParts): AccessTokens {
+  const { ring, clock, databaseClock, issuer, type, audiences, statusOf } = parts
+
   return {
     mint(subject, policy) {
       const issuedAt = Math.floor(clock.now().getTime() / 1000)
@@ -84,7 +89,7 @@ export function createAccessTokens({ ring, clock, issuer, type, audiences, statu
             issuer,
             audience: [...audiences],
             requiredClaims: ['exp', 'iat', 'sub', 'sid', 'client_id'],
-            currentDate: clock.now(),
+            currentDate: databaseClock.now(),
           },
         )
         // RFC 8725 section 3.11: a status list, signed by the same keys, is not an access token.
