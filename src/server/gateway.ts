@@ -83,25 +83,12 @@ export type Gateway = {
 }
 
 export function createGateway(parts: GatewayParts): Gateway {
-  const {
-    config,
-    database,
-    cache,
-    send,
-    clock: processClock,
-    log,
-    metrics = createMetrics(),
-    docsOnPublic = false,
-    tracing,
-  } = parts
+  const { config, database, cache, send, log, metrics = createMetrics(), docsOnPublic = false, tracing } = parts
   // What is shared goes by the database's clock; only a token's own times go by this process's.
   const { clock } = database
   const now = () => clock.now()
-  const skew = createClockSkew({
-    clock: processClock,
-    databaseClock: clock,
-    limitSeconds: config.clockSkewLimitSeconds,
-  })
+  const limitSeconds = config.clockSkewLimitSeconds
+  const skew = createClockSkew({ clock: parts.clock, databaseClock: clock, limitSeconds })
   const sealer = createSealer(config.encryptionKeys)
   const audit = createAudit({
     insert: (rows) => insertAuditRows(database.kysely, rows),
@@ -127,7 +114,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const ring = createKeyRing({ store: createKeyStore(database), sealer, clock, schedule, skew })
   const accessTokens = createAccessTokens({
     ring,
-    clock: processClock,
+    clock: parts.clock,
     databaseClock: clock,
     issuer: config.issuer,
     type: config.accessTokenType,
@@ -138,7 +125,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const statusLists = createStatusLists({
     store: createStatusStore(database),
     ring,
-    clock: processClock,
+    clock: parts.clock,
     issuer: config.issuer,
     ttlSeconds: config.statusListTtlSeconds,
     onError: (error) => log.error({ error }, 'status lists were not published'),
@@ -207,7 +194,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const lifecycle = createLifecycle({
     database,
     cache,
-    clock: processClock,
+    clock: parts.clock,
     skew,
     log,
     metrics,

@@ -25,7 +25,7 @@ export function createDatabaseClock({ ask, elapsedMs = () => performance.now() }
   return {
     now() {
       // Before the first answer nothing that hangs on the time may be done.
-      if (!best) throw new DatabaseUnavailable()
+      if (!best) throw new DatabaseUnavailable('its time is not known yet')
       return new Date(elapsedMs() + best.offsetMs)
     },
     async measure() {
