@@ -4,6 +4,7 @@ import { adminRoutes } from './admin/admin-routes.ts'
 import { createAudit, insertAuditRows } from './audit/audit.ts'
 import { createAvatars } from './avatars/avatars.ts'
 import { avatarDocuments, avatarRoutes } from './avatars/routes.ts'
+import { createClients } from './clients/clients.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import { createSealer } from './crypto/seal.ts'
@@ -109,6 +110,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     ? createRateLimits({ cache, config, onRefused: (limit) => metrics.rateLimited.inc({ limit }) })
     : undefined
 
+  const clients = createClients(config)
   const schedule = scheduleOf(config)
   const { tokenTtlSeconds } = schedule
   const ring = createKeyRing({ store: createKeyStore(database), sealer, clock, schedule, skew })
@@ -118,7 +120,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     databaseClock: clock,
     issuer: config.issuer,
     type: config.accessTokenType,
-    audiences: [...new Set([...config.audience, ...config.apps.flatMap((app) => app.audience ?? [])])],
+    audiences: clients.audiences,
     statusOf: statusReference(config.issuer),
   })
 
@@ -149,8 +151,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     store: createSessionStore({ database, now, reuseIntervalSeconds: config.refreshReuseIntervalSeconds }),
     accessTokens,
     refreshTokens: createRefreshTokens({ sealer }),
-    apps,
-    config,
+    clients,
     onRefresh: (outcome) => metrics.refreshes.inc({ outcome }),
     onEnded: onSessionsEnded,
   })
@@ -170,6 +171,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     store: createLoginStore({ database, now, sessionLimit: config.sessionLimit }),
     users,
     sessions,
+    clients,
     audit,
     clock,
     perOpenid: limits?.loginPerOpenid,

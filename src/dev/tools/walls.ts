@@ -10,7 +10,7 @@ export type Sources = Readonly<Record<string, string>>
 export const layers: readonly (readonly string[])[] = [
   ['actor.ts', 'errors.ts', 'clock.ts', 'crypto/', 'observability/'],
   ['config/'],
-  ['http/', 'storage/'],
+  ['clients/', 'http/', 'storage/'],
   ['audit/', 'avatars/', 'events/', 'housekeeping/', 'platforms/'],
   ['keys/', 'users/'],
   ['cli/', 'rate-limit/', 'revocation/', 'session-key/', 'tokens/'],

@@ -8,6 +8,7 @@ import {
   type JWTPayload,
   jwtVerify,
 } from 'jose'
+import { createClients } from '../clients/clients.ts'
 import { createUndiciSender, fetchJson } from '../platforms/fetch-json.ts'
 import { type Command, type Input, type Outcome, onlyPositional } from './command.ts'
 import { withKeys } from './keys.ts'
@@ -65,8 +66,7 @@ async function problemOf(token: string, jwksUrl: string | undefined): Promise<st
   return await withKeys(async ({ config, store }) => {
     const stored = (await store.list()).filter((key) => key.retiredAt === null)
     const keys = stored.map((key) => ({ ...key.publicJwk, alg: key.alg })) as JSONWebKeySet['keys']
-    const audience = [...config.audience, ...config.apps.flatMap((app) => app.audience ?? [])]
-    return await refusal(token, { keys }, { issuer: config.issuer, audience })
+    return await refusal(token, { keys }, { issuer: config.issuer, audience: [...createClients(config).audiences] })
   })
 }
 

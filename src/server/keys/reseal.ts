@@ -1,5 +1,6 @@
 /** Moves what is sealed in the database under the first encryption key, and tells what still depends on the others, and until when. */
 import type { Actor } from '../actor.ts'
+import { createClients } from '../clients/clients.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { SealError, type Sealer, sealedWith } from '../crypto/seal.ts'
@@ -71,9 +72,7 @@ export async function reseal(parts: ResealParts): Promise<ResealReport> {
   const ids = [...config.encryptionKeys.map(({ id }) => id), ...lost.map((one) => one.encryptionKey)]
   const after = (seconds: number) => new Date(since.getTime() + seconds * 1000)
   const sessionKeysUntil = after(config.sessionKeyTtlSeconds)
-  const refreshTokensUntil = after(
-    Math.max(config.refreshTokenTtlSeconds, ...config.apps.map((app) => app.refreshTokenTtlSeconds ?? 0)),
-  )
+  const refreshTokensUntil = after(createClients(config).longest.idleSeconds)
   return {
     encryptionKey,
     resealed,

@@ -1,4 +1,5 @@
 /** When a signing key is pending, active, retiring and gone: pure decisions from the keys and the time. */
+import { createClients } from '../clients/clients.ts'
 import type { Config, SigningAlgorithm } from '../config/config.ts'
 
 export type RingKey = {
@@ -26,7 +27,7 @@ export const scheduleOf = (config: Config): Schedule => ({
   rotationSeconds: config.signingKeyRotationSeconds,
   publishAheadSeconds: config.signingKeyPublishAheadSeconds,
   jwksMaxAgeSeconds: config.jwksMaxAgeSeconds,
-  tokenTtlSeconds: Math.max(config.accessTokenTtlSeconds, ...config.apps.map((app) => app.accessTokenTtlSeconds ?? 0)),
+  tokenTtlSeconds: createClients(config).longest.accessTokenSeconds,
 })
 
 export type KeyState = 'pending' | 'active' | 'retiring' | 'gone'

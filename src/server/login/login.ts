@@ -1,6 +1,7 @@
 /** A login: exchange the code, find or create the user, keep the session_key, open a session, answer with its tokens. */
 import type { Actor } from '../actor.ts'
 import type { Audit } from '../audit/audit.ts'
+import type { Clients } from '../clients/clients.ts'
 import type { Clock } from '../clock.ts'
 import { GatewayError } from '../errors.ts'
 import type { OnSessionsEnded } from '../events/session-ended.ts'
@@ -35,6 +36,7 @@ export type LoginParts = {
   store: LoginStore
   users: Users
   sessions: Sessions
+  clients: Clients
   audit: Audit
   clock: Clock
   perOpenid: RateLimit | undefined
@@ -47,7 +49,21 @@ export type LoginParts = {
 const MAX_ATTEMPTS = 6
 
 export function createLogin(parts: LoginParts): Login {
-  const { apps, replay, vault, store, users, sessions, audit, clock, perOpenid, onEnded, onLogin, onVaultLost } = parts
+  const {
+    apps,
+    replay,
+    vault,
+    store,
+    users,
+    sessions,
+    clients,
+    audit,
+    clock,
+    perOpenid,
+    onEnded,
+    onLogin,
+    onVaultLost,
+  } = parts
 
   /** Sends the sign-in until it has a user: joins by unionid where one appeared, looks again after a lost race. */
   async function signIn(request: SignIn, actor: Actor): Promise<SignedIn> {
@@ -110,12 +126,13 @@ export function createLogin(parts: LoginParts): Login {
     request: LoginRequest,
     actor: Actor,
   ): SignIn {
+    const client = clients.of(app)
     return {
       platform: app.platform,
       appid: app.appid,
       openid: exchanged.openid,
       unionid: exchanged.unionid,
-      unionName: app.union,
+      unionName: client.union,
       sid: exchanged.sid,
       newUserId: exchanged.newUserId,
       nickname: profile.nickname,
@@ -124,7 +141,8 @@ export function createLogin(parts: LoginParts): Login {
       device: request.device,
       ip: actor.ip,
       requestId: actor.requestId ?? '',
-      ...sessions.lifetimes(app),
+      idleSeconds: client.idleSeconds,
+      absoluteSeconds: client.absoluteSeconds,
     }
   }
 

@@ -1,22 +1,19 @@
 /** A sign-in on a device: its tokens, its refreshes and its end. Refreshing needs neither the platform nor the cache. */
 import type { Actor } from '../actor.ts'
-import type { AppConfig, Config } from '../config/config.ts'
+import type { ClientName, Clients } from '../clients/clients.ts'
 import { errorCodes, GatewayError } from '../errors.ts'
 import type { OnSessionsEnded } from '../events/session-ended.ts'
-import type { Apps } from '../platforms/registry.ts'
 import type { SessionEndReason } from '../storage/schema.ts'
-import type { AccessTokens, TokenPolicy, TokenSubject, VerifiedToken } from '../tokens/access-token.ts'
+import type { AccessTokens, TokenSubject, VerifiedToken } from '../tokens/access-token.ts'
 import type { RefreshTokens } from '../tokens/refresh-token.ts'
 import type { ChosenSessions, SessionStore } from './store.ts'
 import type { TokenReply } from './token-reply.ts'
 
-export type OpenSession = TokenSubject & { refreshCounter: number; endsInSeconds: number }
+export type OpenSession = TokenSubject & ClientName & { refreshCounter: number; endsInSeconds: number }
 
 export type RefreshOutcome = 'ok' | 'replayed' | 'refused' | 'suspended'
 
 export type Sessions = {
-  /** How long a new session of an app lasts. */
-  lifetimes(app: AppConfig): { idleSeconds: number; absoluteSeconds: number }
   /** The reply for an open session: a fresh access token and the refresh token of its counter. */
   reply(session: OpenSession, user: { nickname: string | null; isNew: boolean }): Promise<TokenReply>
   /** Throws A0230, A0220, A0202 or A0203. */
@@ -41,11 +38,7 @@ export type SessionsParts = {
   store: SessionStore
   accessTokens: AccessTokens
   refreshTokens: RefreshTokens
-  apps: Apps
-  config: Pick<
-    Config,
-    'audience' | 'accessTokenTtlSeconds' | 'refreshTokenTtlSeconds' | 'sessionTtlSeconds' | 'accessTokenClaims'
-  >
+  clients: Clients
   onRefresh: (outcome: RefreshOutcome) => void
   onEnded: OnSessionsEnded
 }
@@ -54,27 +47,10 @@ export function createSessions({
   store,
   accessTokens,
   refreshTokens,
-  apps,
-  config,
+  clients,
   onRefresh,
   onEnded,
 }: SessionsParts): Sessions {
-  const defaultPolicy: TokenPolicy = {
-    audience: config.audience,
-    ttlSeconds: config.accessTokenTtlSeconds,
-    claims: config.accessTokenClaims,
-  }
-  const policies = new Map(
-    apps.all.map((app) => [
-      `${app.platform} ${app.appid}`,
-      {
-        audience: app.audience ?? defaultPolicy.audience,
-        ttlSeconds: app.accessTokenTtlSeconds ?? defaultPolicy.ttlSeconds,
-        claims: app.claims ?? defaultPolicy.claims,
-      } satisfies TokenPolicy,
-    ]),
-  )
-
   /** Why a session gives no token, for the person it belongs to. */
   async function refusal(sid: string): Promise<GatewayError> {
     const session = await store.find(sid)
@@ -86,13 +62,11 @@ export function createSessions({
   }
 
   const reply: Sessions['reply'] = async (session, user) => {
-    const policy = policies.get(`${session.platform} ${session.appid}`)
-    // An app that was taken out of the configuration gets no more tokens.
-    if (!policy) throw new GatewayError('A0230', { note: 'the app of this session is no longer configured' })
+    const client = clients.of(session)
     return {
-      token: await accessTokens.mint(session, policy),
+      token: await accessTokens.mint(session, client),
       token_type: 'Bearer',
-      expires_in: policy.ttlSeconds,
+      expires_in: client.accessTokenSeconds,
       refresh_token: refreshTokens.mint({ sid: session.sid, counter: session.refreshCounter }),
       refresh_expires_in: Math.max(0, session.endsInSeconds),
       user_id: session.userId,
@@ -133,10 +107,6 @@ export function createSessions({
   }
 
   return {
-    lifetimes: (app) => ({
-      idleSeconds: app.refreshTokenTtlSeconds ?? config.refreshTokenTtlSeconds,
-      absoluteSeconds: app.sessionTtlSeconds ?? config.sessionTtlSeconds,
-    }),
     reply,
     async refresh(refreshToken, actor) {
       try {

@@ -1,7 +1,7 @@
 /** Access tokens: the claims of RFC 9068, minted under the key ring's active key and verified against what it publishes. */
 import { errors, jwtVerify } from 'jose'
+import type { Client } from '../clients/clients.ts'
 import type { Clock } from '../clock.ts'
-import type { OptionalClaim } from '../config/config.ts'
 import { randomToken } from '../crypto/random.ts'
 import { GatewayError } from '../errors.ts'
 import type { KeyRing } from '../keys/ring.ts'
@@ -10,16 +10,13 @@ import type { KeyRing } from '../keys/ring.ts'
 export type TokenSubject = {
   userId: string
   sid: string
-  platform: string
-  appid: string
-  openid: string
-  unionid: string | null
   roles: readonly string[]
   statusIndex: number
+  /** Who the user is to the platform of the client; missing where the client is of none. */
+  platform?: string
+  openid?: string
+  unionid?: string | null
 }
-
-/** How tokens of one app are made. */
-export type TokenPolicy = { audience: readonly string[]; ttlSeconds: number; claims: readonly OptionalClaim[] }
 
 export type VerifiedToken = {
   userId: string
@@ -31,7 +28,7 @@ export type VerifiedToken = {
 }
 
 export type AccessTokens = {
-  mint(subject: TokenSubject, policy: TokenPolicy): Promise<string>
+  mint(subject: TokenSubject, client: Client): Promise<string>
   /** Throws A0230 when the token is not one of ours, or expired. Does not ask whether the session lives. */
   verify(token: string): Promise<VerifiedToken>
 }
@@ -55,23 +52,23 @@ export function createAccessTokens(parts: AccessTokenParts): AccessTokens {
   const { ring, clock, databaseClock, issuer, type, audiences, statusOf } = parts
 
   return {
-    mint(subject, policy) {
+    mint(subject, client) {
       const issuedAt = Math.floor(clock.now().getTime() / 1000)
       const extra = { openid: subject.openid, unionid: subject.unionid ?? undefined, platform: subject.platform }
       const payload: Record<string, unknown> = {
         iss: issuer,
         sub: subject.userId,
         // A string when there is one: some gateways compare it as text.
-        aud: policy.audience.length === 1 ? policy.audience[0] : policy.audience,
-        client_id: subject.appid,
+        aud: client.audience.length === 1 ? client.audience[0] : client.audience,
+        client_id: client.id,
         iat: issuedAt,
-        exp: issuedAt + policy.ttlSeconds,
+        exp: issuedAt + client.accessTokenSeconds,
         jti: randomToken(),
         sid: subject.sid,
         status: { status_list: statusOf(subject.statusIndex) },
       }
       if (subject.roles.length > 0) payload.roles = subject.roles
-      for (const claim of policy.claims) payload[claim] = extra[claim]
+      for (const claim of client.claims) payload[claim] = extra[claim]
       return ring.sign(type, JSON.stringify(payload))
     },
 
