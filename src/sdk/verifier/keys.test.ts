@@ -11,7 +11,10 @@ let failures: VerifierFailure[]
 const made: Verifier[] = []
 
 beforeEach(async () => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'], now: new Date('2026-01-01T00:00:00Z') })
+  vi.useFakeTimers({
+    toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'],
+    now: new Date('2026-01-01T00:00:00Z'),
+  })
   gateway = await createTestIssuer()
   failures = []
 })

@@ -3,7 +3,7 @@
 import { type CryptoKey, importJWK, type JWK } from 'jose'
 import { VerifierError } from './error.ts'
 import { createRefresher } from './refresher.ts'
-import type { GatewaySource } from './source.ts'
+import { type GatewaySource, reasonOf } from './source.ts'
 
 export type Algorithm = 'ES256' | 'RS256' | 'EdDSA'
 
@@ -11,7 +11,6 @@ export type KeySetOptions = {
   issuer: string
   source: GatewaySource
   algorithms: readonly Algorithm[]
-  nowMs(): number
   /** How long keys are trusted when the gateway cannot be reached. */
   maxStaleSeconds: number
   /** The longest a request waits for the network. */
@@ -25,6 +24,8 @@ export type KeySet = {
   /** Fetches now, or joins the fetch under way; afterwards `usable()` tells whether there are keys. */
   refresh(): Promise<void>
   usable(): boolean
+  /** What to throw when they are not: with the URL and what went wrong there. */
+  unavailable(): VerifierError
   /** From discovery: where all status lists are named. */
   statusListAggregation(): string | undefined
   state(): { kids: string[]; ageSeconds: number | null; failing: boolean }
@@ -39,8 +40,11 @@ const DEFAULT_MAX_AGE_SECONDS = 300
 const LONGEST_MAX_AGE_SECONDS = 3600
 const MAX_BYTES = 256 * 1024
 
+/** Elapsed time does not follow the process's clock, which may be set. */
+const elapsedMs = (): number => performance.now()
+
 export function createKeySet(options: KeySetOptions): KeySet {
-  const { issuer, source, algorithms, nowMs, maxStaleSeconds, waitMs, onFailure } = options
+  const { issuer, source, algorithms, maxStaleSeconds, waitMs, onFailure } = options
   const configurationUrl = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
   let metadata: Metadata | undefined
   let keys: ReadonlyMap<string, PublishedKey> = new Map()
@@ -61,7 +65,9 @@ export function createKeySet(options: KeySetOptions): KeySet {
         // A key leaves this set when it leaves the JWKS, so no reply may be kept for long, whatever it says.
         maxAgeSeconds = Math.min(answer.maxAgeSeconds || DEFAULT_MAX_AGE_SECONDS, LONGEST_MAX_AGE_SECONDS)
       }
-      fetchedAtMs = nowMs()
+      fetchedAtMs = elapsedMs()
+      const clock = source.clockError()
+      if (clock !== undefined) onFailure(jwksUri, new Error(clock))
       return maxAgeSeconds
     },
     onFailure(error) {
@@ -74,8 +80,12 @@ export function createKeySet(options: KeySetOptions): KeySet {
   async function discover(): Promise<Metadata> {
     const answer = await source.get(configurationUrl, { accept: 'application/json', maxBytes: MAX_BYTES })
     const document: unknown = answer.changed ? JSON.parse(answer.body) : undefined
-    if (!isRecord(document) || document.issuer !== issuer) throw new Error('the metadata is of another issuer')
-    if (typeof document.jwks_uri !== 'string') throw new Error('the metadata names no jwks_uri')
+    if (!isRecord(document)) throw new Error(`${configurationUrl} is no metadata`)
+    if (document.issuer !== issuer) {
+      const found = JSON.stringify(document.issuer)?.slice(0, 200)
+      throw new Error(`${configurationUrl} is the metadata of the issuer ${found}, this verifier is for "${issuer}"`)
+    }
+    if (typeof document.jwks_uri !== 'string') throw new Error(`${configurationUrl} names no jwks_uri`)
     const aggregation = document.status_list_aggregation_endpoint
     return {
       jwksUri: document.jwks_uri,
@@ -83,7 +93,13 @@ export function createKeySet(options: KeySetOptions): KeySet {
     }
   }
 
-  const usable = (): boolean => fetchedAtMs !== undefined && nowMs() - fetchedAtMs < maxStaleSeconds * 1000
+  const usable = (): boolean => fetchedAtMs !== undefined && elapsedMs() - fetchedAtMs < maxStaleSeconds * 1000
+
+  function unavailable(): VerifierError {
+    const cause = refresher.lastError()
+    const why = cause === undefined ? `${configurationUrl} has not answered yet` : reasonOf(cause)
+    return new VerifierError('keys_unavailable', `the signing keys cannot be fetched: ${why}`, { cause })
+  }
 
   function find({ kid, alg }: { kid?: unknown; alg?: unknown }): CryptoKey | Promise<CryptoKey> {
     if (typeof kid !== 'string') throw new VerifierError('key_unknown', 'the token names no key')
@@ -98,9 +114,9 @@ export function createKeySet(options: KeySetOptions): KeySet {
   async function findAfterFetch(kid: string, alg: unknown): Promise<CryptoKey> {
     if (!usable()) {
       await refresher.settle(waitMs)
-      if (!usable()) throw new VerifierError('keys_unavailable', 'the signing keys cannot be fetched')
-    } else if (nowMs() - unknownKidAtMs >= UNKNOWN_KID_INTERVAL_MS) {
-      unknownKidAtMs = nowMs()
+      if (!usable()) throw unavailable()
+    } else if (elapsedMs() - unknownKidAtMs >= UNKNOWN_KID_INTERVAL_MS) {
+      unknownKidAtMs = elapsedMs()
       unknownKidFetch = refresher.settle(waitMs)
       await unknownKidFetch
     } else {
@@ -108,17 +124,18 @@ export function createKeySet(options: KeySetOptions): KeySet {
     }
     const found = keys.get(kid)
     if (found) return matching(found, alg)
-    if (refresher.failing()) throw new VerifierError('keys_unavailable', 'the key is unknown and cannot be fetched')
+    if (refresher.failing()) throw unavailable()
     throw new VerifierError('key_unknown', 'the token is signed by no published key')
   }
   return {
     find,
     refresh: refresher.refresh,
     usable,
+    unavailable,
     statusListAggregation: () => metadata?.statusListAggregation,
     state: () => ({
       kids: [...keys.keys()],
-      ageSeconds: fetchedAtMs === undefined ? null : Math.round((nowMs() - fetchedAtMs) / 1000),
+      ageSeconds: fetchedAtMs === undefined ? null : Math.round((elapsedMs() - fetchedAtMs) / 1000),
       failing: refresher.failing(),
     }),
     stop: refresher.stop,

@@ -10,6 +10,8 @@ export type Refresher = {
   settle(waitMs: number): Promise<void>
   /** Whether the last fetch failed. */
   failing(): boolean
+  /** Why it did. */
+  lastError(): unknown
   stop(): void
 }
 
@@ -25,6 +27,7 @@ export function createRefresher({ load, onFailure }: RefresherOptions): Refreshe
   let underWay: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
   let failures = 0
+  let lastError: unknown
   let stopped = false
 
   async function attempt(): Promise<void> {
@@ -33,10 +36,12 @@ export function createRefresher({ load, onFailure }: RefresherOptions): Refreshe
     try {
       dueInSeconds = await load()
       failures = 0
+      lastError = undefined
     } catch (error) {
       if (stopped) return
       dueInSeconds = Math.min(MAX_RETRY_SECONDS, 2 ** failures)
       failures += 1
+      lastError = error
       onFailure(error)
     }
     if (stopped || dueInSeconds === undefined) return
@@ -56,6 +61,7 @@ export function createRefresher({ load, onFailure }: RefresherOptions): Refreshe
     refresh,
     settle: (waitMs) => (failures > 0 ? Promise.resolve() : within(refresh(), waitMs)),
     failing: () => failures > 0,
+    lastError: () => lastError,
     stop() {
       stopped = true
       clearTimeout(timer)

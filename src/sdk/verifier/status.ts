@@ -5,13 +5,15 @@
 
 import { promisify } from 'node:util'
 import { inflate } from 'node:zlib'
-import { base64url, jwtVerify } from 'jose'
+import { jwtVerify } from 'jose'
 import { VerifierError } from './error.ts'
+import { decoded, requireForm } from './form.ts'
 import { isRecord, type KeySet } from './keys.ts'
 import { createRefresher, type Refresher } from './refresher.ts'
 import { type GatewaySource, NotPublished } from './source.ts'
 
 export type StatusListsOptions = {
+  issuer: string
   source: GatewaySource
   keys: KeySet
   algorithms: readonly string[]
@@ -22,7 +24,7 @@ export type StatusListsOptions = {
   onFailure(url: string, error: unknown): void
 }
 
-/** `unknown`: there is no list, or the one we hold is past its `exp`. */
+/** `unknown`: there is no list, the one we hold is past its `exp`, or it is shorter than the index (draft section 8.3). */
 type SessionStatus = 'live' | 'ended' | 'unknown'
 
 export type StatusLists = {
@@ -34,8 +36,15 @@ export type StatusLists = {
   stop(): void
 }
 
-type PublishedList = { ended: Uint8Array; issuedAtSeconds: number; expiresAtSeconds: number; ttlSeconds: number }
-type TrackedList = { neededUntilSeconds: number; held?: PublishedList; etag?: string | undefined; refresher: Refresher }
+type PublishedList = {
+  ended: Uint8Array
+  issuedAtSeconds: number
+  /** By the clock, and by the time that has passed since: a clock that is set back makes no list fresh again. */
+  expiresAtSeconds: number
+  expiresAtElapsed: number
+  ttlSeconds: number
+}
+type TrackedList = { neededUntilElapsed: number; held?: PublishedList; etag?: string | undefined; refresher: Refresher }
 
 const DEFAULT_TTL_SECONDS = 30
 const LONGEST_TTL_SECONDS = 3600
@@ -49,15 +58,16 @@ const MAX_INFLATED_BYTES = 8 * 1024 * 1024
 const inflateAsync = promisify(inflate)
 
 export function createStatusLists(options: StatusListsOptions): StatusLists {
-  const { source, keys, algorithms, clockToleranceSeconds, now, waitMs, onFailure } = options
+  const { issuer, source, keys, algorithms, clockToleranceSeconds, now, waitMs, onFailure } = options
   const lists = new Map<string, TrackedList>()
   const nowSeconds = (): number => now().getTime() / 1000
+  const elapsed = (): number => performance.now() / 1000
 
   function lookUp(uri: string, index: number, tokenExp: number): SessionStatus | Promise<SessionStatus> {
     const list = lists.get(uri) ?? track(uri)
     // As long as such a token lives its list is polled and what is known of it is kept.
-    const neededUntil = Math.max(tokenExp, nowSeconds() + KEEP_UNUSED_SECONDS)
-    if (neededUntil > list.neededUntilSeconds) list.neededUntilSeconds = neededUntil
+    const neededUntil = elapsed() + Math.max(tokenExp - nowSeconds(), KEEP_UNUSED_SECONDS)
+    if (neededUntil > list.neededUntilElapsed) list.neededUntilElapsed = neededUntil
     return list.held ? statusIn(list.held, index) : statusAtFirstSight(list, index)
   }
 
@@ -67,25 +77,29 @@ export function createStatusLists(options: StatusListsOptions): StatusLists {
   }
 
   /** An ended session stays ended, however old the list. An index past its end is of a session younger than the list. */
-  function statusIn({ ended, expiresAtSeconds }: PublishedList, index: number): SessionStatus {
+  function statusIn(list: PublishedList, index: number): SessionStatus {
     // Least significant bit first (draft section 4.1); not `>> 3`, which would wrap an index beyond 2^31.
-    const byte = ended[Math.floor(index / 8)] ?? 0
+    const byte = list.ended[Math.floor(index / 8)]
+    if (byte === undefined) return 'unknown'
     if ((byte >> (index % 8)) & 1) return 'ended'
-    return nowSeconds() < expiresAtSeconds + clockToleranceSeconds ? 'live' : 'unknown'
+    return isExpired(list) ? 'unknown' : 'live'
   }
+
+  const isExpired = ({ expiresAtSeconds, expiresAtElapsed }: PublishedList): boolean =>
+    nowSeconds() >= expiresAtSeconds + clockToleranceSeconds || elapsed() >= expiresAtElapsed + clockToleranceSeconds
 
   /** The URI comes out of a token: only one that lies under the issuer is ever asked (SSRF). */
   function track(uri: string): TrackedList {
     if (!source.publishes(uri)) throw new VerifierError('claim_invalid', 'the status list is of another issuer')
     const refresher = createRefresher({ load: () => load(uri, list), onFailure: (error) => onFailure(uri, error) })
-    const list: TrackedList = { neededUntilSeconds: nowSeconds() + KEEP_UNUSED_SECONDS, refresher }
+    const list: TrackedList = { neededUntilElapsed: elapsed() + KEEP_UNUSED_SECONDS, refresher }
     lists.set(uri, list)
     return list
   }
 
   async function load(uri: string, list: TrackedList): Promise<number | undefined> {
     // A 304 does not renew the list we hold, which dies at its own `exp`: near that, the whole is asked for.
-    const renews = list.held === undefined || nowSeconds() + list.held.ttlSeconds >= list.held.expiresAtSeconds
+    const renews = list.held === undefined || elapsed() + list.held.ttlSeconds >= list.held.expiresAtElapsed
     let missing: NotPublished | undefined
     try {
       const answer = await source.get(uri, {
@@ -103,7 +117,7 @@ export function createStatusLists(options: StatusListsOptions): StatusLists {
       missing = error
     }
     // Only here, where the gateway is in reach: during an outage nothing that is known is let go.
-    if (nowSeconds() > list.neededUntilSeconds) {
+    if (elapsed() > list.neededUntilElapsed) {
       lists.delete(uri)
       return undefined
     }
@@ -113,23 +127,29 @@ export function createStatusLists(options: StatusListsOptions): StatusLists {
 
   /** Draft section 8.3: a list counts when the gateway signed it, as a list, for this very URI, and it has not expired. */
   async function open(jwt: string, uri: string): Promise<PublishedList> {
-    const { payload } = await jwtVerify(jwt.trim(), (header) => keys.find(header), {
+    requireForm(jwt, MAX_BYTES)
+    const { payload } = await jwtVerify(jwt, (header) => keys.find(header), {
       algorithms: [...algorithms],
       typ: 'statuslist+jwt',
       subject: uri,
       currentDate: now(),
       clockTolerance: clockToleranceSeconds,
     })
-    const { iat, exp, ttl, status_list: published } = payload
+    const { iss, iat, exp, ttl, status_list: published } = payload
+    if (iss !== undefined && iss !== issuer) throw new Error('the status list is of another issuer')
     if (iat === undefined) throw new Error('the status list has no iat')
     if (!isRecord(published) || typeof published.lst !== 'string') throw new Error('the status list has no lst')
     const bits = published.bits
     if (bits !== 1 && bits !== 2 && bits !== 4 && bits !== 8) throw new Error('the status list has odd bits')
-    const statuses = await inflateAsync(base64url.decode(published.lst), { maxOutputLength: MAX_INFLATED_BYTES })
+    const compressed = decoded(published.lst)
+    if (!compressed) throw new Error('the lst of the status list is no base64url')
+    const statuses = await inflateAsync(compressed, { maxOutputLength: MAX_INFLATED_BYTES })
+    const expiresAtSeconds = exp ?? iat + DEFAULT_LIFE_SECONDS
     return {
       ended: endedBits(statuses, bits),
       issuedAtSeconds: iat,
-      expiresAtSeconds: exp ?? iat + DEFAULT_LIFE_SECONDS,
+      expiresAtSeconds,
+      expiresAtElapsed: elapsed() + expiresAtSeconds - Math.max(nowSeconds(), iat),
       ttlSeconds: Math.min(typeof ttl === 'number' && ttl >= 1 ? ttl : DEFAULT_TTL_SECONDS, LONGEST_TTL_SECONDS),
     }
   }
@@ -148,7 +168,7 @@ export function createStatusLists(options: StatusListsOptions): StatusLists {
       [...lists].map(([uri, { held, refresher }]) => ({
         uri,
         ageSeconds: held ? Math.round(nowSeconds() - held.issuedAtSeconds) : null,
-        expired: held === undefined || nowSeconds() >= held.expiresAtSeconds + clockToleranceSeconds,
+        expired: held === undefined || isExpired(held),
         failing: refresher.failing(),
       })),
     stop() {

@@ -3,13 +3,17 @@
  * in the background and kept, so a request costs one signature check, and the gateway may be down.
  */
 
-import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
+import { ACCESS_TOKEN, type AccessTokenClaims, accessTokenClaims } from './claims.ts'
 import { VerifierError } from './error.ts'
-import { type Algorithm, createKeySet, isRecord } from './keys.ts'
-import { createGatewaySource } from './source.ts'
+import { SECURITY_EVENT, type SecurityEvent, securityEvent } from './event.ts'
+import { type Algorithm, createKeySet } from './keys.ts'
+import { createSignedTokens } from './signed.ts'
+import { createGatewaySource, reasonOf } from './source.ts'
 import { createStatusLists } from './status.ts'
 
+export type { AccessTokenClaims } from './claims.ts'
 export { VerifierError, type VerifierErrorCode } from './error.ts'
+export type { SecurityEvent } from './event.ts'
 
 export type VerifierOptions = {
   /** The gateway's `ISSUER`, letter for letter. */
@@ -44,26 +48,6 @@ export type VerifierOptions = {
 
 export type VerifierFailure = { part: 'keys' | 'status'; url: string; error: unknown }
 
-/** The claims of an access token (RFC 9068), checked: types and presence are as stated. */
-export type AccessTokenClaims = {
-  iss: string
-  /** The user's id. */
-  sub: string
-  aud: string | string[]
-  /** The mini program's appid. */
-  client_id: string
-  iat: number
-  exp: number
-  jti: string
-  /** The session's id. */
-  sid: string
-  roles?: string[]
-  status?: { status_list: { idx: number; uri: string } }
-  openid?: string
-  unionid?: string
-  platform?: string
-}
-
 export type VerifierState = {
   /** Keys are there and not too old. */
   usable: boolean
@@ -74,6 +58,11 @@ export type VerifierState = {
 export type Verifier = {
   /** The claims of a good token of a live session; rejects with a {@link VerifierError} otherwise. */
   verify(token: string | undefined): Promise<AccessTokenClaims>
+  /**
+   * What a security event token of the gateway says (RFC 8417), for whoever receives them by push (RFC 8935) or poll
+   * (RFC 8936); rejects with a {@link VerifierError}. An access token is never taken for an event, nor an event for one.
+   */
+  verifyEvent(jwt: string | undefined): Promise<SecurityEvent>
   /** Loads keys and status lists before the first request; rejects with `keys_unavailable`, and goes on trying. */
   ready(): Promise<void>
   /** For a health page. */
@@ -83,42 +72,37 @@ export type Verifier = {
 }
 
 const ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
-const MAX_TOKEN_CHARS = 16_384
-const REQUIRED_TEXTS = ['sub', 'sid', 'client_id', 'jti'] as const
-const OPTIONAL_TEXTS = ['openid', 'unionid', 'platform'] as const
 
 export function createVerifier(options: VerifierOptions): Verifier {
   const { issuer, audience, baseUrl, algorithms = ALGORITHMS, clockToleranceSeconds = 5 } = options
   const { maxStaleSeconds = 86_400, waitMs = 2000, fetchTimeoutMs = 5000, now = () => new Date() } = options
   const { onStaleStatus = 'allow', onMissingStatus = 'allow' } = options
   // Without these jose would skip the check, so a service that forgot its configuration must not start (ASVS V9.2.3).
-  if (!URL.canParse(issuer)) throw new TypeError('issuer must be a URL')
-  if (audience.length === 0) throw new TypeError('audience must not be empty')
+  if (!issuer || !URL.canParse(issuer)) throw new TypeError('issuer must be a URL: the ISSUER of the gateway')
+  const audiences = typeof audience === 'string' ? [audience] : [...(audience ?? [])]
+  if (audiences.length === 0 || audiences.includes('')) {
+    throw new TypeError('audience must not be empty: it is the name of this service in the "aud" of its tokens')
+  }
   if (algorithms.length === 0) throw new TypeError('algorithms must not be empty')
 
-  const report = (part: VerifierFailure['part']) => (url: string, error: unknown) => {
-    try {
-      options.onFailure?.({ part, url, error })
-    } catch {
-      // A fault in the service's own logging must not end the polling.
-    }
-  }
+  const report = createReport(options.onFailure)
   const source = createGatewaySource({
     issuer,
     baseUrl,
     fetch: options.fetch ?? globalThis.fetch,
     timeoutMs: fetchTimeoutMs,
+    now,
   })
   const keys = createKeySet({
     issuer,
     source,
     algorithms,
-    nowMs: () => now().getTime(),
     maxStaleSeconds,
     waitMs,
     onFailure: report('keys'),
   })
   const lists = createStatusLists({
+    issuer,
     source,
     keys,
     algorithms,
@@ -128,29 +112,15 @@ export function createVerifier(options: VerifierOptions): Verifier {
     onFailure: report('status'),
   })
 
-  const checks: JWTVerifyOptions = {
+  const tokens = createSignedTokens({
     issuer,
-    audience: typeof audience === 'string' ? audience : [...audience],
-    algorithms: [...algorithms],
-    requiredClaims: ['exp'],
-    clockTolerance: clockToleranceSeconds,
-  }
-
-  async function verifySignedClaims(token: string): Promise<JWTPayload> {
-    try {
-      const { payload } = await jwtVerify(
-        token,
-        (header) => {
-          requireAccessTokenType(header.typ)
-          return keys.find(header)
-        },
-        { ...checks, currentDate: now() },
-      )
-      return payload
-    } catch (error) {
-      throw error instanceof VerifierError ? error : refusalFor(error)
-    }
-  }
+    audience: audiences,
+    algorithms,
+    clockToleranceSeconds,
+    keys,
+    now,
+    clockError: source.clockError,
+  })
 
   async function requireLiveSession({ status, exp }: AccessTokenClaims): Promise<void> {
     if (status === undefined) {
@@ -168,16 +138,18 @@ export function createVerifier(options: VerifierOptions): Verifier {
 
   return {
     async verify(token) {
-      if (!token) throw new VerifierError('token_missing', 'there is no token')
-      if (token.length > MAX_TOKEN_CHARS) throw new VerifierError('token_malformed', 'the token is too long')
-      const claims = accessTokenClaims(await verifySignedClaims(token))
+      const claims = accessTokenClaims(await tokens.open(token, ACCESS_TOKEN))
       await requireLiveSession(claims)
       return claims
     },
 
+    async verifyEvent(jwt) {
+      return securityEvent(await tokens.open(jwt, SECURITY_EVENT))
+    },
+
     async ready() {
       await keys.refresh()
-      if (!keys.usable()) throw new VerifierError('keys_unavailable', 'the signing keys cannot be fetched')
+      if (!keys.usable()) throw keys.unavailable()
       const aggregation = keys.statusListAggregation()
       if (aggregation === undefined) return
       await lists.preload(aggregation).catch((error) => report('status')(aggregation, error))
@@ -193,62 +165,20 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 }
 
-/**
- * RFC 8725 section 3.11: what the gateway signs for another purpose (a status list) is no access token, though key,
- * issuer and signature be right. RFC 7515 section 4.1.9: `application/` may be left out, case does not count.
- */
-function requireAccessTokenType(typ: unknown): void {
-  if (typ === 'JWT' || typ === 'at+jwt') return
-  const name = typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : undefined
-  if (name === 'jwt' || name === 'at+jwt') return
-  throw new VerifierError('type_mismatch', 'this is not an access token')
-}
-
-/** The shape of a token whose signature holds; `iss`, `aud` and `exp` have been checked by then. */
-function accessTokenClaims(payload: JWTPayload): AccessTokenClaims {
-  for (const name of REQUIRED_TEXTS) {
-    if (payload[name] === undefined) throw new VerifierError('claim_missing', `the token has no "${name}"`)
-    if (typeof payload[name] !== 'string' || payload[name] === '') throw invalidClaim(name)
+/** Tells the service what fails in the background; a service that does not listen is told once, in a warning of Node's. */
+function createReport(onFailure: VerifierOptions['onFailure']) {
+  let warned = false
+  return (part: VerifierFailure['part']) => (url: string, error: unknown) => {
+    if (!onFailure) {
+      if (!warned)
+        process.emitWarning(`the verifier tries again after a failure: ${reasonOf(error)} (onFailure is told of each)`)
+      warned = true
+      return
+    }
+    try {
+      onFailure({ part, url, error })
+    } catch {
+      // A fault in the service's own logging must not end the polling.
+    }
   }
-  for (const name of OPTIONAL_TEXTS) {
-    if (payload[name] !== undefined && typeof payload[name] !== 'string') throw invalidClaim(name)
-  }
-  if (payload.iat === undefined) throw new VerifierError('claim_missing', 'the token has no "iat"')
-  const { roles, status } = payload
-  if (roles !== undefined && !(Array.isArray(roles) && roles.every((role) => typeof role === 'string'))) {
-    throw invalidClaim('roles')
-  }
-  if (status !== undefined && !isStatusReference(status)) throw invalidClaim('status')
-  return payload as AccessTokenClaims
-}
-
-function isStatusReference(status: unknown): boolean {
-  const reference = isRecord(status) ? status.status_list : undefined
-  if (!isRecord(reference)) return false
-  return typeof reference.uri === 'string' && Number.isSafeInteger(reference.idx) && Number(reference.idx) >= 0
-}
-
-const invalidClaim = (name: string): VerifierError =>
-  new VerifierError('claim_invalid', `the token's "${name}" is not what it should be`)
-
-/** jose's error without jose's error: that one carries the whole payload, which does not belong in a log. */
-function refusalFor(error: unknown): VerifierError {
-  if (error instanceof errors.JWTExpired) return new VerifierError('token_expired', 'the token has expired')
-  if (error instanceof errors.JWSSignatureVerificationFailed) {
-    return new VerifierError('signature_invalid', 'the signature does not fit')
-  }
-  if (error instanceof errors.JOSEAlgNotAllowed) {
-    return new VerifierError('algorithm_refused', 'the algorithm is not allowed')
-  }
-  if (!(error instanceof errors.JWTClaimValidationFailed)) {
-    return new VerifierError('token_malformed', 'this is not a signed JWT')
-  }
-  const { claim, reason } = error
-  if (reason === 'missing') return new VerifierError('claim_missing', `the token has no "${claim}"`)
-  if (claim === 'iss') return new VerifierError('issuer_mismatch', 'the token is of another issuer')
-  if (claim === 'aud') return new VerifierError('audience_mismatch', 'the token is for another audience')
-  if (claim === 'nbf' && reason === 'check_failed') {
-    return new VerifierError('token_not_yet_valid', 'the token is not valid yet')
-  }
-  return invalidClaim(claim)
 }
