@@ -16,10 +16,11 @@ export function createSwitchableCache(cache: Cache): SwitchableCache {
     replace: (...given) => ask(() => cache.replace(...given)),
     delete: (...given) => ask(() => cache.delete(...given)),
     deleteIf: (...given) => ask(() => cache.deleteIf(...given)),
-    increment: (...given) => ask(() => cache.increment(...given)),
     append: (...given) => ask(() => cache.append(...given)),
-    // Without Redis the limits are counted in the process, which is where this cache counts them anyway.
-    limiter: (options) => cache.limiter(options),
+    limiter(options) {
+      const limiter = cache.limiter(options)
+      return { consume: (key) => ask(() => limiter.consume(key)) }
+    },
     available: () => !down && cache.available(),
     close: () => cache.close(),
     isDown: () => down,

@@ -106,9 +106,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     observe: (platform) => observeUpstream({ platform, metrics, log }),
   })
 
-  const limits = config.rateLimit
-    ? createRateLimits({ cache, config, onRefused: (limit) => metrics.rateLimited.inc({ limit }) })
-    : undefined
+  const limits = createRateLimits({ cache, config, onRefused: (limit) => metrics.rateLimited.inc({ limit }) })
 
   const clients = createClients(config)
   const schedule = scheduleOf(config)
@@ -174,7 +172,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     clients,
     audit,
     clock,
-    perOpenid: limits?.loginPerOpenid,
+    perOpenid: limits.loginPerOpenid,
     onEnded: onSessionsEnded,
     onLogin: (platform, outcome) => metrics.logins.inc({ platform, outcome }),
     onVaultLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is away'),
@@ -222,10 +220,9 @@ export function createGateway(parts: GatewayParts): Gateway {
 
   const routes = {
     public: [
-      ...loginRoutes({ login, limit: limitByAddress(limits?.loginPerAddress) }),
+      ...loginRoutes({ login, limit: limitByAddress(limits.loginPerAddress) }),
       ...accountRoutes({
         database,
-        cache,
         apps,
         openWithKeptKey: sessionKeys.openWithKeptKey,
         identityOf: sessions.identityOf,
@@ -234,10 +231,10 @@ export function createGateway(parts: GatewayParts): Gateway {
         config,
         log,
         metrics,
-        paidPerUser: limits?.paidPerUser,
+        limits,
       }),
       ...createPersonalData({ database, identityOf: sessions.identityOf, apps, users }).routes,
-      ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits?.refreshPerAddress) }),
+      ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits.refreshPerAddress) }),
     ],
     internal: [...adminRoutes({ database, users, sessions, ring }), ...sessionKeys.routes],
   } satisfies Gateway['routes']

@@ -1,6 +1,5 @@
 /** A cache whose server is away: what every test of an outage hands in, so that both store kinds meet the same one. */
 import { type Cache, CacheUnavailable } from '../../server/storage/cache.ts'
-import { createMemoryLimiter } from '../../server/storage/limiter.ts'
 
 export function createAwayCache(): Cache {
   const away = async () => {
@@ -13,9 +12,8 @@ export function createAwayCache(): Cache {
     replace: away,
     delete: away,
     deleteIf: away,
-    increment: away,
     append: away,
-    limiter: createMemoryLimiter,
+    limiter: () => ({ consume: away }),
     available: () => false,
     close: async () => undefined,
   }

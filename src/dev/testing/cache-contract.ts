@@ -61,28 +61,36 @@ export function describeCache(name: string, open: () => Promise<CachePair>): voi
       expect(await one.get('gone')).toBeUndefined()
     })
 
-    test('parallel increments give every number once', async () => {
-      const counts = await race((cache) => cache.increment('count', 60_000))
-      expect(counts.sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1))
+    test('a limiter counts each key for all replicas, and parallel consumers get exactly its points', async () => {
+      const options = { name: 'contract', points: 30, seconds: 60 }
+      const consumed = await race((cache) => cache.limiter(options).consume('somebody'))
+      expect(consumed.filter(({ allowed }) => allowed)).toHaveLength(30)
+      expect(consumed.map(({ remaining }) => remaining).sort((a, b) => b - a)).toEqual([
+        ...Array.from({ length: 30 }, (_, index) => 29 - index),
+        ...Array(70).fill(0),
+      ])
+      expect(await one.limiter(options).consume('somebody else')).toMatchObject({ allowed: true, remaining: 29 })
+    })
+
+    test('the window of a limiter begins with the first and is not renewed by those that follow', async () => {
+      const { consume } = one.limiter({ name: 'window', points: 2, seconds: 1 })
+      const first = await consume('k')
+      await sleep(200)
+      const second = await consume('k')
+      expect(second).toMatchObject({ allowed: true, remaining: 0 })
+      expect(second.resetMs).toBeLessThan(first.resetMs)
+      await sleep(second.resetMs + 5)
+      expect(await consume('k')).toMatchObject({ allowed: true, remaining: 1 })
     })
 
     test('a value ends with its lifetime, for every way to ask', async () => {
-      await Promise.all([one.set('short', 'x', 40), one.setIfAbsent('claim', 'x', 40), one.increment('window', 40)])
+      await Promise.all([one.set('short', 'x', 40), one.setIfAbsent('claim', 'x', 40)])
       await one.set('moved', 'a', 60_000)
       await one.replace('moved', 'a', 'b', 40)
       await sleep(80)
       expect(await Promise.all(['short', 'moved'].map((key) => other.get(key)))).toEqual([undefined, undefined])
       expect(await one.setIfAbsent('claim', 'y', 60_000)).toBe(true)
       expect(await one.replace('short', 'x', 'y', 60_000)).toBe(false)
-      expect(await one.increment('window', 60_000)).toBe(1)
-    })
-
-    test('the lifetime of a count starts with the first and is not renewed by those that follow', async () => {
-      await one.increment('fixed', 120)
-      await sleep(70)
-      expect(await one.increment('fixed', 120)).toBe(2)
-      await sleep(70)
-      expect(await one.increment('fixed', 120)).toBe(1)
     })
 
     test('a fraction of a millisecond is still a lifetime', async () => {

@@ -113,7 +113,6 @@ describe.runIf(inject('stores') === 'real')('while a dependency is down', () => 
         RATE_LIMIT: 'on',
         RATE_LIMIT_LOGIN_PER_ADDRESS: '1000000/60',
         RATE_LIMIT_REFRESH_PER_ADDRESS: '1000000/60',
-        RATE_LIMIT_PAID_PER_USER: '1000000/60',
         PHONE_DAILY_LIMIT: '1000',
         PHONE_SHARED: 'on',
         ADMIN_TOKENS: `orders:open-data:${SERVICE_TOKEN}`,

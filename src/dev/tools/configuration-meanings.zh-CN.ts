@@ -39,7 +39,8 @@ export const meanings = {
   TEXT_CHECK: '资料中的文字是否经过平台的内容安全检查。',
   TEXT_CHECK_UNAVAILABLE: '内容安全检查没有回应时，文字如何处理。',
   PHONE_SHARED: '同一个手机号是否可以属于多个用户。',
-  PHONE_DAILY_LIMIT: '每个用户每天可以使用多少次手机号 code：每次都要付费。',
+  PHONE_DAILY_LIMIT:
+    '每个用户在 24 小时内（从第一次算起）最多可以使用多少次手机号 code：每次调用都要付费，因此 `RATE_LIMIT=off` 不会取消这个限制。',
   AVATAR_STORE:
     '上传的图片存放在哪里：`s3://bucket?endpoint=…&region=…` 或 `file:///folder`（docs/avatars.md）。不设置则不能上传。',
   AVATAR_STORE_ACCESS_KEY_ID: '使用 `s3://` 时必填。',
@@ -49,7 +50,6 @@ export const meanings = {
     '每个客户端地址的登录次数，格式为次数/秒数；移动运营商会让许多人共用一个地址，因此较宽松。',
   RATE_LIMIT_LOGIN_PER_OPENID: '每个人的登录次数。',
   RATE_LIMIT_REFRESH_PER_ADDRESS: '每个客户端地址的刷新次数；因同样的原因较宽松。',
-  RATE_LIMIT_PAID_PER_USER: '每个用户触发付费操作的次数，例如向微信换取手机号。',
   STATUS_LIST_TTL_SECONDS: '验证方多久获取一次状态列表：会话结束后，最迟在这段时间再加 5 秒后被拒绝。',
   AUDIT_RETENTION_MONTHS: '审计事件保留几个月。',
   SHUTDOWN_DELAY_SECONDS: '收到 SIGTERM 后继续接受新请求的时间，让代理来得及察觉；之后关闭监听。',

@@ -59,7 +59,6 @@ export type Config = {
     loginPerAddress: RateLimitRule
     loginPerOpenid: RateLimitRule
     refreshPerAddress: RateLimitRule
-    paidPerUser: RateLimitRule
   }
   statusListTtlSeconds: number
   auditRetentionMonths: number
@@ -190,7 +189,6 @@ function toConfig(env: Environment): Config {
       loginPerAddress: env.RATE_LIMIT_LOGIN_PER_ADDRESS,
       loginPerOpenid: env.RATE_LIMIT_LOGIN_PER_OPENID,
       refreshPerAddress: env.RATE_LIMIT_REFRESH_PER_ADDRESS,
-      paidPerUser: env.RATE_LIMIT_PAID_PER_USER,
     },
     statusListTtlSeconds: env.STATUS_LIST_TTL_SECONDS,
     auditRetentionMonths: env.AUDIT_RETENTION_MONTHS,

@@ -111,7 +111,9 @@ export const environmentSchema = z.object({
     .min(1)
     .max(10_000)
     .default(5)
-    .describe('How often a day a user may redeem a phone code: each costs money.'),
+    .describe(
+      'Phone codes of one user in 24 hours, from the first one on: each call costs money, so `RATE_LIMIT=off` does not lift this limit.',
+    ),
   ...avatarStoreVariables,
   RATE_LIMIT: onOff.default(true).describe('`off` for tests and benchmarks.'),
   RATE_LIMIT_LOGIN_PER_ADDRESS: rateLimitRule('1200/60').describe(
@@ -120,9 +122,6 @@ export const environmentSchema = z.object({
   RATE_LIMIT_LOGIN_PER_OPENID: rateLimitRule('30/60').describe('Logins of one person.'),
   RATE_LIMIT_REFRESH_PER_ADDRESS: rateLimitRule('2400/60').describe(
     'Refreshes per client address; generous for the same reason.',
-  ),
-  RATE_LIMIT_PAID_PER_USER: rateLimitRule('10/3600').describe(
-    'Acts of one user that cost money, such as asking WeChat for the phone number.',
   ),
   STATUS_LIST_TTL_SECONDS: seconds(1, 3600)
     .default(30)

@@ -7,7 +7,7 @@ import { GatewayError } from '../errors.ts'
 import type { OnSessionsEnded } from '../events/session-ended.ts'
 import { PlatformError } from '../platforms/platform.ts'
 import type { App, Apps } from '../platforms/registry.ts'
-import { type RateLimit, refuseUnlessAllowed } from '../rate-limit/rate-limit.ts'
+import { enforce, type RateLimit } from '../rate-limit/rate-limit.ts'
 import type { Vault } from '../session-key/vault.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { TokenReply } from '../sessions/token-reply.ts'
@@ -108,17 +108,6 @@ export function createLogin(parts: LoginParts): Login {
     })
   }
 
-  /**
-   * Counts this person's login beside the sign-in, so that it costs no round trip. A refusal known beforehand throws before anything
-   * is done; one that comes later leaves at most a session that nobody has a token of.
-   */
-  function countPerson(person: string): Promise<void> | undefined {
-    const taken = perOpenid?.take(person)
-    if (perOpenid === undefined || taken === undefined) return undefined
-    if (taken instanceof Promise) return taken.then((late) => refuseUnlessAllowed(perOpenid, late))
-    refuseUnlessAllowed(perOpenid, taken)
-  }
-
   function toSignIn(
     app: App,
     exchanged: Exchanged,
@@ -150,7 +139,9 @@ export function createLogin(parts: LoginParts): Login {
     const exchanged = await replay.exchangeOnce(app, request.code, permitted)
     const { openid, sessionKey, sid } = exchanged
     const profile = readUserInfo(request, { appid: app.appid, openid, sessionKey, now: clock.now() })
-    const counted = countPerson(`${app.platform}:${app.appid}:${openid}`)
+    // Counted beside the sign-in, so that it costs no round trip: a refusal that comes late leaves at most a session that nobody
+    // has a token of.
+    const counted = enforce(perOpenid, `${app.platform}:${app.appid}:${openid}`)
     const [signed] = await Promise.all([
       signIn(toSignIn(app, exchanged, profile, request, actor), actor),
       keepSessionKey(app, exchanged),

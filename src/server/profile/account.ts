@@ -6,11 +6,8 @@ import type { Route } from '../http/route.ts'
 import type { Log } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Apps } from '../platforms/registry.ts'
-import { createDailyLimit } from '../rate-limit/daily.ts'
-import { limitByUser } from '../rate-limit/limit.ts'
-import type { RateLimit } from '../rate-limit/rate-limit.ts'
+import type { RateLimits } from '../rate-limit/rate-limit.ts'
 import type { OpenWithKeptKey } from '../session-key/open-data.ts'
-import type { Cache } from '../storage/cache.ts'
 import type { Database } from '../storage/database.ts'
 import { createAvatarChanges } from './avatar.ts'
 import { avatarChangeRoutes } from './avatar-routes.ts'
@@ -22,41 +19,31 @@ import { createTextCheck } from './text-check.ts'
 
 export type AccountParts = {
   database: Database
-  cache: Cache
   apps: Apps
   openWithKeptKey: OpenWithKeptKey
   identityOf: IdentityOf
   avatars: Avatars
   clock: Clock
-  config: Pick<Config, 'textCheck' | 'textCheckUnavailable' | 'phoneShared' | 'phoneDailyLimit'>
+  config: Pick<Config, 'textCheck' | 'textCheckUnavailable' | 'phoneShared'>
   log: Log
   metrics: Metrics
-  /** How often a user may do what costs money. */
-  paidPerUser: RateLimit | undefined
+  limits: Pick<RateLimits, 'phonePerUser'>
 }
 
 export function accountRoutes(parts: AccountParts): Route[] {
-  const { database, cache, apps, openWithKeptKey, identityOf, avatars, clock, config, log, metrics, paidPerUser } =
-    parts
+  const { database, apps, openWithKeptKey, identityOf, avatars, clock, config, log, metrics, limits } = parts
   const store = createProfileStore(database)
   const textCheck = createTextCheck({
     enabled: config.textCheck,
     whenUnavailable: config.textCheckUnavailable,
     onUnchecked: (error) => log.warn({ error }, 'a text was taken unchecked: the text check did not answer'),
   })
-  const limit = createDailyLimit({
-    name: 'phone',
-    perDay: config.phoneDailyLimit,
-    cache,
-    clock,
-    onRefused: () => metrics.rateLimited.inc({ limit: 'phone' }),
-  })
   const phoneNumbers = createPhoneNumbers({
     store,
     identityOf,
     apps,
     openData: openWithKeptKey,
-    limit,
+    limit: limits.phonePerUser,
     shared: config.phoneShared,
     clock,
     onPaidCall: () => metrics.paidCalls.inc({ operation: 'getPhoneNumber' }),
@@ -72,7 +59,6 @@ export function accountRoutes(parts: AccountParts): Route[] {
     ...profileRoutes({
       profiles: createProfiles({ store, identityOf, apps, textCheck, clock }),
       phoneNumbers,
-      limitPaid: limitByUser(paidPerUser),
     }),
     ...avatarChangeRoutes({ changes }),
   ]

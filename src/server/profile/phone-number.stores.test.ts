@@ -130,7 +130,8 @@ test('a platform without phone codes and text checks answers that there is no su
   const store = createProfileStore(gateway.stores.database)
   const notAsked = () => Promise.reject(new Error('not asked'))
   const identityOf = async () => ({ platform: 'wechat', appid: APPID, openid: 'openid' })
-  const parts = { store, identityOf, apps, openData: notAsked, limit: notAsked, shared: false, clock: systemClock }
+  const limit = { name: 'none', rule: { points: 1, seconds: 1 }, consume: notAsked }
+  const parts = { store, identityOf, apps, openData: notAsked, limit, shared: false, clock: systemClock }
   const phoneNumbers = createPhoneNumbers({ ...parts, onPaidCall: () => undefined })
   const actor = { ip: undefined, requestId: undefined, name: 'user' }
   await expect(phoneNumbers.set({ userId, sid }, { code: 'any' }, actor)).rejects.toMatchObject({ code: 'A0404' })

@@ -6,7 +6,7 @@ import type { Encrypted } from '../platforms/open-data.ts'
 import { readPhoneInfo } from '../platforms/phone-info.ts'
 import { PlatformError, type PlatformIdentity } from '../platforms/platform.ts'
 import type { Apps } from '../platforms/registry.ts'
-import type { DailyLimit } from '../rate-limit/daily.ts'
+import { enforce, type RateLimit } from '../rate-limit/rate-limit.ts'
 import type { OpenWithKeptKey } from '../session-key/open-data.ts'
 import type { Caller, IdentityOf } from './profile.ts'
 import type { ProfileRow, ProfileStore } from './store.ts'
@@ -24,7 +24,8 @@ export type PhoneNumberParts = {
   identityOf: IdentityOf
   apps: Apps
   openData: OpenWithKeptKey
-  limit: DailyLimit
+  /** Of phone codes by user: each costs money, whether it is good or not. */
+  limit: RateLimit
   /** Whether one number may belong to several users. */
   shared: boolean
   clock: Clock
@@ -37,7 +38,7 @@ export function createPhoneNumbers(parts: PhoneNumberParts): PhoneNumbers {
   async function byCode(identity: PlatformIdentity, userId: string, code: string): Promise<string> {
     const phoneNumber = apps.find(identity.platform, identity.appid)?.userApi.phoneNumber
     if (!phoneNumber) throw new GatewayError('A0404', { note: `${identity.platform} has no phone codes here` })
-    await limit(userId)
+    await enforce(limit, userId)
     try {
       const phone = await phoneNumber(code, identity.openid)
       onPaidCall()

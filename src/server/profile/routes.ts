@@ -61,11 +61,9 @@ export const phoneBody = z
 export type ProfileRoutesParts = {
   profiles: Profiles
   phoneNumbers: PhoneNumbers
-  /** Counts a paid act of the user; throws A0501 beyond the limit. */
-  limitPaid: (c: GatewayContext, userId: string) => Promise<void>
 }
 
-export function profileRoutes({ profiles, phoneNumbers, limitPaid }: ProfileRoutesParts): Route[] {
+export function profileRoutes({ profiles, phoneNumbers }: ProfileRoutesParts): Route[] {
   return [
     route(
       {
@@ -107,7 +105,6 @@ export function profileRoutes({ profiles, phoneNumbers, limitPaid }: ProfileRout
         errors: [...withPlatform, 'A0240', 'A0312', 'A0340', 'A0404'],
       },
       async ({ auth, body }, c) => {
-        await limitPaid(c, auth.userId)
         return profileReply(c, await phoneNumbers.set(auth, body, actorOf(c)))
       },
     ),

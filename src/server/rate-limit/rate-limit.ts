@@ -1,70 +1,70 @@
 /** Our own limits: who is counted, how often they may, and where; every limit with a variable of its own. */
 import type { Config, RateLimitRule } from '../config/config.ts'
 import { GatewayError } from '../errors.ts'
-import type { Cache, Limiter, Taken } from '../storage/cache.ts'
+import type { Cache, Consumed } from '../storage/cache.ts'
+import { type Consume, createConsume } from './limiter.ts'
 
-export type RateLimit = {
-  name: string
-  rule: RateLimitRule
-  /** Counts one act of the key. A refusal that is known beforehand comes at once, not as a promise. */
-  take: Limiter['take']
-}
+export type RateLimit = { name: string; rule: RateLimitRule; consume: Consume }
 
+/** Undefined: not limited. */
 export type RateLimits = {
-  loginPerAddress: RateLimit
-  loginPerOpenid: RateLimit
-  refreshPerAddress: RateLimit
-  paidPerUser: RateLimit
+  loginPerAddress: RateLimit | undefined
+  loginPerOpenid: RateLimit | undefined
+  refreshPerAddress: RateLimit | undefined
+  /** Phone codes, each of which costs money: limited even with `RATE_LIMIT=off`. */
+  phonePerUser: RateLimit
 }
 
 export type RateLimitsParts = {
   cache: Pick<Cache, 'limiter'>
-  config: Pick<Config, 'rateLimits'>
+  config: Pick<Config, 'rateLimit' | 'rateLimits' | 'phoneDailyLimit'>
   onRefused: (limit: string) => void
 }
 
+const DAY_SECONDS = 86_400
+
 export function createRateLimits({ cache, config, onRefused }: RateLimitsParts): RateLimits {
   function limit(name: string, rule: RateLimitRule): RateLimit {
-    const limiter = cache.limiter({ name, ...rule })
-    const note = <T extends Taken>(taken: T): T => {
-      if (!taken.allowed) onRefused(name)
-      return taken
+    const consume = createConsume(cache, { name, ...rule })
+    const note = <T extends Consumed>(consumed: T): T => {
+      if (!consumed.allowed) onRefused(name)
+      return consumed
     }
     return {
       name,
       rule,
-      take(key) {
-        const taken = limiter.take(key)
-        return taken instanceof Promise ? taken.then(note) : note(taken)
+      consume(key) {
+        const consumed = consume(key)
+        return consumed instanceof Promise ? consumed.then(note) : note(consumed)
       },
     }
   }
-  const { loginPerAddress, loginPerOpenid, refreshPerAddress, paidPerUser } = config.rateLimits
+  const unlessOff = (name: string, rule: RateLimitRule) => (config.rateLimit ? limit(name, rule) : undefined)
+  const { loginPerAddress, loginPerOpenid, refreshPerAddress } = config.rateLimits
   return {
-    loginPerAddress: limit('login_per_address', loginPerAddress),
-    loginPerOpenid: limit('login_per_openid', loginPerOpenid),
-    refreshPerAddress: limit('refresh_per_address', refreshPerAddress),
-    paidPerUser: limit('paid_per_user', paidPerUser),
+    loginPerAddress: unlessOff('login_per_address', loginPerAddress),
+    loginPerOpenid: unlessOff('login_per_openid', loginPerOpenid),
+    refreshPerAddress: unlessOff('refresh_per_address', refreshPerAddress),
+    phonePerUser: limit('phone_per_user', { points: config.phoneDailyLimit, seconds: DAY_SECONDS }),
   }
 }
 
-/** Throws A0501 with the time after which it is worth trying again. */
-export function refuseUnlessAllowed(limit: RateLimit, { allowed, resetSeconds }: Taken): void {
-  if (!allowed) throw new GatewayError('A0501', { note: limit.name, retryAfterSeconds: resetSeconds })
-}
-
 /**
- * What an address is counted as: IPv4 whole, IPv6 by its /64, the least that one subscriber gets (RFC 6177 section 2). Requests
- * whose address is unknown are counted together.
+ * Consumes one point of the key. Rejects with A0501 beyond the limit; throws it where that is known without asking the store, so
+ * that a flood costs it nothing. `onConsumed` learns the result first.
  */
-export function networkOf(address: string | undefined): string {
-  if (address === undefined) return 'unknown'
-  if (!address.includes(':')) return address
-  const [head = '', tail] = address.split('%', 1)[0]?.split('::') ?? []
-  const front = head === '' ? [] : head.split(':')
-  const back = tail === undefined || tail === '' ? [] : tail.split(':')
-  // A dotted IPv4 ending stands for two groups, all of them behind the first four.
-  const missing = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length - (tail.includes('.') ? 1 : 0))
-  const groups = [...front, ...Array<string>(missing).fill('0'), ...back].slice(0, 4)
-  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`
+export function enforce(
+  limit: RateLimit | undefined,
+  key: string,
+  onConsumed?: (consumed: Consumed) => void,
+): Promise<void> | undefined {
+  if (limit === undefined) return undefined
+  const decide = (consumed: Consumed): void => {
+    onConsumed?.(consumed)
+    if (consumed.allowed) return
+    throw new GatewayError('A0501', { note: limit.name, retryAfterSeconds: Math.ceil(consumed.resetMs / 1000) })
+  }
+  const consumed = limit.consume(key)
+  if (consumed instanceof Promise) return consumed.then(decide)
+  decide(consumed)
 }

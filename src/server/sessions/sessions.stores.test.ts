@@ -101,7 +101,6 @@ describe('refreshing', () => {
     const cache = {
       ...createMemoryCache({ clock }),
       ...steps,
-      increment: refuse,
       append: refuse,
       available: () => false,
     }

@@ -111,9 +111,9 @@ describe.runIf(inject('stores') === 'real')('a Redis Cluster of three masters an
   test('limits are counted across replicas of the gateway', async () => {
     const caches = [await open(cluster.url), await open(cluster.url)]
     const limiters = caches.map((cache) => cache.limiter({ name: 'proof', points: 5, seconds: 60 }))
-    const taken = []
-    for (let turn = 0; turn < 8; turn += 1) taken.push((await limiters[turn % 2]?.take('somebody'))?.allowed)
-    expect(taken).toEqual([true, true, true, true, true, false, false, false])
+    const consumed = []
+    for (let turn = 0; turn < 8; turn += 1) consumed.push((await limiters[turn % 2]?.consume('somebody'))?.allowed)
+    expect(consumed).toEqual([true, true, true, true, true, false, false, false])
     await Promise.all(caches.map((cache) => cache.close()))
   })
 

@@ -1,7 +1,7 @@
 /** The cache inside the process: for development, and for tests that need no server. */
 import type { Clock } from '../clock.ts'
 import type { Cache } from './cache.ts'
-import { createMemoryLimiter } from './limiter.ts'
+import { createMemoryLimiter, type Windows } from './limiter.ts'
 
 export type MemoryCache = Cache & {
   /** Everything it holds, for tests that search for secrets. */
@@ -11,6 +11,8 @@ export type MemoryCache = Cache & {
 export function createMemoryCache({ clock }: { clock: Clock }): MemoryCache {
   const entries = new Map<string, { value: string; expiresAt: number }>()
   const streams = new Map<string, { at: number; entry: Record<string, string> }[]>()
+  /** By limiter: every gateway on this cache counts together, as on Redis. */
+  const windows = new Map<string, Windows>()
   const now = () => clock.now().getTime()
 
   function live(key: string): string | undefined {
@@ -41,17 +43,15 @@ export function createMemoryCache({ clock }: { clock: Clock }): MemoryCache {
       entries.delete(key)
     },
     deleteIf: async (key, expected) => live(key) === expected && entries.delete(key),
-    increment: async (key, ttlMs) => {
-      const count = Number(live(key) ?? 0) + 1
-      const expiresAt = entries.get(key)?.expiresAt ?? now() + ttlMs
-      entries.set(key, { value: String(count), expiresAt })
-      return count
-    },
     append: async (stream, entry, keepMs) => {
       const kept = (streams.get(stream) ?? []).filter((each) => each.at > now() - keepMs)
       streams.set(stream, [...kept, { at: now(), entry }])
     },
-    limiter: createMemoryLimiter,
+    limiter(options) {
+      const own = windows.get(options.name) ?? new Map()
+      windows.set(options.name, own)
+      return createMemoryLimiter(options, own)
+    },
     available: () => true,
     close: async () => entries.clear(),
     dump: () => JSON.stringify([[...entries], [...streams]]),

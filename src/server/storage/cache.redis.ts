@@ -13,7 +13,6 @@ if ARGV[3 * i] == 'NX' then made[i] = redis.call('set', KEYS[i], value, 'PX', ms
 else redis.call('set', KEYS[i], value, 'PX', ms) made[i] = 1 end end return made`
 const replaceScript = `if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('set', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1 end return 0`
 const deleteIfScript = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`
-const incrementScript = `local n = redis.call('incr', KEYS[1]) if n == 1 then redis.call('pexpire', KEYS[1], ARGV[1]) end return n`
 
 type Write = { key: string; value: string; ttlMs: number; mode: 'NX' | 'always' }
 
@@ -84,8 +83,6 @@ export function createRedisCache({
     delete: (key) => guarded('delete', key, async () => void (await redis.del(key))),
     deleteIf: (key, expected) =>
       guarded('deleteIf', key, async () => (await redis.eval(deleteIfScript, 1, key, expected)) === 1),
-    increment: (key, ttlMs) =>
-      guarded('increment', key, async () => Number(await redis.eval(incrementScript, 1, key, wholeMs(ttlMs)))),
     append: (stream, entry, keepMs) =>
       guarded(
         'append',

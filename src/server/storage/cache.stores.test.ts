@@ -6,7 +6,7 @@ import type { Service } from '../../dev/services/service.ts'
 import { describeCache } from '../../dev/testing/cache-contract.ts'
 import { openTestStores } from '../../dev/testing/real-stores.ts'
 import { createRedisCache } from './cache.redis.ts'
-import { type Cache, CacheUnavailable } from './cache.ts'
+import { type Cache, CacheUnavailable, type Limiter } from './cache.ts'
 
 describeCache('the cache', async () => {
   const stores = await openTestStores()
@@ -18,9 +18,11 @@ describeCache('the cache', async () => {
 describe.runIf(inject('stores') === 'real')('Redis', () => {
   let server: Service
   let cache: ReturnType<typeof createRedisCache>
+  let limiter: Limiter
   beforeAll(async () => {
     server = await startRedis()
     cache = createRedisCache({ url: server.url, onError: () => undefined })
+    limiter = cache.limiter({ name: 'n', points: 1, seconds: 1 })
     await back()
   })
   afterAll(async () => {
@@ -36,7 +38,7 @@ describe.runIf(inject('stores') === 'real')('Redis', () => {
     ['replace', (it) => it.replace('k', 'a', 'b', 1000)],
     ['delete', (it) => it.delete('k')],
     ['deleteIf', (it) => it.deleteIf('k', 'a')],
-    ['increment', (it) => it.increment('n', 1000)],
+    ['consume', () => limiter.consume('k')],
     ['append', (it) => it.append('s', { a: 'b' }, 1000)],
   ]
   /** Settles each step; all must say CacheUnavailable. */

@@ -11,11 +11,12 @@ export type Cache = {
   delete(key: string): Promise<void>
   /** Deletes the key only if it still holds `expected`; tells whether it did. */
   deleteIf(key: string, expected: string): Promise<boolean>
-  /** Adds one and returns the count; the lifetime starts with the first. */
-  increment(key: string, ttlMs: number): Promise<number>
   /** Appends to a stream that forgets entries older than `keepMs`. */
   append(stream: string, entry: Record<string, string>, keepMs: number): Promise<void>
-  /** A counter of its own name, shared by all replicas. */
+  /**
+   * A counter of its own name, shared by all replicas. To be made at start: the library defines a command on the connection, and
+   * ioredis loses count of the commands that wait at that moment.
+   */
   limiter(options: LimiterOptions): Limiter
   /** Whether the cache answered last time it was asked. */
   available(): boolean
@@ -24,16 +25,10 @@ export type Cache = {
 
 export type LimiterOptions = { name: string; points: number; seconds: number }
 
-export type Taken = { allowed: boolean; remaining: number; resetSeconds: number }
+export type Consumed = { allowed: boolean; remaining: number; resetMs: number }
 
-export type Limiter = {
-  /**
-   * Takes one point of the key: the command leaves in this very tick, and an outage of the store is counted past in this process. A
-   * refusal that this process knows beforehand is answered at once, without a promise and without asking the store.
-   */
-  take(key: string): Promise<Taken> | Refused
-}
-export type Refused = Taken & { allowed: false }
+/** Consumes one point of the key: the command leaves in this very tick. */
+export type Limiter = { consume(key: string): Promise<Consumed> }
 
 /** The cache did not answer: down, unreachable or too slow. */
 export class CacheUnavailable extends GatewayError {

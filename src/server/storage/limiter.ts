@@ -1,16 +1,7 @@
-/** Counts points by key within a window: in Redis for all replicas, in this process while Redis is away. */
+/** Counts uses by key within a window that begins with the first: in Redis for all replicas, or in this process, bounded. */
 import type { Cluster, Redis } from 'ioredis'
-import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
-import { CacheUnavailable, type Limiter, type LimiterOptions, type Taken } from './cache.ts'
-
-/** Beyond this many spent keys, those whose window has ended are forgotten. */
-const MAX_SPENT_KEYS = 10_000
-
-/** Counts in this process alone. */
-export function createMemoryLimiter(options: LimiterOptions): Limiter {
-  const own = new RateLimiterMemory(flat(options))
-  return limiterOf((key) => consume(own, key))
-}
+import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
+import type { Consumed, Limiter, LimiterOptions } from './cache.ts'
 
 export type RedisLimiterParts = {
   redis: Redis | Cluster
@@ -18,61 +9,65 @@ export type RedisLimiterParts = {
   guarded<T>(name: string, key: string, command: () => Promise<T>): Promise<T>
 }
 
-export function createRedisLimiter({ redis, guarded }: RedisLimiterParts, options: LimiterOptions): Limiter {
-  const { keyPrefix } = flat(options)
-  const shared = new RateLimiterRedis({ ...flat(options), storeClient: redis, rejectIfRedisNotReady: true })
-  const own = new RateLimiterMemory(flat(options))
-  return limiterOf(async (key) => {
-    try {
-      return await guarded('limit', `${keyPrefix}:${key}`, () => consume(shared, key))
-    } catch (error) {
-      if (!(error instanceof CacheUnavailable)) throw error
-      return await consume(own, key)
-    }
+export function createRedisLimiter(
+  { redis, guarded }: RedisLimiterParts,
+  { name, points, seconds }: LimiterOptions,
+): Limiter {
+  const keyPrefix = `limit:${name}`
+  const library = new RateLimiterRedis({
+    keyPrefix,
+    points,
+    duration: seconds,
+    storeClient: redis,
+    rejectIfRedisNotReady: true,
   })
-}
-
-type Consumed = { allowed: boolean; result: RateLimiterRes }
-
-/** The library rejects with its result when the points are spent. */
-async function consume(limiter: RateLimiterAbstract, key: string): Promise<Consumed> {
-  try {
-    return { allowed: true, result: await limiter.consume(key) }
-  } catch (refused) {
-    if (refused instanceof RateLimiterRes) return { allowed: false, result: refused }
-    throw refused
-  }
-}
-
-const flat = ({ name, points, seconds }: LimiterOptions) => ({ keyPrefix: `limit:${name}`, points, duration: seconds })
-
-function limiterOf(count: (key: string) => Promise<Consumed>): Limiter {
-  /** When each spent key is whole again: until then it is refused from memory, so a flood costs the store nothing. */
-  const spent = new Map<string, number>()
-
-  function remember(key: string, untilMs: number): void {
-    const now = Date.now()
-    if (spent.size >= MAX_SPENT_KEYS) for (const [each, until] of spent) if (until <= now) spent.delete(each)
-    if (spent.size < MAX_SPENT_KEYS) spent.set(key, now + untilMs)
-  }
-  function spentSeconds(key: string): number {
-    const until = spent.get(key)
-    if (until === undefined) return 0
-    const leftMs = until - Date.now()
-    if (leftMs <= 0) spent.delete(key)
-    return Math.max(0, Math.ceil(leftMs / 1000))
-  }
-  async function ask(key: string): Promise<Taken> {
-    const { allowed, result } = await count(key)
-    if (result.remainingPoints <= 0) remember(key, result.msBeforeNext)
-    const resetSeconds = Math.max(1, Math.ceil(result.msBeforeNext / 1000))
-    return { allowed, remaining: result.remainingPoints, resetSeconds }
-  }
-
   return {
-    take(key) {
-      const resetSeconds = spentSeconds(key)
-      return resetSeconds > 0 ? { allowed: false, remaining: 0, resetSeconds } : ask(key)
+    async consume(key) {
+      const { consumedPoints, msBeforeNext } = await guarded('limit', `${keyPrefix}:${key}`, () =>
+        // The library rejects with its result when the points are spent.
+        library.consume(key).catch((refused: unknown) => {
+          if (refused instanceof RateLimiterRes) return refused
+          throw refused
+        }),
+      )
+      return consumedOf(consumedPoints, points, msBeforeNext)
     },
   }
 }
+
+/** Beyond this many keys in one window, all that are new share one count: a flood of addresses cannot fill the memory. */
+export const MAX_KEYS = 20_000
+const ALL_OTHERS = ''
+
+/** What was consumed of each key; in the order of their ends, since windows of one limiter are equally long. */
+export type Windows = Map<string, { count: number; endsAt: number }>
+
+/** Counts in this process alone. */
+export function createMemoryLimiter({ points, seconds }: LimiterOptions, windows: Windows = new Map()): Limiter {
+  function windowOf(key: string, now: number): { count: number; endsAt: number } {
+    for (const [each, { endsAt }] of windows) {
+      if (endsAt > now) break
+      windows.delete(each)
+    }
+    const known = windows.get(key)
+    if (known) return known
+    if (windows.size >= MAX_KEYS && key !== ALL_OTHERS) return windowOf(ALL_OTHERS, now)
+    const first = { count: 0, endsAt: now + seconds * 1000 }
+    windows.set(key, first)
+    return first
+  }
+  return {
+    async consume(key) {
+      const now = performance.now()
+      const window = windowOf(key, now)
+      window.count += 1
+      return consumedOf(window.count, points, window.endsAt - now)
+    },
+  }
+}
+
+const consumedOf = (count: number, points: number, leftMs: number): Consumed => ({
+  allowed: count <= points,
+  remaining: Math.max(0, points - count),
+  resetMs: Math.max(1, Math.round(leftMs)),
+})

@@ -1,6 +1,6 @@
 /** What an address is counted as. */
 import { expect, test } from 'vitest'
-import { networkOf } from './rate-limit.ts'
+import { networkOf } from './network.ts'
 
 test.each([
   ['203.0.113.7', '203.0.113.7'],
