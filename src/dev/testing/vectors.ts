@@ -104,23 +104,21 @@ export async function playVector(shared: Shared, vector: Vector): Promise<{ outc
 
 /** The first step that did not come out as expected, or `undefined`. Timers are faked, so that hours pass in a moment. */
 export async function playScript(shared: ScriptFile, script: Script): Promise<string | undefined> {
-  const start = shared.now * 1000
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'], now: start })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'], now: shared.now * 1000 })
+  const start = performance.now()
   const gateway = createVectorGateway(shared, script.gateway)
-  let clockMs = 0
   const config: Config = { ...shared.config, ...script.config }
   const verifier = createVerifier({
     ...config,
     fetch: gateway.fetch,
     waitMs: WAIT_MS,
     fetchTimeoutMs: FETCH_TIMEOUT_MS,
-    now: () => new Date(Date.now() + clockMs),
     onFailure: () => {},
   })
   try {
     for (const step of script.steps) {
       await passUntil(start + step.at * 1000, verifier, gateway)
-      if ('clock' in step) clockMs += step.clock * 1000
+      if ('clock' in step) vi.setSystemTime(Date.now() + step.clock * 1000)
       else if ('gateway' in step) gateway.change(step.gateway)
       else {
         const wrong = await play(step, verifier, gateway)
@@ -181,13 +179,13 @@ async function held<T>(work: Promise<T>, gateway: VectorGateway): Promise<T> {
 }
 
 /** Second by second, and after each the fetches that became due are over: every list and the keys have a timer again. */
-async function passUntil(timeMs: number, verifier: Verifier, gateway: VectorGateway): Promise<void> {
+async function passUntil(elapsedMs: number, verifier: Verifier, gateway: VectorGateway): Promise<void> {
   const idle = () =>
     gateway.asked('*') === 0 || gateway.hanging() > 0 || vi.getTimerCount() > verifier.state().statusLists.length
   for (;;) {
     await turn()
     await until(idle)
-    const left = timeMs - Date.now()
+    const left = elapsedMs - performance.now()
     if (left <= 0) return
     await vi.advanceTimersByTimeAsync(Math.min(left, 1000))
   }
