@@ -4,6 +4,7 @@ import { GatewayError } from '../errors.ts'
 import { operatorOf } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import type { Sessions } from '../sessions/sessions.ts'
+import { profileFields, profileFieldsOf } from '../users/profile-fields.ts'
 import type { Users } from '../users/users.ts'
 import { limitParameter, pageOf, toPage } from './page.ts'
 import type { AdminStore } from './store.ts'
@@ -25,12 +26,7 @@ const userLineSchema = z
 
 const userSchema = userLineSchema
   .extend({
-    avatar: z.string().nullable(),
-    email: z.string().nullable(),
-    birthday: z.string().nullable(),
-    sex: z.enum(['male', 'female']).nullable(),
-    address: z.string().nullable(),
-    signature: z.string().nullable(),
+    ...profileFields.shape,
     suspended_at: instant.nullable(),
     erased_at: instant.nullable(),
     identities: z.array(
@@ -86,12 +82,7 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
     const live = await sessions.list(id)
     return {
       ...toLine(user),
-      avatar: user.avatar,
-      email: user.email,
-      birthday: user.birthday,
-      sex: user.sex,
-      address: user.address,
-      signature: user.signature,
+      ...profileFieldsOf(user),
       suspended_at: user.suspended_at?.toISOString() ?? null,
       erased_at: user.erased_at?.toISOString() ?? null,
       identities: identities.map((identity) => ({ ...identity, created_at: identity.created_at.toISOString() })),

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { actorOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
+import { profileFields } from '../users/profile-fields.ts'
 import type { Erase } from './erasure.ts'
 import type { Export, PersonalData } from './export.ts'
 
@@ -13,14 +14,7 @@ export const exportSchema = z
     profile: z.object({
       user_id: z.string(),
       status: z.enum(['active', 'suspended', 'erased']),
-      nickname: z.string().nullable(),
-      avatar: z.string().nullable(),
-      email: z.string().nullable(),
-      phone: z.string().nullable(),
-      birthday: z.string().nullable(),
-      sex: z.enum(['male', 'female']).nullable(),
-      address: z.string().nullable(),
-      signature: z.string().nullable(),
+      ...profileFields.shape,
       roles: z.array(z.string()),
       chosen_fields: z.array(z.string()).describe('What the user set here, so that a login does not overwrite it.'),
       version: z.number().int(),

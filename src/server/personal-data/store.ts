@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { PlatformIdentity } from '../platforms/platform.ts'
 import type { Database } from '../storage/database.ts'
-import { profileColumns } from '../users/profile-columns.ts'
+import { profileColumns } from '../users/profile-fields.ts'
 
 export type PersonalDataStore = ReturnType<typeof createPersonalDataStore>
 

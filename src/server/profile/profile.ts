@@ -5,32 +5,13 @@ import type { Clock } from '../clock.ts'
 import { GatewayError, invalidField } from '../errors.ts'
 import type { PlatformIdentity } from '../platforms/platform.ts'
 import type { Apps } from '../platforms/registry.ts'
+import { profileFields } from '../users/profile-fields.ts'
 import type { ProfileChange, ProfileRow, ProfileStore } from './store.ts'
 import type { TextCheck } from './text-check.ts'
 
-/** Trimmed, and at most this many characters as the API description counts them: code points, so that an emoji is one. */
-const text = (maximum: number) =>
-  z
-    .string()
-    .trim()
-    .check((context) => {
-      if ([...context.value].length > maximum)
-        context.issues.push({ code: 'too_big', origin: 'string', maximum, inclusive: true, input: context.value })
-    })
-    .meta({ maxLength: maximum })
-    .nullable()
-    .optional()
-
 /** Null clears; so does an empty text, which is what a form sends for an emptied input. */
 export const profilePatchSchema = z
-  .strictObject({
-    nickname: text(50),
-    email: z.string().trim().meta({ format: 'email', maxLength: 254 }).pipe(z.email().max(254)).nullable().optional(),
-    birthday: z.iso.date().nullable().optional().describe('ISO date.'),
-    sex: z.enum(['male', 'female']).nullable().optional(),
-    address: text(550),
-    signature: text(550),
-  })
+  .strictObject(profileFields.omit({ avatar: true, phone: true }).partial().shape)
   .meta({ id: 'ProfilePatch' })
 
 export type ProfilePatch = z.output<typeof profilePatchSchema>

@@ -4,6 +4,7 @@ import type { ErrorCode } from '../errors.ts'
 import { actorOf, type GatewayContext, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import { encryptedSchema } from '../session-key/open-data.ts'
+import { profileFields } from '../users/profile-fields.ts'
 import type { PhoneNumbers } from './phone-number.ts'
 import { etagOf, type Profiles, profilePatchSchema, versionsOf } from './profile.ts'
 import type { ProfileRow } from './store.ts'
@@ -11,14 +12,7 @@ import type { ProfileRow } from './store.ts'
 export const profileSchema = z
   .object({
     user_id: z.string(),
-    nickname: z.string().nullable(),
-    avatar: z.string().nullable().describe('URL.'),
-    email: z.string().nullable(),
-    phone: z.string().nullable().describe('E.164.'),
-    birthday: z.string().nullable().describe('ISO date.'),
-    sex: z.enum(['male', 'female']).nullable(),
-    address: z.string().nullable(),
-    signature: z.string().nullable(),
+    ...profileFields.shape,
     roles: z.array(z.string()),
     created_at: z.string().describe('ISO 8601.'),
     last_login_at: z.string().describe('ISO 8601.'),

@@ -2,34 +2,20 @@
 import { sql } from 'kysely'
 import type { Actor } from '../actor.ts'
 import type { Database } from '../storage/database.ts'
-import type { Sex, UsersTable } from '../storage/schema.ts'
 import { isUniqueViolation } from '../storage/sqlstate.ts'
-import { profileColumns } from '../users/profile-columns.ts'
+import { type ProfileFields, profileColumns } from '../users/profile-fields.ts'
 
-export type ProfileRow = {
+export type ProfileRow = ProfileFields & {
   id: string
-  nickname: string | null
-  avatar: string | null
-  email: string | null
-  phone: string | null
-  birthday: string | null
-  sex: Sex | null
-  address: string | null
-  signature: string | null
   roles: string[]
   created_at: Date
   last_login_at: Date
   version: number
 }
 
-type ProfileColumns = Pick<
-  UsersTable,
-  'nickname' | 'avatar' | 'email' | 'phone' | 'exclusive_phone' | 'birthday' | 'sex' | 'address' | 'signature'
->
-
 export type ProfileChange = {
   userId: string
-  set: Partial<ProfileColumns>
+  set: Partial<ProfileFields & { exclusive_phone: string | null }>
   /** What the user chose here, null included: a login never overwrites it again. */
   chosen: readonly string[]
   /** Applies only to one of these versions; undefined is any. */

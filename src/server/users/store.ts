@@ -6,6 +6,7 @@ import type { EndedSession } from '../events/session-ended.ts'
 import type { Database } from '../storage/database.ts'
 import type { Schema } from '../storage/schema.ts'
 import { transact } from '../storage/transaction.ts'
+import { noProfileFields } from './profile-fields.ts'
 
 export type JoinRequest = {
   platform: string
@@ -223,16 +224,4 @@ async function lockUser(tx: Transaction<Schema>, userId: string) {
     .executeTakeFirst()
 }
 
-const noProfile = {
-  nickname: null,
-  avatar: null,
-  email: null,
-  phone: null,
-  exclusive_phone: null,
-  birthday: null,
-  sex: null,
-  address: null,
-  signature: null,
-  suspended_at: null,
-  erased_at: null,
-}
+const noProfile = { ...noProfileFields, exclusive_phone: null, suspended_at: null, erased_at: null }
