@@ -27,9 +27,6 @@ import { scheduleOf } from './keys/schedule.ts'
 import { createKeyStore } from './keys/store.ts'
 import { createLifecycle } from './lifecycle/lifecycle.ts'
 import { createLogin } from './login/login.ts'
-import { createReplay } from './login/replay.ts'
-import { loginRoutes } from './login/routes.ts'
-import { createLoginStore } from './login/store.ts'
 import type { Log } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { healthRoutes, metricsRoutes, probeDocuments } from './observability/routes.ts'
@@ -163,19 +160,20 @@ export function createGateway(parts: GatewayParts): Gateway {
     afterErase: createAfterErase({ vault, avatars, log }),
   })
   const login = createLogin({
+    database,
+    cache,
+    sealer,
     apps,
-    replay: createReplay({ cache, sealer, clock }),
-    vault,
-    store: createLoginStore({ database, now, sessionLimit: config.sessionLimit }),
+    clients,
     users,
     sessions,
-    clients,
+    vault,
     audit,
-    clock,
-    perOpenid: limits.loginPerOpenid,
-    onEnded: onSessionsEnded,
-    onLogin: (platform, outcome) => metrics.logins.inc({ platform, outcome }),
-    onVaultLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is away'),
+    limits,
+    config,
+    log,
+    metrics,
+    onSessionsEnded,
   })
 
   const serviceTokens = createServiceTokens({ tokens: config.adminTokens })
@@ -220,7 +218,7 @@ export function createGateway(parts: GatewayParts): Gateway {
 
   const routes = {
     public: [
-      ...loginRoutes({ login, limit: limitByAddress(limits.loginPerAddress) }),
+      ...login.routes,
       ...accountRoutes({
         database,
         apps,

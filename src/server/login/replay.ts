@@ -1,5 +1,6 @@
 /** One exchange per login code, on however many replicas: the first one exchanges, the others wait for what it got. */
 import { hash } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import { randomToken, uuidv7 } from '../crypto/random.ts'
 import type { Sealer } from '../crypto/seal.ts'
@@ -7,16 +8,17 @@ import { GatewayError } from '../errors.ts'
 import { type Exchange, PlatformError, type Refusal } from '../platforms/platform.ts'
 import type { App } from '../platforms/registry.ts'
 import { type Cache, CacheUnavailable } from '../storage/cache.ts'
+import type { Admission } from './admission.ts'
 
 /** An exchange, with the ids that make the sign-in after it the same one however often it is repeated. */
 export type Exchanged = Exchange & { sid: string; newUserId: string }
 
 export type Replay = {
   /**
-   * The result of this code's one exchange, made once it is `permitted`; the claim on the code and the counting behind that permit
-   * share a round trip. Throws as `permitted` does, PlatformError as the exchange did, or A0506 when it does not come in time.
+   * The result of this code's one exchange, made once admission is granted; until then the code is claimed, which shares a round
+   * trip with the counting. Throws A0501, PlatformError as the exchange did, or A0506 when it does not come in time.
    */
-  exchangeOnce(app: App, code: string, permitted: Promise<void>): Promise<Exchanged>
+  exchangeOnce(app: App, code: string, admission: Admission): Promise<Exchanged>
 }
 
 /** How long a finished result answers the same code again. */
@@ -67,23 +69,23 @@ export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: S
     }
   }
 
-  async function claimAndExchange(key: string, app: App, code: string, permitted: Promise<void>): Promise<Outcome> {
+  async function claimAndExchange(key: string, app: App, code: string, admission: Admission): Promise<Outcome> {
     const claim = CLAIM_PREFIX + randomToken()
     let claimed: boolean
     try {
       claimed = await cache.setIfAbsent(key, claim, CLAIM_MS)
     } catch (error) {
       if (!(error instanceof CacheUnavailable)) throw error
-      await permitted
+      await admission.granted()
       return await exchange(app, code)
     }
     if (!claimed) {
-      const outcome = await waitForOther(key, app, code, permitted)
+      const outcome = await waitForOther(key, app, code, admission)
       local.delete(key)
       return outcome
     }
     try {
-      await permitted
+      await admission.granted()
       const outcome = await exchange(app, code)
       // Not awaited: it travels with the sign-in statement. If it is lost, a repeated code is refused by the platform.
       void cache.set(key, sealer.seal(JSON.stringify(outcome), key), REPLAY_MS).then(
@@ -97,19 +99,19 @@ export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: S
     }
   }
 
-  async function waitForOther(key: string, app: App, code: string, permitted: Promise<void>): Promise<Outcome> {
+  async function waitForOther(key: string, app: App, code: string, admission: Admission): Promise<Outcome> {
     for (let waitedMs = 0; waitedMs < WAIT_MS; waitedMs += POLL_MS) {
       const value = await cache.get(key).catch(stillWaiting)
       // The owner failed and let go: our turn.
-      if (value === undefined) return await claimAndExchange(key, app, code, permitted)
+      if (value === undefined) return await claimAndExchange(key, app, code, admission)
       if (!value.startsWith(CLAIM_PREFIX)) return JSON.parse(sealer.open(value, key)) as Outcome
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+      await pause(POLL_MS)
     }
     throw new GatewayError('A0506', { retryAfterSeconds: 1 })
   }
 
   return {
-    async exchangeOnce(app, code, permitted) {
+    async exchangeOnce(app, code, admission) {
       // The code is a bearer secret for its five minutes: only its hash is kept.
       const digest = hash('sha256', `${app.platform}\n${app.appid}\n${code}`, 'base64url')
       const key = `exchange:${digest}`
@@ -117,12 +119,12 @@ export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: S
       if (!entry || entry.at <= clock.now().getTime() - REPLAY_MS) {
         forgetOld()
         local.delete(key)
-        entry = { outcome: claimAndExchange(key, app, code, permitted), at: clock.now().getTime() }
+        entry = { outcome: claimAndExchange(key, app, code, admission), at: clock.now().getTime() }
         local.set(key, entry)
         entry.outcome.catch(() => local.delete(key))
       }
       const outcome = await entry.outcome
-      await permitted
+      await admission.granted()
       if ('exchanged' in outcome) return outcome.exchanged
       const { operation, ...parts } = outcome.refused
       throw new PlatformError(operation, 'refused', parts)

@@ -4,7 +4,8 @@ import { actorOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import type { Limit } from '../rate-limit/limit.ts'
 import { tokenReplySchema } from '../sessions/token-reply.ts'
-import type { Login } from './login.ts'
+import { admissionBy } from './admission.ts'
+import type { CodeLogin } from './code.ts'
 import { userInfoSchema } from './user-info.ts'
 
 const encrypted = z.string().min(1).max(16_384)
@@ -35,7 +36,7 @@ export const loginBody = z
     }
   })
 
-export function loginRoutes({ login, limit }: { login: Login; limit: Limit }): Route[] {
+export function loginRoutes({ codeLogin, limit }: { codeLogin: CodeLogin; limit: Limit }): Route[] {
   return [
     route(
       {
@@ -68,7 +69,7 @@ export function loginRoutes({ login, limit }: { login: Login; limit: Limit }): R
       },
       async ({ body }, c) => {
         replyHeader(c, 'Cache-Control', 'no-store')
-        const reply = await login.login(body, actorOf(c), limit(c))
+        const reply = await codeLogin(body, actorOf(c), admissionBy(limit(c)))
         c.get('request').userId = reply.user_id
         return reply
       },

@@ -4,7 +4,7 @@ import type { Database, Statement } from '../storage/database.ts'
 import type { Sex, UserStatus } from '../storage/schema.ts'
 import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
 
-export type SignIn = {
+export type SignInItem = {
   platform: string
   appid: string
   openid: string
@@ -25,21 +25,24 @@ export type SignIn = {
   absoluteSeconds: number
 }
 
+/** The session that this sign-in opened, or had opened before. */
 export type SignedIn = {
-  user_id: string
-  status: UserStatus
-  /** Null when no session was opened: the user is suspended or erased, or was at that moment. */
-  status_index: number | null
+  userId: string
+  statusIndex: number
   nickname: string | null
   roles: string[]
-  first_session_id: string
+  firstSessionId: string
   unionid: string | null
-  /** Until the session ends if it is not refreshed; null as above. */
-  ends_in_seconds: number | null
-  ended_at: Date | null
+  /** Until the session ends if it is not refreshed. */
+  endsInSeconds: number
+  /** Set when the session has ended since. */
+  endedAt: Date | null
   /** The least recently used sessions of this user and app that had to end, so that there are no more than the limit. */
   displaced: { sid: string; statusIndex: number }[] | null
 }
+
+/** No session was opened: the user is suspended or erased, or was at that moment. */
+export type NotSignedIn = { statusIndex: null; status: UserStatus }
 
 /**
  * What each answer means: no row: the identity is not there and could not be made here (it has a unionid to join by, or another
@@ -133,12 +136,12 @@ export const signInStatement: Statement = {
       select $2::timestamptz, 'session_ended', d.user_id, d.id, d.appid, s.ip, 'user', s.request_id, '{"reason": "limit"}'
       from displaced d join signed s on s.user_id = d.user_id and s.platform = d.platform and s.appid = d.appid
     )
-    select i.ord::int, f.needs_join, coalesce(s.user_id, f.user_id) as user_id,
+    select i.ord::int, f.needs_join as "needsJoin", coalesce(s.user_id, f.user_id) as "userId",
       case when s.sid is null then (select status from users u where u.id = f.user_id) else 'active' end as status,
-      s.user_nickname as nickname, s.roles, s.first_session_id, s.known_unionid as unionid,
-      coalesce(o.status_index, e.status_index) as status_index, e.ended_at,
+      s.user_nickname as nickname, s.roles, s.first_session_id as "firstSessionId", s.known_unionid as unionid,
+      coalesce(o.status_index, e.status_index) as "statusIndex", e.ended_at as "endedAt",
       ceil(extract(epoch from least(coalesce(o.idle_expires_at, e.idle_expires_at), coalesce(o.expires_at, e.expires_at))
-        - $2::timestamptz))::int as ends_in_seconds,
+        - $2::timestamptz))::int as "endsInSeconds",
       (select json_agg(json_build_object('sid', d.id, 'statusIndex', d.status_index)) from displaced d
         where d.user_id = s.user_id and d.platform = i.platform and d.appid = i.appid) as displaced
     from input i
@@ -149,27 +152,25 @@ export const signInStatement: Statement = {
     where f.user_id is not null or s.user_id is not null`,
 }
 
-export type SignInResult = SignedIn | 'unknown' | 'needs_join'
+export type SignInResult = SignedIn | NotSignedIn | 'unknown' | 'needs_join'
 
 export type LoginStore = ReturnType<typeof createLoginStore>
 
 export type LoginStoreParts = { database: Database; now: () => Date; sessionLimit: number }
 
 export function createLoginStore({ database, now, sessionLimit }: LoginStoreParts) {
-  const signIn = createBatch<SignIn, SignInResult>({
+  const signIn = createBatch<SignInItem, SignInResult>({
     name: `postgres ${signInStatement.name}`,
     span: database.span,
     isOutage: isDatabaseUnavailable,
     keyOf: (item) => `${item.openid} ${item.platform} ${item.appid}`,
     async run(items) {
-      const rows = await database.run<SignedIn & { ord: number; needs_join: boolean | null }>(signInStatement, [
-        JSON.stringify(items),
-        now(),
-        items.length,
-        sessionLimit,
-      ])
+      const rows = await database.run<(SignedIn | NotSignedIn) & { ord: number; needsJoin: boolean | null }>(
+        signInStatement,
+        [JSON.stringify(items), now(), items.length, sessionLimit],
+      )
       const results: SignInResult[] = items.map(() => 'unknown')
-      for (const row of rows) results[row.ord - 1] = row.needs_join ? 'needs_join' : row
+      for (const row of rows) results[row.ord - 1] = row.needsJoin ? 'needs_join' : row
       return results
     },
   })

@@ -9,6 +9,7 @@ import type { RefreshTokens } from '../tokens/refresh-token.ts'
 import type { ChosenSessions, SessionStore } from './store.ts'
 import type { TokenReply } from './token-reply.ts'
 
+/** A session that may be given tokens now. */
 export type OpenSession = TokenSubject & ClientName & { refreshCounter: number; endsInSeconds: number }
 
 export type RefreshOutcome = 'ok' | 'replayed' | 'refused' | 'suspended'
@@ -77,27 +78,16 @@ export function createSessions({
 
   async function refresh(refreshToken: string, actor: Actor): Promise<TokenReply> {
     const content = refreshTokens.read(refreshToken)
-    if (!content) throw new GatewayError('A0230', { note: 'refresh token was not made here' })
-    const row = await store.refresh({ ...content, ip: actor.ip, requestId: actor.requestId ?? '' })
-    if (!row) throw await refusal(content.sid)
-    if (row.ended_at) {
-      onEnded([{ sid: row.sid, userId: row.user_id, statusIndex: row.status_index, appid: row.appid }], 'replayed')
+    if (!content) throw new GatewayError('A0230', { note: 'refresh token was not issued by this gateway' })
+    const session = await store.refresh({ ...content, ip: actor.ip, requestId: actor.requestId ?? '' })
+    if (!session) throw await refusal(content.sid)
+    if (session.endedAt) {
+      const { sid, userId, statusIndex, appid } = session
+      onEnded([{ sid, userId, statusIndex, appid }], 'replayed')
       throw new GatewayError('A0220')
     }
-    if (row.status !== 'active') throw await refusal(content.sid)
-    const session: OpenSession = {
-      userId: row.user_id,
-      sid: row.sid,
-      platform: row.platform,
-      appid: row.appid,
-      openid: row.openid,
-      unionid: row.unionid,
-      roles: row.roles,
-      statusIndex: row.status_index,
-      refreshCounter: row.refresh_counter,
-      endsInSeconds: row.ends_in_seconds,
-    }
-    return await reply(session, { nickname: row.nickname, isNew: false })
+    if (session.status !== 'active') throw await refusal(content.sid)
+    return await reply(session, { nickname: session.nickname, isNew: false })
   }
 
   async function end(chosen: ChosenSessions, reason: SessionEndReason, actor: Actor): Promise<number> {
@@ -121,7 +111,7 @@ export function createSessions({
     },
     async endByRefreshToken(refreshToken, actor) {
       const content = refreshTokens.read(refreshToken)
-      if (!content) throw new GatewayError('A0230', { note: 'refresh token was not made here' })
+      if (!content) throw new GatewayError('A0230', { note: 'refresh token was not issued by this gateway' })
       await end({ sid: content.sid }, 'logout', actor)
     },
     end,

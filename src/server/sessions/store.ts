@@ -11,19 +11,19 @@ import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
 export type RefreshItem = { sid: string; counter: number; ip: string | undefined; requestId: string }
 
 /** What became of a session when one of its refresh tokens was used. */
-export type RefreshRow = {
+export type Refreshed = {
   sid: string
-  user_id: string
+  userId: string
   platform: string
   appid: string
   openid: string
   unionid: string | null
-  status_index: number
-  refresh_counter: number
+  statusIndex: number
+  refreshCounter: number
   /** Until the session ends if it is not refreshed again. */
-  ends_in_seconds: number
+  endsInSeconds: number
   /** Set when this use was a replay. */
-  ended_at: Date | null
+  endedAt: Date | null
   status: UserStatus
   nickname: string | null
   roles: string[]
@@ -65,7 +65,9 @@ export const refreshStatement: Statement = {
       insert into audit_events (at, kind, user_id, session_id, appid, ip, actor, request_id)
       select $5::timestamptz, 'refresh_replayed', user_id, sid, appid, ip, 'user', request_id from used where ended_at is not null
     )
-    select used.*, u.status, u.nickname, u.roles from used join users u on u.id = used.user_id`,
+    select sid, user_id as "userId", platform, appid, openid, unionid, status_index as "statusIndex",
+      refresh_counter as "refreshCounter", ends_in_seconds as "endsInSeconds", ended_at as "endedAt", u.status, u.nickname, u.roles
+    from used join users u on u.id = used.user_id`,
 }
 
 /** Whether a session lives, asked by each request of a user; `last_used_at` is written once in a while, not every time. */
@@ -94,14 +96,14 @@ export type SessionStoreParts = { database: Database; now: () => Date; reuseInte
 export function createSessionStore({ database, now, reuseIntervalSeconds }: SessionStoreParts) {
   const { kysely } = database
 
-  const refresh = createBatch<RefreshItem, RefreshRow | undefined>({
+  const refresh = createBatch<RefreshItem, Refreshed | undefined>({
     name: `postgres ${refreshStatement.name}`,
     span: database.span,
     isOutage: isDatabaseUnavailable,
     keyOf: (item) => item.sid,
     async run(items) {
       const at = now()
-      const rows = await database.run<RefreshRow>(refreshStatement, [
+      const rows = await database.run<Refreshed>(refreshStatement, [
         items.map((item) => item.sid),
         items.map((item) => item.counter),
         items.map((item) => item.ip ?? null),

@@ -1,0 +1,55 @@
+/** Login by a code of the platform: exchange it once, read the signed user info, keep the session_key, and sign the person in. */
+import type { Actor } from '../actor.ts'
+import type { Clients } from '../clients/clients.ts'
+import type { Clock } from '../clock.ts'
+import type { App, Apps } from '../platforms/registry.ts'
+import type { Vault } from '../session-key/vault.ts'
+import type { TokenReply } from '../sessions/token-reply.ts'
+import { CacheUnavailable } from '../storage/cache.ts'
+import type { Admission } from './admission.ts'
+import type { Exchanged, Replay } from './replay.ts'
+import type { SignIn } from './sign-in.ts'
+import { readUserInfo, type UserInfoInput } from './user-info.ts'
+
+export type CodeLoginRequest = UserInfoInput & {
+  code: string
+  appid?: string | undefined
+  platform?: string | undefined
+  device?: string | undefined
+}
+
+/** Throws as the exchange does (replay.ts), A0340 when signed or encrypted data does not fit, and as `signIn` does. */
+export type CodeLogin = (request: CodeLoginRequest, actor: Actor, admission: Admission) => Promise<TokenReply>
+
+export type CodeLoginParts = {
+  apps: Apps
+  clients: Clients
+  replay: Replay
+  vault: Vault
+  signIn: SignIn
+  clock: Clock
+  onSessionKeyLost: (error: unknown) => void
+}
+
+export function createCodeLogin(parts: CodeLoginParts): CodeLogin {
+  const { apps, clients, replay, vault, signIn, clock, onSessionKeyLost } = parts
+
+  /** Without the cache a login still works; only what needs the session_key later does not. */
+  function keepSessionKey({ platform, appid }: App, { openid, sessionKey }: Exchanged): Promise<unknown> | undefined {
+    if (sessionKey === undefined) return undefined
+    return vault.put({ platform, appid, openid }, sessionKey).catch((error: unknown) => {
+      if (!(error instanceof CacheUnavailable)) throw error
+      onSessionKeyLost(error)
+    })
+  }
+
+  return async (request, actor, admission) => {
+    const app = apps.choose(request.appid, request.platform)
+    return await signIn({ client: clients.of(app), device: request.device, actor }, async () => {
+      const exchanged = await replay.exchangeOnce(app, request.code, admission)
+      const { openid, unionid, sessionKey, sid, newUserId } = exchanged
+      const profile = readUserInfo(request, { appid: app.appid, openid, sessionKey, now: clock.now() })
+      return { identity: { openid, unionid, profile }, sid, newUserId, keep: () => keepSessionKey(app, exchanged) }
+    })
+  }
+}
