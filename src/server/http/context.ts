@@ -3,6 +3,7 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import type { Actor } from '../actor.ts'
 import { randomToken } from '../crypto/random.ts'
+import { readAddress } from './address.ts'
 
 export type RequestState = {
   requestId: string
@@ -49,14 +50,14 @@ function prefersEnglish(acceptLanguage: string | undefined): boolean {
 
 /** Each trusted proxy appends the address it saw, so the last `hops` entries are theirs and the one before is the client's. */
 function clientAddress(c: GatewayContext, hops: number): string | undefined {
-  const peer = c.env?.incoming?.socket.remoteAddress?.replace(/^::ffff:/, '')
+  const peer = readAddress(c.env?.incoming?.socket.remoteAddress ?? '')
   if (hops === 0) return peer
   const forwarded = (c.req.header('x-forwarded-for') ?? '').split(',')
   const entry = forwarded.at(-hops)?.trim() ?? ''
   // Some proxies add the port: 192.0.2.1:50000 or [2001:db8::1]:50000. Counted with it, a client would be another each time.
   const bracketed = /^\[([^\]]{2,45})\](?::\d{1,5})?$/.exec(entry)?.[1]
   const address = bracketed ?? entry.replace(/^([0-9.]{7,15}):\d{1,5}$/, '$1')
-  return /^[0-9a-fA-F:.]{2,45}$/.test(address) ? address.replace(/^::ffff:/, '') : peer
+  return readAddress(address) ?? peer
 }
 
 /** Sets a header of the reply. */

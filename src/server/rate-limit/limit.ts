@@ -1,6 +1,6 @@
 /** Says a limit in HTTP: the RateLimit headers on what passes, 429 with Retry-After on what does not. */
+import { networkOf } from '../http/address.ts'
 import { type GatewayContext, replyHeader } from '../http/context.ts'
-import { networkOf } from './network.ts'
 import { enforce, type RateLimit } from './rate-limit.ts'
 
 /**

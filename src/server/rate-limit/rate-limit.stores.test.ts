@@ -90,6 +90,14 @@ describe('rate limits', () => {
     expect(replies.map((reply) => reply.status)).toEqual([200, 200, 200, 429])
   })
 
+  test('one client is counted as one, however its IPv4 address is written', async () => {
+    const spellings = [`203.0.113.${address}`, `::FFFF:203.0.113.${address}`, `0:0:0:0:0:ffff:203.0.113.${address}`]
+    const replies = []
+    for (const spelling of [...spellings, `[64:ff9b::203.0.113.${address}]:443`])
+      replies.push(await login(gateway, { headers: { 'x-forwarded-for': spelling } }))
+    expect(replies.map((reply) => reply.status)).toEqual([200, 200, 200, 429])
+  })
+
   test('one person logs in so often, from whatever address', async () => {
     const logins = []
     for (let n = 0; n < 3; n += 1) {
