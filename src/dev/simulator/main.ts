@@ -19,8 +19,8 @@ const HELP = `A simulated WeChat: its server API, and under /simulator a mini-pr
 
 Login codes: POST /simulator/login {"person":"alice"}, or dev:alice:1, dev:alice:2, ... which need no request at all.
 Phone codes: POST /simulator/phone-code, or dev-phone:alice:1. Every code is single use.
-Also POST /simulator/user-info, /simulator/phone-data, /simulator/faults; DELETE /simulator/faults, /simulator/stats;
-GET /simulator/stats.
+Also POST /simulator/person, /simulator/user-info, /simulator/phone-data, /simulator/faults;
+DELETE /simulator/faults, /simulator/stats; GET /simulator/stats, /simulator/calls.
 `
 
 const DEFAULT_APP: SimulatedApp = {

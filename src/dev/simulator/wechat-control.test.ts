@@ -33,6 +33,20 @@ describe('the control surface', () => {
     expect(stats).toMatchObject({ calls: { '/sns/jscode2session': 2 }, faults: 0 })
   })
 
+  test('a person can be looked up, and the calls read as they came in', async () => {
+    const { code } = await post('/login', { person: 'alice' })
+    const { session_key, openid } = await exchange(code)
+    expect(await post('/person', { person: 'alice' })).toEqual({
+      openid,
+      session_key,
+      unionid: on.wechat.unionidOf(SHOP, 'alice'),
+    })
+    const { calls } = (await (await on.wechat.app.request('/simulator/calls')).json()) as { calls: object[] }
+    expect(calls).toEqual([
+      expect.objectContaining({ path: '/sns/jscode2session', query: expect.objectContaining({ js_code: code }) }),
+    ])
+  })
+
   test.each([
     ['/login', {}],
     ['/login', { person: 'alice', appid: 'wxunknown' }],

@@ -40,6 +40,11 @@ export function controlRoutes(parts: Parts) {
   post('/login', z.strictObject({ ...who, unionid: z.boolean().optional() }), ({ appid, person, unionid }) => ({
     code: parts.login(appid, person, { unionid }),
   }))
+  post('/person', z.strictObject(who), ({ appid, person }) => ({
+    openid: parts.openidOf(appid, person),
+    unionid: parts.unionidOf(appid, person),
+    session_key: parts.sessionKeyOf(appid, person),
+  }))
   post('/phone-code', z.strictObject({ ...who, phone: text }), ({ appid, person, phone }) => ({
     code: parts.phoneCode(appid, person, phone),
   }))
@@ -59,6 +64,7 @@ export function controlRoutes(parts: Parts) {
     parts.clearFaults()
     return c.body(null, 204)
   })
+  routes.get('/calls', (c) => c.json({ calls: parts.receivedCalls() }))
   routes.get('/stats', (c) => c.json(parts.stats()))
   routes.delete('/stats', (c) => {
     parts.resetStats()

@@ -34,11 +34,34 @@ describe('faults', () => {
   })
 
   test('the legacy expires_in can be added to a success', async () => {
-    on.wechat.fail({ path: EXCHANGE, expiresIn: 7200 })
+    on.wechat.fail({ path: EXCHANGE, merge: { expires_in: 7200 } })
     expect(await exchange(on.wechat.login(SHOP, 'alice'))).toMatchObject({
       openid: expect.any(String),
       expires_in: 7200,
     })
+  })
+
+  test('members can be put over those of a real answer, which does its work all the same', async () => {
+    const code = on.wechat.login(SHOP, 'alice')
+    on.wechat.fail({ path: EXCHANGE, merge: { openid: '', errcode: 0 }, times: 1 })
+    expect(await exchange(code)).toMatchObject({ openid: '', errcode: 0, session_key: expect.any(String) })
+    expect(await exchange(code)).toMatchObject({ errcode: 40163 })
+  })
+
+  test('a fault can be for the exchange of one code', async () => {
+    const [spoiled, good] = [on.wechat.login(SHOP, 'alice'), on.wechat.login(SHOP, 'bob')]
+    on.wechat.fail({ code: spoiled, errcode: -1 })
+    expect(await exchange(good)).toHaveProperty('openid')
+    expect(await exchange(spoiled)).toMatchObject({ errcode: -1 })
+    expect(await stable()).toHaveProperty('access_token')
+  })
+
+  test('headers can be put over the usual ones, or taken away', async () => {
+    on.wechat.fail({ httpStatus: 302, headers: { location: 'https://elsewhere.example/' }, times: 1 })
+    const moved = await raw('nonsense')
+    expect([moved.status, moved.headers.get('location')]).toEqual([302, 'https://elsewhere.example/'])
+    on.wechat.fail({ headers: { 'content-type': '' } })
+    expect((await raw('nonsense')).headers.get('content-type')).toBeNull()
   })
 
   test.each<[string, Fault, number, string]>([
@@ -101,7 +124,17 @@ describe('counts', () => {
     expect(JSON.parse(slow.wechat.lastRequest('/cgi-bin/stable_token')?.body ?? '')).toMatchObject({
       force_refresh: false,
     })
+    expect(
+      slow.wechat
+        .receivedCalls()
+        .map(({ path, query }) => [path, query.js_code])
+        .slice(-2),
+    ).toEqual([
+      ['/sns/jscode2session', 'last one+1'],
+      ['/cgi-bin/stable_token', undefined],
+    ])
     slow.wechat.resetStats()
     expect(slow.wechat.stats()).toMatchObject({ calls: {}, inFlight: 0, maxInFlight: 0 })
+    expect(slow.wechat.receivedCalls()).toEqual([])
   })
 })

@@ -21,6 +21,8 @@ export type ApiPath = (typeof API_PATHS)[number]
 export const faultSchema = z.strictObject({
   /** One API path; without it, every path. */
   path: z.enum(API_PATHS).optional(),
+  /** The exchange of this one login code; without it, every call. */
+  code: z.string().optional(),
   /** How many calls it lasts; without it, until clearFaults. */
   times: z.int().positive().optional(),
   /** The answer is held back this long; what the call does (spending a code) is done before. */
@@ -32,10 +34,12 @@ export const faultSchema = z.strictObject({
   httpStatus: z.int().min(200).max(599).optional(),
   /** Served as it stands: HTML, nothing, truncated JSON. */
   body: z.string().optional(),
+  /** Members put into the answer over its own: `{"openid": ""}`, or the `expires_in` that old accounts get. */
+  merge: z.record(z.string(), z.json()).optional(),
+  /** Headers over the usual ones; an empty text takes one away. */
+  headers: z.record(z.string(), z.string()).optional(),
   /** Closes the connection instead of answering. */
   drop: z.boolean().optional(),
-  /** Adds the meaningless `expires_in` that old accounts get from jscode2session. */
-  expiresIn: z.int().optional(),
   /** WeChat does its work (the code is spent) and only the answer is lost: "-1, then 40163". */
   spend: z.boolean().optional(),
 })
@@ -44,18 +48,26 @@ export const faultSchema = z.strictObject({
 export type Fault = z.infer<typeof faultSchema>
 
 export type LastRequest = { method: string; query: Record<string, string>; headers: Headers; body: string }
+/** A call as it came in. */
+export type ReceivedCall = { path: ApiPath; method: string; query: Record<string, string>; body: string }
 
 type SimulatorContext = Context<{ Bindings: Partial<HttpBindings> }>
+
+/** How many calls are kept to be read. */
+const MAX_RECEIVED = 1000
 
 export function createTraffic(baseDelayMs: number) {
   const faults: { fault: Fault; left: number }[] = []
   const calls = new Map<ApiPath, number>()
-  const last = new Map<ApiPath, { request: Request; body: string }>()
+  const received: { path: ApiPath; request: Request; body: string }[] = []
   let inFlight = 0
   let maxInFlight = 0
 
-  function takeFault(path: ApiPath): Fault | undefined {
-    const index = faults.findIndex(({ fault }) => fault.path === undefined || fault.path === path)
+  function takeFault(path: ApiPath, code: string | undefined): Fault | undefined {
+    const index = faults.findIndex(
+      ({ fault }) =>
+        (fault.path === undefined || fault.path === path) && (fault.code === undefined || fault.code === code),
+    )
     const entry = faults[index]
     if (!entry) return undefined
     entry.left -= 1
@@ -76,14 +88,18 @@ export function createTraffic(baseDelayMs: number) {
     maxInFlight = Math.max(maxInFlight, inFlight)
     try {
       const body = method === 'GET' || method === 'HEAD' ? '' : await c.req.text()
-      last.set(path, { request: c.req.raw, body })
-      const fault = takeFault(path)
+      received.push({ path, request: c.req.raw, body })
+      if (received.length > MAX_RECEIVED) received.shift()
+      const fault = takeFault(path, c.req.query('js_code'))
       const answer = fault ? spoil(fault, () => work(body)) : work(body)
       const delayMs = baseDelayMs + (fault?.delayMs ?? 0)
       if (delayMs > 0) await holdBack(c, delayMs)
       if (fault?.drop) return drop(c)
       const text = typeof answer === 'string' ? answer : JSON.stringify(answer)
-      return new Response(text, { status: fault?.httpStatus ?? 200, headers: { 'content-type': contentType } })
+      return new Response(encoded(text), {
+        status: fault?.httpStatus ?? 200,
+        headers: withoutEmpty({ 'content-type': contentType, ...fault?.headers }),
+      })
     } finally {
       inFlight -= 1
     }
@@ -101,16 +117,18 @@ export function createTraffic(baseDelayMs: number) {
     calls: (path: ApiPath): number => calls.get(path) ?? 0,
     maxInFlight: (): number => maxInFlight,
     lastRequest: (path: ApiPath): LastRequest | undefined => {
-      const seen = last.get(path)
+      const seen = received.findLast((call) => call.path === path)
       if (!seen) return undefined
       const { request, body } = seen
-      const query = Object.fromEntries(new URL(request.url).searchParams)
-      return { method: request.method, query, headers: new Headers(request.headers), body }
+      return { method: request.method, query: queryOf(request), headers: new Headers(request.headers), body }
     },
+    /** The newest calls since `resetStats`, the oldest of them first. */
+    receivedCalls: (): ReceivedCall[] =>
+      received.map(({ path, request, body }) => ({ path, method: request.method, query: queryOf(request), body })),
     stats: () => ({ calls: Object.fromEntries(calls), inFlight, maxInFlight, faults: faults.length }),
     resetStats: () => {
       calls.clear()
-      last.clear()
+      received.length = 0
       maxInFlight = inFlight
     },
   }
@@ -118,15 +136,22 @@ export function createTraffic(baseDelayMs: number) {
 
 export type Traffic = Pick<ReturnType<typeof createTraffic>, 'pass'>
 
+const queryOf = (request: Request) => Object.fromEntries(new URL(request.url).searchParams)
+
+/** As bytes, so that no Content-Type is added to an answer that is to have none. */
+const encoded = (text: string) => new TextEncoder().encode(text)
+
+const withoutEmpty = (headers: Record<string, string>) =>
+  Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== ''))
+
 function spoil(fault: Fault, work: () => Answer): Answer | string {
-  const { errcode, errmsg, body, drop, httpStatus, expiresIn } = fault
+  const { errcode, errmsg, body, drop, httpStatus } = fault
   const replaced = errcode !== undefined || body !== undefined || drop === true || httpStatus !== undefined
   const real = !replaced || fault.spend ? work() : {}
   if (body !== undefined) return body
   if (errcode === undefined && replaced) return ''
-  const answer = errcode === undefined ? real : refusal(errcode, errmsg)
+  const answer = { ...(errcode === undefined ? real : refusal(errcode, errmsg)), ...fault.merge }
   if (fault.errcodeAsString && answer.errcode !== undefined) return { ...answer, errcode: String(answer.errcode) }
-  if (expiresIn !== undefined && answer.session_key !== undefined) return { ...answer, expires_in: expiresIn }
   return answer
 }
 
