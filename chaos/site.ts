@@ -113,7 +113,8 @@ export function runMigrations(root: string, environment: Record<string, string>)
   return done.stdout
 }
 
-async function startGateway(parts: {
+/** One replica, as `npm start` runs it. */
+export async function startGateway(parts: {
   root: string
   adminPort: number
   environment: Record<string, string>

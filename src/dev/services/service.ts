@@ -36,6 +36,8 @@ export type ServiceCommand = {
   probe: (port: number, pid: number) => Promise<void>
   url: (port: number) => string
   port?: number | undefined
+  /** How long its start may take. */
+  readyTimeoutMs?: number
   dataDir: string
   removeData: () => void
   log?: ((line: string) => void) | undefined
@@ -128,7 +130,7 @@ async function launch(command: ServiceCommand, port: number): Promise<Running> {
     return exited
   }
 
-  const deadline = Date.now() + READY_TIMEOUT_MS
+  const deadline = Date.now() + (command.readyTimeoutMs ?? READY_TIMEOUT_MS)
   for (;;) {
     const ready = await command.probe(port, pid).then(
       () => true,

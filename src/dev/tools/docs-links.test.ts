@@ -5,9 +5,12 @@ import { expect, test } from 'vitest'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { startTestGateway } from '../testing/test-gateway.ts'
 
-const pages = globSync(['README*.md', 'AGENTS.md', 'CHANGELOG.md', 'docs/*.md', '{examples,bench}/**/README.md'], {
-  exclude: (path) => path.includes('node_modules'),
-})
+const pages = globSync(
+  ['README*.md', 'AGENTS.md', 'CHANGELOG.md', 'docs/*.md', '{examples,bench,conformance}/**/README.md'],
+  {
+    exclude: (path) => path.includes('node_modules'),
+  },
+)
 const textOf = (page: string) => readFileSync(page, 'utf8')
 const outsideOfCode = (text: string) =>
   text.replaceAll(/```[\s\S]*?```/g, '').replaceAll(/`[^`\n]*`/g, (code) => code.replaceAll(/[[\]()]/g, ''))

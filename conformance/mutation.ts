@@ -1,0 +1,134 @@
+/** Breaks copies of this gateway one line at a time, and looks whether the requirement that the line is for notices. */
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client } from 'pg'
+import { ROOT, runMigrations } from '../chaos/site.ts'
+import { startPostgres } from '../src/dev/services/postgres.ts'
+import { startRedis } from '../src/dev/services/redis.ts'
+import type { Service } from '../src/dev/services/service.ts'
+import { type Mutant, mutants } from './mutants.ts'
+import type { Profile } from './profile.ts'
+import type { Requirement } from './requirement.ts'
+import { runAll } from './run.ts'
+import { startReplicas } from './site.ts'
+import { worldOf } from './world.ts'
+
+/** What a gateway is made of. */
+const COPIED = ['src', 'migrations', 'package.json']
+const TEMPLATE = 'migrated'
+const PATIENCE_SECONDS = 60
+
+type Verdict = { caught: boolean; said: string }
+
+/** Every mutant of these requirements; true when all were caught. */
+export async function runMutants(chosen: readonly Requirement[], profile: Profile, jobs: number): Promise<boolean> {
+  const tried = chosen.flatMap((requirement) =>
+    mutants.filter(({ breaks }) => breaks === requirement.id).map((mutant) => ({ requirement, mutant })),
+  )
+  const problems = [
+    ...tried.flatMap(({ mutant }) => problemOf(mutant)),
+    ...chosen.filter(({ id }) => !mutants.some(({ breaks }) => breaks === id)).map(({ id }) => `${id} has no mutant`),
+  ]
+  for (const problem of problems) print(`# ${problem}\n`)
+  if (problems.length > 0) return false
+  const bench = await startBench(jobs)
+  try {
+    print(`TAP version 14\n1..${tried.length}\n`)
+    let survivors = 0
+    const waiting = [...tried.entries()]
+    async function work(slot: number): Promise<void> {
+      for (let next = waiting.shift(); next; next = waiting.shift()) {
+        const [index, { requirement, mutant }] = next
+        const startedAt = performance.now()
+        const { caught, said } = await tryMutant({ requirement, mutant, profile, stores: await bench.storesFor(slot) })
+        if (!caught) survivors += 1
+        const seconds = ((performance.now() - startedAt) / 1000).toFixed(0)
+        print(`${caught ? 'ok' : 'not ok'} ${index + 1} - ${mutant.breaks} ${mutant.what} # ${seconds} s: ${said}\n`)
+      }
+    }
+    await Promise.all(Array.from({ length: jobs }, (_, slot) => work(slot)))
+    print(`# ${tried.length - survivors} of ${tried.length} mutants caught\n`)
+    return survivors === 0
+  } finally {
+    await bench.stop()
+  }
+}
+
+const print = (text: string) => void process.stdout.write(text)
+
+/** A text that is not there exactly once was moved or changed: the mutant would break nothing, or something else. */
+export function problemOf({ breaks, file, from, to }: Mutant): string[] {
+  const times = readFileSync(join(ROOT, file), 'utf8').split(from).length - 1
+  if (from === to) return [`${breaks}: ${file}: the mutant changes nothing`]
+  return times === 1 ? [] : [`${breaks}: ${file} has this ${times} times instead of once: ${JSON.stringify(from)}`]
+}
+
+type Stores = { databaseUrl: string; redisUrl: string; emptyDatabaseUrl: string }
+
+/** One PostgreSQL and one Redis for all, with a database of its own for each mutant, copied from one that was migrated once. */
+async function startBench(jobs: number) {
+  const stores = await Promise.all([startPostgres(), startRedis({ args: ['--databases', String(jobs + 1)] })])
+  const [postgres, redis] = stores
+  const urlOf = (database: string) => postgres.url.replace(/[^/]*$/, database)
+  await sql(postgres, `create database ${TEMPLATE}`)
+  runMigrations(ROOT, { PATH: process.env.PATH ?? '', DATABASE_URL: urlOf(TEMPLATE) })
+  let made = 0
+  return {
+    async storesFor(slot: number): Promise<Stores> {
+      made += 1
+      const [copy, empty] = [`mutant_${made}`, `mutant_${made}_empty`]
+      await sql(postgres, `create database ${copy} template ${TEMPLATE}`)
+      await sql(postgres, `create database ${empty}`)
+      return { databaseUrl: urlOf(copy), emptyDatabaseUrl: urlOf(empty), redisUrl: `${redis.url}/${slot}` }
+    },
+    stop: async () => void (await Promise.all(stores.map((service) => service.stop()))),
+  }
+}
+
+async function sql(postgres: Service, text: string): Promise<void> {
+  const client = new Client({ connectionString: postgres.url })
+  await client.connect()
+  await client.query(text)
+  await client.end()
+}
+
+type Trial = { requirement: Requirement; mutant: Mutant; profile: Profile; stores: Stores }
+
+async function tryMutant({ requirement, mutant, profile, stores }: Trial): Promise<Verdict> {
+  const tree = mkdtempSync(join(tmpdir(), 'gateway-mutant-'))
+  try {
+    for (const name of COPIED) cpSync(join(ROOT, name), join(tree, name), { recursive: true })
+    symlinkSync(join(ROOT, 'node_modules'), join(tree, 'node_modules'))
+    const file = join(tree, mutant.file)
+    // A function, so that `$&` in a text means nothing.
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8').replace(mutant.from, () => mutant.to),
+    )
+    const migrate = mutant.file.startsWith('migrations/')
+    const databaseUrl = migrate ? stores.emptyDatabaseUrl : stores.databaseUrl
+    const { replicas = 1 } = mutant
+    const site = await startReplicas({ root: tree, replicas, profile, databaseUrl, redisUrl: stores.redisUrl, migrate })
+    try {
+      return await verdictOf(requirement, worldOf(site, profile, PATIENCE_SECONDS))
+    } finally {
+      await site.stop()
+    }
+  } catch (error) {
+    // A gateway that does not start shows nothing about the requirement.
+    return { caught: false, said: error instanceof Error ? error.message : String(error) }
+  } finally {
+    rmSync(tree, { recursive: true, force: true })
+  }
+}
+
+async function verdictOf(requirement: Requirement, world: Parameters<typeof runAll>[1]): Promise<Verdict> {
+  const [result] = await runAll([requirement], world, () => undefined)
+  const outcome = result?.outcome
+  if (outcome?.kind === 'unmet') return { caught: true, said: `expected ${outcome.expected}; seen ${outcome.seen}` }
+  return {
+    caught: false,
+    said: `SURVIVED (${outcome?.kind}${outcome && 'reason' in outcome ? `: ${outcome.reason}` : ''})`,
+  }
+}
