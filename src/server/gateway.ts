@@ -3,7 +3,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { adminRoutes } from './admin/admin-routes.ts'
 import { createAudit, insertAuditRows } from './audit/audit.ts'
 import { createAvatars } from './avatars/avatars.ts'
-import { avatarDocuments, avatarRoutes } from './avatars/routes.ts'
+import { avatarRoutes } from './avatars/routes.ts'
 import { createClients } from './clients/clients.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config/config.ts'
@@ -13,23 +13,21 @@ import { createSessionEvents } from './events/session-stream.ts'
 import { createHousekeeping } from './housekeeping/housekeeping.ts'
 import { createHousekeepingStore } from './housekeeping/store.ts'
 import { createApp, type HttpApp } from './http/app.ts'
-import type { Authenticate } from './http/auth.ts'
-import { bearerToken } from './http/bearer.ts'
-import { docsDocuments, docsRoutes } from './http/docs.ts'
+import { type Authenticate, bearerToken } from './http/auth.ts'
+import { docsRoutes } from './http/docs.ts'
 import { describeApi } from './http/openapi.ts'
 import type { Route } from './http/route.ts'
 import { createServiceTokens } from './http/service-tokens.ts'
 import { createIntrospection } from './introspection/introspection.ts'
-import { introspectionDocuments, introspectionRoutes } from './introspection/routes.ts'
+import { introspectionRoutes } from './introspection/routes.ts'
 import { createKeyRing } from './keys/ring.ts'
-import { documentRoutes, keyDocuments } from './keys/routes.ts'
+import { keyRoutes } from './keys/routes.ts'
 import { scheduleOf } from './keys/schedule.ts'
 import { createKeyStore } from './keys/store.ts'
 import { createLifecycle } from './lifecycle/lifecycle.ts'
 import { createLogin } from './login/login.ts'
 import type { Log } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
-import { healthRoutes, metricsRoutes, probeDocuments } from './observability/routes.ts'
 import type { Tracing } from './observability/tracing.ts'
 import { observeUpstream } from './observability/upstream.ts'
 import { createAfterErase } from './personal-data/after-erase.ts'
@@ -40,7 +38,7 @@ import { accountRoutes } from './profile/account.ts'
 import { limitByAddress } from './rate-limit/limit.ts'
 import { createRateLimits } from './rate-limit/rate-limit.ts'
 import { createStatusLists } from './revocation/publisher.ts'
-import { statusListDocuments, statusListRoutes } from './revocation/routes.ts'
+import { statusListRoutes } from './revocation/routes.ts'
 import { statusReference } from './revocation/status-list.ts'
 import { createStatusStore } from './revocation/store.ts'
 import { createSessionKeys } from './session-key/session-keys.ts'
@@ -197,6 +195,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     log,
     metrics,
     ring,
+    rotationSeconds: config.signingKeyRotationSeconds,
     statusLists,
     housekeeping,
     audit,
@@ -210,85 +209,48 @@ export function createGateway(parts: GatewayParts): Gateway {
     draining: lifecycle.draining,
     tracing: tracing?.middleware,
   }
-  const dependencies = () =>
-    ({
-      postgres: database.available() ? 'up' : 'down',
-      redis: cache.available() ? 'up' : 'down',
-    }) as const
 
-  const routes = {
-    public: [
-      ...login.routes,
-      ...accountRoutes({
-        database,
-        apps,
-        openWithKeptKey: sessionKeys.openWithKeptKey,
-        identityOf: sessions.identityOf,
-        avatars,
-        clock,
-        config,
-        log,
-        metrics,
-        limits,
-      }),
-      ...createPersonalData({ database, identityOf: sessions.identityOf, apps, users }).routes,
-      ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits.refreshPerAddress) }),
-    ],
-    internal: [...adminRoutes({ database, users, sessions, ring }), ...sessionKeys.routes],
-  } satisfies Gateway['routes']
+  const { issuer } = config
+  const publicRoutes = [
+    ...login.routes,
+    ...accountRoutes({
+      database,
+      apps,
+      openWithKeptKey: sessionKeys.openWithKeptKey,
+      identityOf: sessions.identityOf,
+      avatars,
+      clock,
+      config,
+      log,
+      metrics,
+      limits,
+    }),
+    ...createPersonalData({ database, identityOf: sessions.identityOf, apps, users }).routes,
+    ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits.refreshPerAddress) }),
+    ...keyRoutes({ ring, issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds }),
+    ...statusListRoutes({ lists: statusLists, issuer, ttlSeconds: config.statusListTtlSeconds }),
+    ...avatarRoutes({ avatars }),
+  ]
+  const internalRoutes = [
+    ...adminRoutes({ database, users, sessions, ring }),
+    ...sessionKeys.routes,
+    ...introspectionRoutes({ introspection: createIntrospection({ sessions, issuer }) }),
+    ...lifecycle.routes,
+  ]
   const docs = docsRoutes({
     describe: () =>
-      describeApi({
-        routes: [...routes.public, ...routes.internal],
-        documents: [
-          ...keyDocuments,
-          ...statusListDocuments,
-          ...avatarDocuments,
-          ...introspectionDocuments,
-          ...probeDocuments,
-          ...docsDocuments,
-        ],
-        issuer: config.issuer,
-        version: packageJson.version,
-      }),
+      describeApi({ routes: [...publicRoutes, ...internalRoutes, ...docs], issuer, version: packageJson.version }),
   })
-
-  const publicApp = createApp({
-    ...common,
-    listener: 'public',
-    routes: routes.public,
-    documents: [
-      documentRoutes({ ring, issuer: config.issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds }),
-      statusListRoutes({ lists: statusLists, issuer: config.issuer, ttlSeconds: config.statusListTtlSeconds }),
-      avatarRoutes({ avatars }),
-    ],
-    subApps: docsOnPublic ? [docs] : [],
-  })
-  const internalApp = createApp({
-    ...common,
-    listener: 'internal',
-    routes: routes.internal,
-    subApps: [
-      docs,
-      introspectionRoutes({ introspection: createIntrospection({ sessions, issuer: config.issuer }), authenticate }),
-    ],
-    documents: [
-      metricsRoutes({
-        metrics,
-        sources: {
-          now,
-          pool: database.pool,
-          dependencies,
-          keys: ring.list,
-          rotationSeconds: config.signingKeyRotationSeconds,
-        },
-      }),
-      healthRoutes({
-        notReady: lifecycle.notReady,
-        dependencies,
-      }),
-    ],
-  })
-
-  return { publicApp, internalApp, routes, start: lifecycle.start, drain: lifecycle.drain, close: lifecycle.close }
+  const routes = {
+    public: docsOnPublic ? [...publicRoutes, ...docs] : publicRoutes,
+    internal: [...internalRoutes, ...docs],
+  }
+  return {
+    publicApp: createApp({ ...common, listener: 'public', routes: routes.public }),
+    internalApp: createApp({ ...common, listener: 'internal', routes: routes.internal }),
+    routes,
+    start: lifecycle.start,
+    drain: lifecycle.drain,
+    close: lifecycle.close,
+  }
 }

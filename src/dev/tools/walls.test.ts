@@ -37,6 +37,7 @@ describe('the checker reports', () => {
     ["another's routes", 'src/server/login/routes.ts', from('../sessions/routes.ts')],
     ['hono in rules', 'src/server/login/sign-in.ts', from('hono')],
     ['a part of hono in rules', 'src/server/login/sign-in.ts', from('hono/cookie')],
+    ['hono in routes', 'src/server/login/routes.ts', from('hono')],
     ['kysely in rules', 'src/server/audit/audit.ts', `${open}import type { Kysely } from 'kysely'`],
     ['pg in routes', 'src/server/login/routes.ts', from('pg')],
     ['PGlite in the server', 'src/server/storage/database.ts', from('@electric-sql/pglite')],

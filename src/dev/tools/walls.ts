@@ -27,7 +27,7 @@ const isTest = (path: string) => /\.(test|fixture)\.ts$/.test(path)
 
 /** Packages with a door: who uses one of them elsewhere is reported, `import type` included. */
 const doors: { what: RegExp; only: RegExp; typesAnywhere?: true }[] = [
-  { what: /^hono(\/|$)/, only: /^(server\/([\w-]+\/routes|http\/[\w-]+)|dev\/.+)\.ts$/ },
+  { what: /^hono(\/|$)/, only: /^(server\/http|dev)\// },
   { what: /^@hono\/node-server/, only: /^(server\/(serve\/listeners|http\/[\w-]+)|dev\/.+)\.ts$/ },
   {
     what: /^(kysely(\/.+)?|pg)$/,

@@ -1,6 +1,7 @@
 /** GET /avatars/…: pictures that are kept in a folder. On S3-compatible storage nobody asks the gateway for them. */
-import { Hono } from 'hono'
 import { z } from 'zod'
+import { GatewayError } from '../errors.ts'
+import { type Route, route } from '../http/route.ts'
 import { AVATAR_HEADERS } from './avatar-store.ts'
 import type { Avatars } from './avatars.ts'
 
@@ -11,29 +12,27 @@ const headers = {
   'Cross-Origin-Resource-Policy': 'cross-origin',
 }
 
-export function avatarRoutes({ avatars }: { avatars: Pick<Avatars, 'read'> }): Hono {
-  const app = new Hono()
-  app.get('/avatars/:year/:month/:name', async (c) => {
-    const { year, month, name } = c.req.param()
-    const webp = await avatars.read(`avatars/${year}/${month}/${name}`)
-    return webp ? new Response(new Uint8Array(webp), { headers }) : c.notFound()
-  })
-  return app
-}
-
 const segment = z.string()
 
-/** The same for the API description. */
-export const avatarDocuments = [
-  {
-    method: 'get',
-    path: '/avatars/:year/:month/:name',
-    tag: 'Documents',
-    summary: 'A picture, under the URL that the profile names; it never changes.',
-    access: 'public',
-    params: z.object({ year: segment, month: segment, name: segment }),
-    contentType: 'image/webp',
-    reply: z.string().meta({ format: 'binary' }),
-    alsoAnswers: { 404: 'No such picture, or the pictures are kept elsewhere' },
-  },
-] as const
+export const avatarRoutes = ({ avatars }: { avatars: Pick<Avatars, 'read'> }): Route[] => [
+  route(
+    {
+      method: 'get',
+      path: '/avatars/:year/:month/:name',
+      tag: 'Documents',
+      summary: 'A picture, under the URL that the profile names; it never changes.',
+      access: 'public',
+      document: true,
+      params: z.object({ year: segment, month: segment, name: segment }),
+      replies: {
+        200: { 'image/webp': z.string().meta({ format: 'binary' }) },
+        404: 'No such picture, or the pictures are kept elsewhere',
+      },
+    },
+    async ({ params: { year, month, name } }) => {
+      const webp = await avatars.read(`avatars/${year}/${month}/${name}`)
+      if (!webp) throw new GatewayError('A0404', { note: 'no such picture' })
+      return new Response(new Uint8Array(webp), { headers })
+    },
+  ),
+]

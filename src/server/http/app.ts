@@ -1,24 +1,19 @@
-/** The order of middleware and the list of mounts, for the public and the internal listener. */
+/** The routes of one listener as an HTTP application: each with its request state, its count and its log line. */
 import { Hono, type MiddlewareHandler } from 'hono'
-import { routePath } from 'hono/route'
 import { errorCodes, GatewayError } from '../errors.ts'
 import type { Log } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Authenticate } from './auth.ts'
 import { type GatewayContext, type GatewayEnv, openRequest } from './context.ts'
 import { classify, failure } from './envelope.ts'
-import { mount, type Route } from './route.ts'
+import type { Route } from './route.ts'
 
 export type HttpApp = Hono<GatewayEnv>
 
 export type AppParts = {
   listener: 'public' | 'internal'
   routes: readonly Route[]
-  /** Sub-apps with replies of their own form: documents, probes, standard OAuth endpoints. */
-  subApps: readonly (Hono | Hono<GatewayEnv>)[]
   authenticate: Authenticate
-  /** Sub-apps served from memory to whoever asks, as often as they ask: no request id, no log line, nothing but a count. */
-  documents: readonly Hono[]
   /** Around every request but those for documents. */
   tracing: MiddlewareHandler | undefined
   log: Log
@@ -27,55 +22,56 @@ export type AppParts = {
   draining: () => boolean
 }
 
-export function createApp({
-  listener,
-  routes,
-  subApps,
-  authenticate,
-  documents,
-  tracing,
-  log,
-  metrics,
-  trustedProxyHops,
-  draining,
-}: AppParts): HttpApp {
-  const app = new Hono<GatewayEnv>()
+/** wx.request knows no PATCH, a DELETE of it may lose its body, and wx.uploadFile only POSTs: a POST with this header stands for each. */
+const METHOD_OVERRIDE = 'x-http-method-override'
 
-  for (const { method, path, handler } of documents.flatMap((document) => document.routes)) {
-    app.on(method, path, async (c, next) => {
-      try {
-        const reply: Response | undefined = await handler(c, next)
-        // A middleware of the sub-app that let the request pass.
-        if (reply === undefined) return
-        metrics.requests.inc({ listener, route: path, method: c.req.method, status: reply.status })
-        if (draining()) reply.headers.set('Connection', 'close')
-        return reply
-      } catch (error) {
-        c.set('request', openRequest(c, trustedProxyHops))
-        const reply = failure(c, error)
-        report(c, path, reply.status)
-        return reply
-      }
-    })
+/**
+ * What is around a handler is around it as a function and no middleware of Hono: a path with a single handler is called without
+ * Hono's chain of promises, and a document without any.
+ */
+export function createApp(parts: AppParts): HttpApp {
+  const { routes, tracing } = parts
+  const app = new Hono<GatewayEnv>()
+  const { answer, answerDocument } = createAnswering(parts)
+
+  for (const route of routes) {
+    const { method, path } = route
+    const verb = method.toUpperCase()
+    if ('document' in route && route.document) {
+      app.on(verb, path, (c) => answerDocument(c, route))
+      continue
+    }
+    if (tracing) app.use(path, tracing)
+    app.on(verb, path, (c) => answer(c, route))
+    if (!['PUT', 'PATCH', 'DELETE'].includes(verb)) continue
+    app.post(path, (c, next) => (c.req.header(METHOD_OVERRIDE)?.toUpperCase() === verb ? answer(c, route) : next()))
   }
 
-  if (tracing) app.use(tracing)
-  app.use(async (c, next) => {
-    const request = openRequest(c, trustedProxyHops)
-    c.set('request', request)
-    await next()
-    // Afterwards, so that it is said in the replies to what was in flight when the draining began, too.
-    if (draining()) c.res.headers.set('Connection', 'close')
-    // The pattern, not the path: paths hold ids, and patterns are few.
-    const matched = routePath(c, -1)
-    report(c, matched === '/*' || matched === '*' ? 'none' : matched, c.res.status)
+  const fails = (error: unknown): Served => ({
+    path: 'none',
+    handle() {
+      throw error
+    },
   })
+  app.notFound((c) => answer(c, fails(new GatewayError('A0404'))))
+  app.onError((error, c) => answer(c, fails(error)))
+  return app
+}
 
-  function report(c: GatewayContext, route: string, status: number): void {
-    const { requestId, startedAt, userId, ip, errorCode, error } = c.get('request')
-    const durationMs = performance.now() - startedAt
-    metrics.requests.inc({ listener, route, method: c.req.method, status })
-    metrics.requestSeconds.observe({ listener, route }, durationMs / 1000)
+type Served = Pick<Route, 'path' | 'handle'>
+
+/** Calls a handler; every reply is counted, and but for documents logged, before it leaves. */
+function createAnswering({ listener, authenticate, trustedProxyHops, log, metrics, draining }: AppParts) {
+  // The pattern of a route is its label, never the path: paths hold ids, and patterns are few.
+  function count(c: GatewayContext, route: string, reply: Response): Response {
+    metrics.requests.inc({ listener, route, method: c.req.method, status: reply.status })
+    // Of the reply, so that it is said to what was in flight when the draining began, too.
+    if (draining()) reply.headers.set('Connection', 'close')
+    return reply
+  }
+
+  function writeLine(c: GatewayContext, route: string, status: number, durationMs: number): void {
+    const { requestId, userId, ip, errorCode, error } = c.get('request')
     const line = {
       requestId,
       method: c.req.method,
@@ -97,13 +93,40 @@ export function createApp({
     else log.info({ ...line, reason: message }, 'refused')
   }
 
-  mount(app, routes, authenticate)
-  for (const subApp of subApps) app.route('/', subApp as Hono<GatewayEnv>)
-  app.notFound((c) => {
-    // A document that is not there was asked for beside the middleware that opens a request.
-    if (c.get('request') === undefined) c.set('request', openRequest(c, trustedProxyHops))
-    return failure(c, new GatewayError('A0404'))
-  })
-  app.onError((error, c) => failure(c, error))
-  return app
+  async function answer(c: GatewayContext, { path, handle }: Served): Promise<Response> {
+    const request = openRequest(c, trustedProxyHops)
+    c.set('request', request)
+    let reply: Response
+    try {
+      reply = await handle(c, authenticate)
+    } catch (error) {
+      reply = failure(c, error)
+    }
+    const durationMs = performance.now() - request.startedAt
+    metrics.requestSeconds.observe({ listener, route: path }, durationMs / 1000)
+    writeLine(c, path, reply.status, durationMs)
+    return count(c, path, reply)
+  }
+
+  function documentFailed(c: GatewayContext, path: string, error: unknown): Response {
+    c.set('request', openRequest(c, trustedProxyHops))
+    const reply = failure(c, error)
+    if (reply.status >= 500) writeLine(c, path, reply.status, 0)
+    return count(c, path, reply)
+  }
+
+  function answerDocument(c: GatewayContext, { path, handle }: Served): Response | Promise<Response> {
+    try {
+      const reply = handle(c, authenticate)
+      if (!(reply instanceof Promise)) return count(c, path, reply)
+      return reply.then(
+        (made) => count(c, path, made),
+        (error: unknown) => documentFailed(c, path, error),
+      )
+    } catch (error) {
+      return documentFailed(c, path, error)
+    }
+  }
+
+  return { answer, answerDocument }
 }

@@ -1,5 +1,6 @@
 /** Who calls: the one place where a route's `access` becomes a check. The checks themselves are handed in. */
 import type { AdminScope } from '../config/config.ts'
+import { GatewayError } from '../errors.ts'
 import type { GatewayContext } from './context.ts'
 
 /** Who may call a route: anybody, a user's access token, or a service token with this scope. */
@@ -35,4 +36,11 @@ export async function callerOf(
   const user = await authenticate.user(c)
   c.get('request').userId = user.userId
   return user
+}
+
+/** The bearer token of the Authorization header (RFC 6750 section 2.1); throws A0230 when there is none. */
+export function bearerToken(c: GatewayContext): string {
+  const [, token] = /^Bearer ([A-Za-z0-9._~+/=-]{1,4096})$/i.exec(c.req.header('authorization') ?? '') ?? []
+  if (token === undefined) throw new GatewayError('A0230', { note: 'no bearer token' })
+  return token
 }

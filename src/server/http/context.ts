@@ -35,17 +35,22 @@ export function openRequest(c: GatewayContext, trustedProxyHops: number): Reques
       'X-Request-Id': requestId,
     },
     ip: clientAddress(c, trustedProxyHops),
-    language: prefersEnglish(c.req.header('accept-language')) ? 'en' : 'zh',
+    language: preferredLanguage(c),
     startedAt: performance.now(),
   }
 }
 
+/** A document has no request state: its language is looked up when a failure has to be worded. */
+export const languageOf = (c: GatewayContext): 'zh' | 'en' =>
+  (c.get('request') as RequestState | undefined)?.language ?? preferredLanguage(c)
+
 /** Chinese unless English is asked for before it. */
-function prefersEnglish(acceptLanguage: string | undefined): boolean {
-  if (acceptLanguage === undefined) return false
+function preferredLanguage(c: GatewayContext): 'zh' | 'en' {
+  const acceptLanguage = c.req.header('accept-language')
+  if (acceptLanguage === undefined) return 'zh'
   const english = acceptLanguage.search(/\ben\b/i)
   const chinese = acceptLanguage.search(/\bzh\b/i)
-  return english >= 0 && (chinese < 0 || english < chinese)
+  return english >= 0 && (chinese < 0 || english < chinese) ? 'en' : 'zh'
 }
 
 /** Each trusted proxy appends the address it saw, so the last `hops` entries are theirs and the one before is the client's. */
@@ -63,6 +68,15 @@ function clientAddress(c: GatewayContext, hops: number): string | undefined {
 /** Sets a header of the reply. */
 export function replyHeader(c: GatewayContext, name: string, value: string): void {
   c.get('request').headers[name] = value
+}
+
+/** A reply of its own form, with the headers that every reply has; a Content-Type other than JSON's is said here. */
+export function rawReply(
+  c: GatewayContext,
+  body: string | Uint8Array<ArrayBuffer> | null,
+  { status = 200, headers = {} }: { status?: number; headers?: Record<string, string> } = {},
+): Response {
+  return new Response(body, { status, headers: { ...c.get('request').headers, ...headers } })
 }
 
 /** Who acted and from where, for the audit trail. */

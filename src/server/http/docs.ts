@@ -2,15 +2,10 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { Hono } from 'hono'
 import { z } from 'zod'
-import type { DocumentDescription } from './openapi.ts'
-
-const types: Record<string, string> = {
-  'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
-  'swagger-ui.css': 'text/css; charset=utf-8',
-  'favicon-32x32.png': 'image/png',
-}
+import { GatewayError } from '../errors.ts'
+import { rawReply } from './context.ts'
+import { type Route, route } from './route.ts'
 
 const page = `<!doctype html>
 <html lang="en">
@@ -35,54 +30,74 @@ const start = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#api', deepLinkin
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-export function docsRoutes({ describe }: { describe: () => object }): Hono {
-  const app = new Hono()
-  let description: string | undefined
-  let folder: string | undefined
-
-  app.get('/openapi.json', (c) => {
-    description ??= JSON.stringify(describe())
-    return c.body(description, 200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache' })
-  })
-  app.get('/docs', (c) =>
-    c.body(page, 200, {
-      'Content-Type': 'text/html; charset=utf-8',
-      'Content-Security-Policy': policy,
-      'X-Content-Type-Options': 'nosniff',
-    }),
+const javascript = 'text/javascript'
+const ofLibrary = async (name: string) =>
+  new Uint8Array(
+    await readFile(join(dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json')), name)),
   )
-  app.get('/docs/start.js', (c) => c.body(start, 200, { 'Content-Type': 'text/javascript; charset=utf-8' }))
-  app.get('/docs/:file', async (c) => {
-    const file = c.req.param('file')
-    const type = types[file]
-    if (type === undefined) return c.notFound()
-    folder ??= dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
-    return c.body(new Uint8Array(await readFile(join(folder, file))), 200, {
-      'Content-Type': type,
-      'Cache-Control': 'public, max-age=86400',
-    })
-  })
-  return app
-}
 
-/** The same for the API description. */
-export const docsDocuments: readonly DocumentDescription[] = [
+const files: Readonly<Record<string, { type: string; read(name: string): Promise<Uint8Array<ArrayBuffer> | string> }>> =
   {
-    method: 'get',
-    path: '/openapi.json',
-    tag: 'Description',
-    summary: 'This description.',
-    access: 'public',
-    contentType: 'application/json',
-    reply: z.looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) }),
-  },
-  {
-    method: 'get',
-    path: '/docs',
-    tag: 'Description',
-    summary: 'A page to read it.',
-    access: 'public',
-    contentType: 'text/html',
-    reply: z.string(),
-  },
-]
+    'start.js': { type: javascript, read: async () => start },
+    'swagger-ui-bundle.js': { type: javascript, read: ofLibrary },
+    'swagger-ui.css': { type: 'text/css', read: ofLibrary },
+    'favicon-32x32.png': { type: 'image/png', read: ofLibrary },
+  }
+
+const common = { method: 'get', tag: 'Description', access: 'public' } as const
+
+/** `describe` is called once, when somebody asks. */
+export function docsRoutes({ describe }: { describe: () => object }): Route[] {
+  let description: string | undefined
+  return [
+    route(
+      {
+        ...common,
+        path: '/openapi.json',
+        summary: 'This description.',
+        replies: {
+          200: {
+            'application/json': z.looseObject({
+              openapi: z.string(),
+              info: z.looseObject({}),
+              paths: z.looseObject({}),
+            }),
+          },
+        },
+      },
+      (_, c) => {
+        description ??= JSON.stringify(describe())
+        return rawReply(c, description, {
+          headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache' },
+        })
+      },
+    ),
+    route(
+      { ...common, path: '/docs', summary: 'A page to read it.', replies: { 200: { 'text/html': z.string() } } },
+      (_, c) =>
+        rawReply(c, page, {
+          headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': policy },
+        }),
+    ),
+    route(
+      {
+        ...common,
+        path: '/docs/:file',
+        summary: 'What that page is made of.',
+        params: z.object({ file: z.string() }),
+        replies: {
+          200: { [javascript]: z.string(), 'text/css': z.string(), 'image/png': z.string().meta({ format: 'binary' }) },
+        },
+        errors: ['A0404'],
+      },
+      async ({ params: { file: name } }, c) => {
+        const file = Object.hasOwn(files, name) ? files[name] : undefined
+        if (!file) throw new GatewayError('A0404', { note: 'no such file of the page' })
+        const type = file.type.startsWith('text/') ? `${file.type}; charset=utf-8` : file.type
+        return rawReply(c, await file.read(name), {
+          headers: { 'Content-Type': type, 'Cache-Control': 'public, max-age=86400' },
+        })
+      },
+    ),
+  ]
+}

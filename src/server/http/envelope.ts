@@ -1,5 +1,5 @@
-/** The one renderer of replies: `{code, msg, data}`, and for a failure also `request_id` and, where fields are wrong, `fields`. */
-import { type ErrorCode, errorCodes, GatewayError } from '../errors.ts'
+/** The common reply: `{code, msg, data}`, and for a failure also `request_id` and, where fields are wrong, `fields`. */
+import { errorCodes, GatewayError } from '../errors.ts'
 import { type GatewayContext, replyHeader } from './context.ts'
 
 const SUCCESS = '00000'
@@ -13,23 +13,23 @@ export function success(c: GatewayContext, data: unknown, message: { zh: string;
 export const classify = (error: unknown): GatewayError =>
   error instanceof GatewayError ? error : new GatewayError('B0001', { cause: error, alert: 'defect' })
 
-export function failure(c: GatewayContext, thrown: unknown): Response {
+/** Keeps the failure for the log line, and sets the headers that every failure has. */
+export function noteFailure(c: GatewayContext, thrown: unknown): GatewayError {
   const error = classify(thrown)
   const request = c.get('request')
   request.errorCode = error.code
   request.error = thrown
-  const { status } = errorCodes[error.code]
-  if (status === 401) replyHeader(c, 'WWW-Authenticate', 'Bearer error="invalid_token"')
+  if (errorCodes[error.code].status === 401) replyHeader(c, 'WWW-Authenticate', 'Bearer error="invalid_token"')
   if (error.retryAfterSeconds !== undefined) replyHeader(c, 'Retry-After', String(error.retryAfterSeconds))
   replyHeader(c, 'Cache-Control', 'no-store')
-  const body = {
-    code: error.code,
-    msg: messageOf(error.code, request.language),
-    data: null,
-    request_id: request.requestId,
-  }
-  const whole = error.fields === undefined ? body : { ...body, fields: error.fields }
-  return new Response(JSON.stringify(whole), { status, headers: request.headers })
+  return error
 }
 
-const messageOf = (code: ErrorCode, language: 'zh' | 'en'): string => errorCodes[code][language]
+export function failure(c: GatewayContext, thrown: unknown): Response {
+  const error = noteFailure(c, thrown)
+  const { language, requestId, headers } = c.get('request')
+  const { status, ...words } = errorCodes[error.code]
+  const body = { code: error.code, msg: words[language], data: null, request_id: requestId }
+  const whole = error.fields === undefined ? body : { ...body, fields: error.fields }
+  return new Response(JSON.stringify(whole), { status, headers })
+}

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { ADMIN_SECRET, forEachRoute, pathOf, type Target, takesJson } from '../../dev/testing/malformed.ts'
 import { type Reply, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
 import { errorCodes } from '../errors.ts'
-import { MAX_JSON_BYTES } from './json-body.ts'
+import { MAX_JSON_BYTES } from './body.ts'
 import type { Route } from './route.ts'
 
 let gateway: TestGateway

@@ -7,29 +7,10 @@ import {
 } from '@asteasolutions/zod-to-openapi'
 import { z } from 'zod'
 import { type ErrorCode, errorCodes } from '../errors.ts'
+import { type FailureForm, oauthFailureOf } from './failure.ts'
 import type { RouteDescription } from './route.ts'
 
-/** A reply that has a form of its own: documents, probes, standard OAuth endpoints. */
-export type DocumentDescription = {
-  method: 'get' | 'post'
-  path: string
-  tag: string
-  summary: string
-  access: RouteDescription['access']
-  contentType: string
-  reply: z.ZodType
-  params?: z.ZodType
-  query?: z.ZodType
-  form?: z.ZodType
-  alsoAnswers?: Record<number, string>
-}
-
-export type ApiDescriptionParts = {
-  routes: readonly RouteDescription[]
-  documents: readonly DocumentDescription[]
-  issuer: string
-  version: string
-}
+export type ApiDescriptionParts = { routes: Iterable<RouteDescription>; issuer: string; version: string }
 
 const FORM = 'application/x-www-form-urlencoded'
 
@@ -43,7 +24,9 @@ const failureSchema = z
   })
   .meta({ id: 'Failure' })
 
-export function describeApi({ routes, documents, issuer, version }: ApiDescriptionParts): object {
+const oauthFailureSchema = z.object({ error: z.string(), error_description: z.string() }).meta({ id: 'OAuthFailure' })
+
+export function describeApi({ routes, issuer, version }: ApiDescriptionParts): object {
   const registry = new OpenAPIRegistry()
   registry.registerComponent('securitySchemes', 'user', {
     type: 'http',
@@ -57,30 +40,12 @@ export function describeApi({ routes, documents, issuer, version }: ApiDescripti
     description: 'A token of ADMIN_TOKENS, with the scope that is named.',
   })
 
-  for (const route of routes) {
+  for (const route of routes)
     registry.registerPath({
       ...operation(route),
       request: { ...parameters(route), ...requestBody(route) },
-      responses: {
-        200: { description: 'Success', content: { 'application/json': { schema: envelope(route.reply) } } },
-        ...failures(route.errors),
-      },
+      responses: { ...failures(route), ...successes(route) },
     })
-  }
-  for (const document of documents) {
-    const others = Object.entries(document.alsoAnswers ?? {}).map(([status, description]) => [status, { description }])
-    registry.registerPath({
-      ...operation(document),
-      request: {
-        ...parameters(document),
-        ...(document.form ? { body: { required: true, content: { [FORM]: { schema: document.form } } } } : {}),
-      },
-      responses: {
-        200: { description: 'Success', content: { [document.contentType]: { schema: document.reply } } },
-        ...Object.fromEntries(others),
-      },
-    })
-  }
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
     info: { title: 'Mini-program auth gateway', version, license: { name: 'MIT', identifier: 'MIT' } },
@@ -88,13 +53,7 @@ export function describeApi({ routes, documents, issuer, version }: ApiDescripti
   })
 }
 
-function operation({
-  method,
-  path,
-  tag,
-  summary,
-  access,
-}: Pick<RouteDescription, 'path' | 'tag' | 'summary' | 'access'> & { method: RouteDescription['method'] }) {
+function operation({ method, path, tag, summary, access }: RouteDescription) {
   // For a scheme of type http the list names the roles that are needed (OpenAPI 3.1, Security Requirement Object).
   const security = access === 'public' ? [] : access === 'user' ? [{ user: [] }] : [{ service: [access] }]
   return {
@@ -107,12 +66,12 @@ function operation({
   }
 }
 
-const parameters = ({ params, query }: Pick<RouteDescription, 'params' | 'query'>) => ({
+const parameters = ({ params, query }: RouteDescription) => ({
   ...(params ? { params: params as z.ZodObject } : {}),
   ...(query ? { query: query as z.ZodObject } : {}),
 })
 
-function requestBody({ body, upload }: RouteDescription): { body?: ZodRequestBody } {
+function requestBody({ body, form, bytes, upload }: RouteDescription): { body?: ZodRequestBody } {
   if (upload) {
     const { field, maxBytes, accept } = upload
     const file: SchemaObject = { type: 'string', format: 'binary', description: `At most ${maxBytes} bytes.` }
@@ -120,6 +79,11 @@ function requestBody({ body, upload }: RouteDescription): { body?: ZodRequestBod
     const encoding = { [field]: { contentType: accept.join(', ') } }
     return { body: { required: true, content: { 'multipart/form-data': { schema, encoding } } } }
   }
+  if (bytes) {
+    const schema: SchemaObject = { type: 'string', format: 'binary', description: `At most ${bytes.maxBytes} bytes.` }
+    return { body: { required: true, content: Object.fromEntries(bytes.types.map((type) => [type, { schema }])) } }
+  }
+  if (form) return { body: { required: true, content: { [FORM]: { schema: form } } } }
   if (!body) return {}
   return { body: { required: !body.safeParse(undefined).success, content: { 'application/json': { schema: body } } } }
 }
@@ -131,15 +95,70 @@ const operationId = (method: string, path: string): string =>
 
 const envelope = (data: z.ZodType) => z.object({ code: z.literal('00000'), msg: z.string(), data })
 
-/** One response a status, naming each code it may carry. */
-function failures(codes: readonly ErrorCode[]): Record<string, ResponseConfig> {
+function successes(route: RouteDescription): Record<string, ResponseConfig> {
+  if ('reply' in route)
+    return { 200: { description: 'Success', content: { 'application/json': { schema: envelope(route.reply) } } } }
+  const headers = Object.fromEntries(
+    Object.entries(route.headers ?? {}).map(([name, description]) => [
+      name,
+      { description, schema: { type: 'string' as const } },
+    ]),
+  )
   const responses: Record<string, ResponseConfig> = {}
-  for (const code of codes) {
-    const { status, en } = errorCodes[code]
-    const description = `${code}: ${en}`
+  for (const [status, reply] of Object.entries(route.replies)) {
+    responses[status] =
+      typeof reply === 'string'
+        ? { description: reply }
+        : {
+            description: 'Success',
+            ...(route.headers ? { headers } : {}),
+            content: Object.fromEntries(Object.entries(reply).map(([type, schema]) => [type, { schema }])),
+          }
+  }
+  return responses
+}
+
+/** What every route of this kind may answer, beside what it lists itself. A document is in memory and fails in no other way. */
+function codesOf(route: RouteDescription): ErrorCode[] {
+  const { access, params, query, body, form, bytes, upload, errors = [] } = route
+  if ('document' in route && route.document) return [...errors]
+  const read = body || form || bytes || upload
+  return [
+    ...(params || query || body || form || upload ? ['A0400' as const] : []),
+    ...(body ? ['A0427' as const] : []),
+    ...(access === 'public'
+      ? []
+      : access === 'user'
+        ? (['A0230', 'A0202', 'A0203'] as const)
+        : (['A0230', 'A0312', 'A0404'] as const)),
+    ...(read ? (['A0413', 'A0415'] as const) : []),
+    ...errors,
+    'B0210',
+    'B0320',
+  ]
+}
+
+const failureTypes: Record<FailureForm, { type: string; schema: z.ZodType }> = {
+  envelope: { type: 'application/json', schema: failureSchema },
+  proxy: { type: 'application/json', schema: failureSchema },
+  oauth: { type: 'application/json', schema: oauthFailureSchema },
+  text: { type: 'text/plain', schema: z.string() },
+}
+
+/** One response a status, naming each code it may carry. */
+function failures(route: RouteDescription): Record<string, ResponseConfig> {
+  const form = ('failures' in route && route.failures) || 'envelope'
+  const responses: Record<string, ResponseConfig> = {}
+  for (const code of new Set(codesOf(route))) {
+    const isProxys403 = form === 'proxy' && errorCodes[code].status === 403
+    if (isProxys403) continue
+    const oauth = form === 'oauth' && code !== 'A0404'
+    const { type, schema } = failureTypes[form === 'oauth' && !oauth ? 'envelope' : form]
+    const status = oauth ? oauthFailureOf(code).status : errorCodes[code].status
+    const description = `${oauth ? oauthFailureOf(code).error : code}: ${errorCodes[code].en}`
     const known = responses[status]
     if (known) known.description += `  \n${description}`
-    else responses[status] = { description, content: { 'application/json': { schema: failureSchema } } }
+    else responses[status] = { description, content: { [type]: { schema } } }
   }
   return responses
 }

@@ -1,14 +1,14 @@
 /** A route as data: what it takes, what it answers and how it may fail. It runs, it validates and it describes itself. */
-import type { Hono } from 'hono'
 import { z } from 'zod'
 import { type ErrorCode, GatewayError } from '../errors.ts'
 import { type Access, type Authenticate, type CallerOf, callerOf } from './auth.ts'
-import type { GatewayContext, GatewayEnv } from './context.ts'
+import { type BytesDescription, readForm, readJson, readTyped } from './body.ts'
+import { type GatewayContext, languageOf } from './context.ts'
 import { success } from './envelope.ts'
-import { readJson } from './json-body.ts'
+import { type FailureForm, failureAs } from './failure.ts'
 import type { UploadDescription } from './upload.ts'
 
-export type RouteDescription = {
+type Asked = {
   method: 'get' | 'post' | 'put' | 'patch' | 'delete'
   /** In Hono's form: `/api/sessions/:sid`. */
   path: string
@@ -17,47 +17,119 @@ export type RouteDescription = {
   access: Access
   params?: z.ZodType
   query?: z.ZodType
+  /** Of the body, one of these at most: JSON; application/x-www-form-urlencoded; bytes as they are; one uploaded file. */
   body?: z.ZodType
-  /** One file as multipart/form-data instead of a body; the handler reads it, with readUpload. */
+  form?: z.ZodType
+  bytes?: BytesDescription
+  /** The handler reads it, with readUpload, when it has room for it. */
   upload?: UploadDescription
+  errors?: readonly ErrorCode[]
+}
+
+/** The common reply: `{code, msg, data}`. */
+type InEnvelope = {
+  /** Of `data`. */
   reply: z.ZodType
-  errors: readonly ErrorCode[]
   /** What a success says; the default is plain. */
   message?: { zh: string; en: string }
 }
 
-export type Route = RouteDescription & { handle(c: GatewayContext, authenticate: Authenticate): Promise<Response> }
+/** A reply of its own form: the handler makes the Response (`rawReply`). */
+type Raw = {
+  /** By status what it means, or the media types of its body. */
+  replies: Readonly<Record<number, string | Readonly<Record<string, z.ZodType>>>>
+  /** Headers of a success that callers read, and what they mean. */
+  headers?: Readonly<Record<string, string>>
+  /** How a failure is told; the default is the envelope. */
+  failures?: FailureForm
+  /**
+   * Served from memory to whoever asks, as often as they ask: no request id, no log line, nothing but a count. The handler makes
+   * the whole Response, and should not be asynchronous: then neither is the way to it.
+   */
+  document?: true
+}
 
-type Out<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined
+export type RouteDescription = Asked & (InEnvelope | Raw)
+
+export type Route = RouteDescription & {
+  handle(c: GatewayContext, authenticate: Authenticate): Response | Promise<Response>
+}
+
+type Part<Description, Name extends string> =
+  Description extends Record<Name, infer Schema extends z.ZodType> ? z.output<Schema> : undefined
 
 export type RouteInput<Description extends RouteDescription> = {
-  params: Out<Description['params']>
-  query: Out<Description['query']>
-  body: Out<Description['body']>
+  params: Part<Description, 'params'>
+  query: Part<Description, 'query'>
+  body: Part<Description, 'body'>
+  form: Part<Description, 'form'>
+  bytes: Description extends { bytes: BytesDescription } ? Buffer : undefined
   /** Who calls, by the route's `access`. */
   auth: CallerOf<Description['access']>
 }
 
-const plainMessage = { zh: '成功', en: 'ok' }
+/** What the handler answers is checked against the reply schema by the compiler. */
+type Answer<Description> = Description extends { reply: infer Schema extends z.ZodType }
+  ? Promise<z.input<Schema>>
+  : Response | Promise<Response>
 
-/** Binds a description to what it does; what the handler answers is checked against the reply schema by the compiler. */
+type Handler<Description extends RouteDescription> = (
+  input: RouteInput<Description>,
+  c: GatewayContext,
+) => Answer<Description>
+
+/** Binds a description to what it does. */
 export function route<const Description extends RouteDescription>(
   description: Description,
-  handler: (input: RouteInput<Description>, c: GatewayContext) => Promise<z.input<Description['reply']>>,
+  handler: Handler<Description>,
 ): Route {
-  const { access, params, query, body, message = plainMessage } = description
+  const described: RouteDescription = description
+  const answer = handler as (input: object, c: GatewayContext) => unknown
+  if ('reply' in described) return { ...described, handle: inEnvelope(described, answer as Answerer<unknown>) }
+  const reply = answer as Answerer<Response>
+  return { ...described, handle: described.document ? ofDocument(described, reply) : raw(described, reply) }
+}
+
+type Answerer<Result> = (input: object, c: GatewayContext) => Result | Promise<Result>
+
+const plainMessage = { zh: '成功', en: 'ok' }
+
+function inEnvelope(description: Asked & InEnvelope, answer: Answerer<unknown>): Route['handle'] {
+  const { message = plainMessage } = description
+  return async (c, authenticate) => success(c, await answer(await readInput(description, c, authenticate), c), message)
+}
+
+function raw(description: Asked & Raw, answer: Answerer<Response>): Route['handle'] {
+  const { failures = 'envelope' } = description
+  return async (c, authenticate) => {
+    // RFC 6749 section 5.2 is English, and so is what a program logs.
+    if (failures !== 'envelope') c.get('request').language = 'en'
+    try {
+      return await answer(await readInput(description, c, authenticate), c)
+    } catch (error) {
+      return failureAs[failures](c, error)
+    }
+  }
+}
+
+const ofDocument =
+  ({ params, query }: Asked, answer: Answerer<Response>): Route['handle'] =>
+  (c) =>
+    answer({ params: params && parse(c, params, c.req.param()), query: query && parse(c, query, c.req.query()) }, c)
+
+async function readInput(
+  { access, params, query, body, form, bytes }: Asked,
+  c: GatewayContext,
+  authenticate: Authenticate,
+): Promise<object> {
   return {
-    ...description,
-    async handle(c, authenticate) {
-      const input = {
-        // First: whoever may not call learns nothing from the validation.
-        auth: await callerOf(access, c, authenticate),
-        params: params && parse(c, params, c.req.param()),
-        query: query && parse(c, query, c.req.query()),
-        body: body && parse(c, body, await readJson(c)),
-      } as RouteInput<Description>
-      return success(c, await handler(input, c), message)
-    },
+    // First: whoever may not call learns nothing from the validation.
+    auth: await callerOf(access, c, authenticate),
+    params: params && parse(c, params, c.req.param()),
+    query: query && parse(c, query, c.req.query()),
+    body: body && parse(c, body, await readJson(c)),
+    form: form && parse(c, form, await readForm(c)),
+    bytes: bytes && (await readTyped(c, bytes)),
   }
 }
 
@@ -68,7 +140,7 @@ function parse(c: GatewayContext, schema: z.ZodType, value: unknown): unknown {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   // Parsed once more for the words, in the reader's language: only a refused request pays for them.
-  const { language } = c.get('request')
+  const language = languageOf(c)
   const worded = schema.safeParse(value, {
     error: (issue) => (issue.input === undefined ? isRequired[language] : locales[language](issue)),
   })
@@ -78,17 +150,4 @@ function parse(c: GatewayContext, schema: z.ZodType, value: unknown): unknown {
     for (const path of names) fields[path.map(String).join('.').slice(0, 100) || 'body'] ??= issue.message
   }
   throw new GatewayError('A0400', { fields })
-}
-
-/** wx.request knows no PATCH, a DELETE of it may lose its body, and wx.uploadFile only POSTs: a POST with this header stands for each. */
-const METHOD_OVERRIDE = 'x-http-method-override'
-
-export function mount(app: Hono<GatewayEnv>, routes: readonly Route[], authenticate: Authenticate): void {
-  for (const { method, path, ...each } of routes) {
-    const verb = method.toUpperCase()
-    const handle = (c: GatewayContext) => each.handle(c, authenticate)
-    app.on(verb, path, handle)
-    if (!['PUT', 'PATCH', 'DELETE'].includes(verb)) continue
-    app.post(path, (c, next) => (c.req.header(METHOD_OVERRIDE)?.toUpperCase() === verb ? handle(c) : next()))
-  }
 }

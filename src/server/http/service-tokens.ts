@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { AdminScope, AdminToken } from '../config/config.ts'
 import { GatewayError } from '../errors.ts'
 import type { ServiceCaller } from './auth.ts'
-import { bearerToken } from './bearer.ts'
+import { bearerToken } from './auth.ts'
 import type { GatewayContext } from './context.ts'
 
 export type ServiceTokens = {

@@ -1,7 +1,7 @@
 /** Reads one uploaded file out of multipart/form-data (RFC 7578), bounded in bytes and in parts. */
 import { GatewayError, invalidField } from '../errors.ts'
+import { readBytes } from './body.ts'
 import type { GatewayContext } from './context.ts'
-import { readBytes } from './json-body.ts'
 
 export type UploadDescription = {
   /** The name of the one part. */

@@ -1,30 +1,19 @@
 /** While the database is away, introspection says so: a live token is not called inactive, a dead one not let through. */
 import { expect, test } from 'vitest'
-import { createApp } from '../http/app.ts'
+import { serveRoutes } from '../../dev/testing/serve-routes.ts'
 import { createServiceTokens } from '../http/service-tokens.ts'
-import { createLog } from '../observability/log.ts'
-import { createMetrics } from '../observability/metrics.ts'
+import { DatabaseUnavailable } from '../storage/sqlstate.ts'
 import { introspectionRoutes } from './routes.ts'
 
 const SECRET = 'introspecting-service-0123456789abcdef'
 
-const away = () => Promise.reject(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }))
+const away = () => Promise.reject(new DatabaseUnavailable('it broke'))
 const { authenticate: service } = createServiceTokens({
   tokens: [{ name: 'orders', scopes: ['introspect'], secret: SECRET }],
 })
-const app = createApp({
-  listener: 'internal',
-  routes: [],
-  authenticate: { service, user: away },
-  subApps: [
-    introspectionRoutes({ introspection: { introspect: away, revoke: away, verify: away }, authenticate: { service } }),
-  ],
-  documents: [],
-  tracing: undefined,
-  log: createLog({ level: 'silent' }),
-  metrics: createMetrics(),
-  trustedProxyHops: 0,
-  draining: () => false,
+const { app } = serveRoutes(introspectionRoutes({ introspection: { introspect: away, revoke: away, verify: away } }), {
+  service,
+  user: away,
 })
 
 test.each(['/oauth2/introspect', '/oauth2/revoke'])('%s answers 503, never "inactive" or success', async (path) => {

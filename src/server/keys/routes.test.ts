@@ -1,9 +1,10 @@
 /** The published documents before there is anything to publish. */
 import { expect, test } from 'vitest'
+import { serveRoutes } from '../../dev/testing/serve-routes.ts'
 import { testClock } from '../clock.ts'
 import { createSealer } from '../crypto/seal.ts'
 import { createKeyRing } from './ring.ts'
-import { documentRoutes } from './routes.ts'
+import { keyRoutes } from './routes.ts'
 import type { StoredKey } from './store.ts'
 
 const paths = ['jwks.json', 'openid-configuration', 'oauth-authorization-server', 'oauth-authorization-server/tenant']
@@ -30,7 +31,7 @@ test('a gateway that has no key yet publishes nothing that a cache would keep, a
       tokenTtlSeconds: 900,
     },
   })
-  const app = documentRoutes({ ring, issuer: 'https://auth.example.com/tenant', jwksMaxAgeSeconds: 300 })
+  const { app } = serveRoutes(keyRoutes({ ring, issuer: 'https://auth.example.com/tenant', jwksMaxAgeSeconds: 300 }))
   for (const path of paths) {
     const reply = await app.request(`/.well-known/${path}`)
     expect([path, reply.status, reply.headers.get('cache-control')]).toEqual([path, 503, 'no-store'])

@@ -1,12 +1,13 @@
 /** The documents a resource server needs: JWKS and metadata, built beforehand and served from memory. */
-import { Hono } from 'hono'
 import { z } from 'zod'
+import type { GatewayContext } from '../http/context.ts'
+import { notModified } from '../http/not-modified.ts'
+import { type Route, route } from '../http/route.ts'
 import type { KeyRing, PublishedDocument } from './ring.ts'
 
-export type DocumentRoutesParts = { ring: KeyRing; issuer: string; jwksMaxAgeSeconds: number }
+export type KeyRoutesParts = { ring: KeyRing; issuer: string; jwksMaxAgeSeconds: number }
 
-export function documentRoutes({ ring, issuer, jwksMaxAgeSeconds }: DocumentRoutesParts): Hono {
-  const app = new Hono()
+export function keyRoutes({ ring, issuer, jwksMaxAgeSeconds }: KeyRoutesParts): Route[] {
   const headers = {
     'Content-Type': 'application/json',
     'Cache-Control': `public, max-age=${jwksMaxAgeSeconds}, stale-while-revalidate=60, stale-if-error=86400`,
@@ -14,19 +15,14 @@ export function documentRoutes({ ring, issuer, jwksMaxAgeSeconds }: DocumentRout
     'X-Content-Type-Options': 'nosniff',
   }
 
-  function serve(path: string, current: () => PublishedDocument): void {
-    app.get(path, (c) => {
-      // Nothing is said before there is a key: an empty list would be cached like a full one.
-      if (!ring.ready())
-        return c.json({ error: 'temporarily_unavailable' }, 503, { 'Retry-After': '2', 'Cache-Control': 'no-store' })
-      const { body, etag } = current()
-      if (matches(c.req.header('if-none-match'), etag))
-        return new Response(null, { status: 304, headers: { ...headers, ETag: etag } })
-      return new Response(body, { headers: { ...headers, ETag: etag } })
-    })
+  const serve = (current: () => PublishedDocument) => (_: object, c: GatewayContext) => {
+    // Nothing is said before there is a key: an empty list would be cached like a full one.
+    if (!ring.ready())
+      return c.json({ error: 'temporarily_unavailable' }, 503, { 'Retry-After': '2', 'Cache-Control': 'no-store' })
+    const { body, etag } = current()
+    const withTag = { ...headers, ETag: etag }
+    return notModified(c, withTag) ?? new Response(body, { headers: withTag })
   }
-
-  serve('/.well-known/jwks.json', ring.jwks)
 
   let metadata: { algorithms: string; document: PublishedDocument } | undefined
   function currentMetadata(): PublishedDocument {
@@ -38,13 +34,52 @@ export function documentRoutes({ ring, issuer, jwksMaxAgeSeconds }: DocumentRout
     }
     return metadata.document
   }
-  serve('/.well-known/openid-configuration', currentMetadata)
-  serve('/.well-known/oauth-authorization-server', currentMetadata)
+
+  const common = { method: 'get', tag: 'Documents', access: 'public', document: true } as const
+  const otherwise = {
+    304: 'Unchanged since the ETag of If-None-Match',
+    503: 'The keys are not loaded yet; Retry-After',
+  }
+  const metadataReplies = { 200: { 'application/json': metadataSchema }, ...otherwise }
+  const oauthMetadata = (path: string) =>
+    route(
+      {
+        ...common,
+        path: `/.well-known/oauth-authorization-server${path}`,
+        summary: 'The same where RFC 8414 puts it; for an issuer with a path, the path comes after this one.',
+        replies: metadataReplies,
+      },
+      serve(currentMetadata),
+    )
   // RFC 8414 section 3.1: for an issuer with a path, the well-known part stands before it.
   const { pathname } = new URL(issuer)
-  if (pathname !== '/') serve(`/.well-known/oauth-authorization-server${pathname}`, currentMetadata)
-  return app
+  return [
+    route(
+      {
+        ...common,
+        path: '/.well-known/jwks.json',
+        summary: 'The public keys (RFC 7517) that access tokens and status lists are signed with.',
+        replies: { 200: { 'application/json': jwksSchema }, ...otherwise },
+      },
+      serve(ring.jwks),
+    ),
+    route(
+      {
+        ...common,
+        path: '/.well-known/openid-configuration',
+        summary: 'What a resource server that is given the issuer alone needs (OpenID Connect Discovery).',
+        replies: metadataReplies,
+      },
+      serve(currentMetadata),
+    ),
+    oauthMetadata(''),
+    ...(pathname === '/' ? [] : [oauthMetadata(pathname)]),
+  ]
 }
+
+const jwksSchema = z.object({
+  keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string(), use: z.literal('sig') })),
+})
 
 const metadataSchema = z.object({
   issuer: z.string(),
@@ -54,41 +89,9 @@ const metadataSchema = z.object({
   subject_types_supported: z.array(z.string()),
   status_list_aggregation_endpoint: z.string(),
 })
-const common = { method: 'get', tag: 'Documents', access: 'public', contentType: 'application/json' } as const
-const unchanged = { 304: 'Unchanged since the ETag of If-None-Match' }
-
-/** The same for the API description. */
-export const keyDocuments = [
-  {
-    ...common,
-    path: '/.well-known/jwks.json',
-    summary: 'The public keys (RFC 7517) that access tokens and status lists are signed with.',
-    reply: z.object({
-      keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string(), use: z.literal('sig') })),
-    }),
-    alsoAnswers: { ...unchanged, 503: 'The keys are not loaded yet; Retry-After' },
-  },
-  {
-    ...common,
-    path: '/.well-known/openid-configuration',
-    summary: 'What a resource server that is given the issuer alone needs (OpenID Connect Discovery).',
-    reply: metadataSchema,
-    alsoAnswers: unchanged,
-  },
-  {
-    ...common,
-    path: '/.well-known/oauth-authorization-server',
-    summary: 'The same where RFC 8414 puts it; for an issuer with a path, the path comes after this one.',
-    reply: metadataSchema,
-    alsoAnswers: unchanged,
-  },
-] as const
-
-const matches = (ifNoneMatch: string | undefined, etag: string): boolean =>
-  ifNoneMatch?.split(',').some((part) => part.trim().replace(/^W\//, '') === etag || part.trim() === '*') ?? false
 
 /** RFC 8414 and OpenID Connect Discovery: what a resource server reads when it is given the issuer alone. */
-const metadataOf = (issuer: string, algorithms: string[]) => ({
+const metadataOf = (issuer: string, algorithms: string[]): z.output<typeof metadataSchema> => ({
   issuer,
   jwks_uri: `${issuer}/.well-known/jwks.json`,
   id_token_signing_alg_values_supported: algorithms,

@@ -3,6 +3,7 @@ import type { Audit } from '../audit/audit.ts'
 import type { Clock } from '../clock.ts'
 import type { SessionEvents } from '../events/session-stream.ts'
 import type { Housekeeping } from '../housekeeping/housekeeping.ts'
+import type { Route } from '../http/route.ts'
 import type { KeyRing } from '../keys/ring.ts'
 import type { Log } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
@@ -13,6 +14,7 @@ import type { Database } from '../storage/database.ts'
 import { pendingMigrations } from '../storage/migrate.ts'
 import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
 import { type Job, type RunningJobs, startJobs } from './jobs.ts'
+import { probeRoutes } from './routes.ts'
 
 export type Lifecycle = {
   /** Waits for PostgreSQL and for its schema as long as it takes, loads what is served from memory, starts the timed tasks. */
@@ -20,8 +22,8 @@ export type Lifecycle = {
   /** From now on not ready; what is in flight goes on. */
   drain(): void
   draining(): boolean
-  /** Why this replica takes no traffic, or undefined when it does. */
-  notReady(): string | undefined
+  /** Probes and metrics. */
+  routes: Route[]
   close(): Promise<void>
 }
 
@@ -33,6 +35,8 @@ export type LifecycleParts = {
   log: Log
   metrics: Metrics
   ring: KeyRing
+  /** How long a signing key signs. */
+  rotationSeconds: number
   statusLists: StatusLists
   housekeeping: Housekeeping
   audit: Audit
@@ -123,6 +127,15 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     return false
   }
 
+  /** Why this replica takes no traffic, or undefined when it does. */
+  function notReady(): string | undefined {
+    if (draining) return 'draining'
+    if (!ring.ready()) return waiting ?? 'signing keys are not loaded yet'
+    const problem = skew.problem()
+    if (problem) return problem
+    return statusLists.ready() ? undefined : 'status lists are not loaded yet'
+  }
+
   return {
     async start() {
       while (!draining && !(await load())) await pause(START_RETRY_MS)
@@ -141,13 +154,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       draining = true
     },
     draining: () => draining,
-    notReady() {
-      if (draining) return 'draining'
-      if (!ring.ready()) return waiting ?? 'signing keys are not loaded yet'
-      const problem = skew.problem()
-      if (problem) return problem
-      return statusLists.ready() ? undefined : 'status lists are not loaded yet'
-    },
+    routes: probeRoutes({ ...parts, notReady }),
     async close() {
       statusLists.stop()
       housekeeping.stop()

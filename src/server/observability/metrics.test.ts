@@ -1,10 +1,8 @@
 /** What operators see: the metrics page, the log lines, and what is left out of both. */
-import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { serveRoutes } from '../../dev/testing/serve-routes.ts'
 import { APP_SECRET, APPID, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
-import { createApp } from '../http/app.ts'
-import { createLog } from './log.ts'
-import { createMetrics } from './metrics.ts'
+import { route } from '../http/route.ts'
 
 describe('what operators see', () => {
   let gateway: TestGateway
@@ -99,31 +97,18 @@ describe('what operators see', () => {
   })
 })
 
-const nobody = () => {
-  throw new Error('nobody calls')
-}
-
 test('a document that fails is answered like any failure and logged, without its cause outside', async () => {
-  const lines: string[] = []
-  const document = new Hono().get('/document', () => {
-    throw new Error('the cause')
-  })
-  const app = createApp({
-    listener: 'public',
-    routes: [],
-    subApps: [],
-    authenticate: { user: nobody, service: nobody },
-    documents: [document],
-    tracing: undefined,
-    log: createLog({ level: 'info', destination: { write: (line: string) => void lines.push(line) } }),
-    metrics: createMetrics(),
-    trustedProxyHops: 0,
-    draining: () => false,
-  })
+  const document = route(
+    { method: 'get', path: '/document', tag: '', summary: '', access: 'public', document: true, replies: {} },
+    () => {
+      throw new Error('the cause')
+    },
+  )
+  const { app, logs } = serveRoutes([document])
   const reply = await app.request('/document')
   const text = await reply.text()
   expect([reply.status, JSON.parse(text).code]).toEqual([500, 'B0001'])
   expect(text).not.toContain('the cause')
-  expect(lines.join('')).toContain('the cause')
-  expect(lines.join('')).toContain(JSON.parse(text).request_id)
+  expect(logs()).toContain('the cause')
+  expect(logs()).toContain(JSON.parse(text).request_id)
 })

@@ -1,7 +1,7 @@
 /** Refresh and logout. */
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
-import { bearerToken } from '../http/bearer.ts'
+import { bearerToken } from '../http/auth.ts'
 import { actorOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import type { Limit } from '../rate-limit/limit.ts'
