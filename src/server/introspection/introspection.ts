@@ -36,16 +36,15 @@ export function createIntrospection({ sessions, issuer }: IntrospectionParts): I
     async introspect(token) {
       const session = await sessions.findUsable(token)
       if (session) {
-        const expiresMs = Math.min(session.idle_expires_at.getTime(), session.expires_at.getTime())
         return {
           active: true,
           token_use: 'refresh_token',
           iss: issuer,
-          sub: session.user_id,
+          sub: session.userId,
           client_id: session.appid,
-          sid: session.id,
-          iat: seconds(session.refreshed_at.getTime()),
-          exp: seconds(expiresMs),
+          sid: session.sid,
+          iat: seconds(session.refreshedAt.getTime()),
+          exp: seconds(session.endsAt.getTime()),
         }
       }
       const verified = await verify(token)

@@ -120,6 +120,7 @@ export function createSignIn(parts: SignInParts): SignIn {
         statusIndex: signed.statusIndex,
         refreshCounter: 0,
         endsInSeconds: signed.endsInSeconds,
+        sessionEndsAt: signed.sessionEndsAt,
       },
       { nickname: signed.nickname, isNew: signed.firstSessionId === sid },
     )

@@ -35,6 +35,8 @@ export type SignedIn = {
   unionid: string | null
   /** Until the session ends if it is not refreshed. */
   endsInSeconds: number
+  /** The same as a moment, in seconds since 1970. */
+  sessionEndsAt: number
   /** Set when the session has ended since. */
   endedAt: Date | null
   /** The least recently used sessions of this user and app that had to end, so that there are no more than the limit. */
@@ -140,8 +142,8 @@ export const signInStatement: Statement = {
       case when s.sid is null then (select status from users u where u.id = f.user_id) else 'active' end as status,
       s.user_nickname as nickname, s.roles, s.first_session_id as "firstSessionId", s.known_unionid as unionid,
       coalesce(o.status_index, e.status_index) as "statusIndex", e.ended_at as "endedAt",
-      ceil(extract(epoch from least(coalesce(o.idle_expires_at, e.idle_expires_at), coalesce(o.expires_at, e.expires_at))
-        - $2::timestamptz))::int as "endsInSeconds",
+      ceil(extract(epoch from ends.at - $2::timestamptz))::int as "endsInSeconds",
+      extract(epoch from ends.at)::float8 as "sessionEndsAt",
       (select json_agg(json_build_object('sid', d.id, 'statusIndex', d.status_index)) from displaced d
         where d.user_id = s.user_id and d.platform = i.platform and d.appid = i.appid) as displaced
     from input i
@@ -149,6 +151,9 @@ export const signInStatement: Statement = {
     left join signed s on s.ord = i.ord
     left join opened o on o.id = i.sid
     left join lateral (select * from sessions e where e.id = s.sid and o.id is null limit 1) e on true
+    cross join lateral (
+      select least(coalesce(o.idle_expires_at, e.idle_expires_at), coalesce(o.expires_at, e.expires_at)) as at
+    ) ends
     where f.user_id is not null or s.user_id is not null`,
 }
 

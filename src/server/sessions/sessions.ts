@@ -58,16 +58,17 @@ export function createSessions({
     if (session?.status === 'suspended') return new GatewayError('A0202')
     if (session?.status === 'erased') return new GatewayError('A0203')
     return new GatewayError('A0230', {
-      note: session?.ended_at ? `session ended: ${session.end_reason}` : 'no live session',
+      note: session?.endedAt ? `session ended: ${session.endReason}` : 'no live session',
     })
   }
 
   const reply: Sessions['reply'] = async (session, user) => {
     const client = clients.of(session)
+    const { token, expiresInSeconds } = await accessTokens.mint(session, client)
     return {
-      token: await accessTokens.mint(session, client),
+      token,
       token_type: 'Bearer',
-      expires_in: client.accessTokenSeconds,
+      expires_in: expiresInSeconds,
       refresh_token: refreshTokens.mint({ sid: session.sid, counter: session.refreshCounter }),
       refresh_expires_in: Math.max(0, session.endsInSeconds),
       user_id: session.userId,

@@ -22,6 +22,8 @@ export type Refreshed = {
   refreshCounter: number
   /** Until the session ends if it is not refreshed again. */
   endsInSeconds: number
+  /** The same as a moment, in seconds since 1970. */
+  sessionEndsAt: number
   /** Set when this use was a replay. */
   endedAt: Date | null
   status: UserStatus
@@ -58,7 +60,8 @@ export const refreshStatement: Statement = {
       where s.id = i.sid and s.ended_at is null and s.idle_expires_at > $5::timestamptz and s.expires_at > $5::timestamptz
         and i.counter <= s.refresh_counter
       returning s.id as sid, s.user_id, s.platform, s.appid, s.openid, s.unionid, s.status_index, s.refresh_counter,
-        ceil(extract(epoch from least(s.idle_expires_at, s.expires_at) - $5::timestamptz))::int as ends_in_seconds, s.ended_at, i.ip,
+        ceil(extract(epoch from least(s.idle_expires_at, s.expires_at) - $5::timestamptz))::int as ends_in_seconds,
+        extract(epoch from least(s.idle_expires_at, s.expires_at))::float8 as ends_at, s.ended_at, i.ip,
         i.request_id
     ),
     audited as (
@@ -66,7 +69,8 @@ export const refreshStatement: Statement = {
       select $5::timestamptz, 'refresh_replayed', user_id, sid, appid, ip, 'user', request_id from used where ended_at is not null
     )
     select sid, user_id as "userId", platform, appid, openid, unionid, status_index as "statusIndex",
-      refresh_counter as "refreshCounter", ends_in_seconds as "endsInSeconds", ended_at as "endedAt", u.status, u.nickname, u.roles
+      refresh_counter as "refreshCounter", ends_in_seconds as "endsInSeconds", ends_at as "sessionEndsAt",
+      ended_at as "endedAt", u.status, u.nickname, u.roles
     from used join users u on u.id = used.user_id`,
 }
 
@@ -128,13 +132,12 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
       return (await database.run(aliveStatement, [sid, at, touchBefore])).length > 0
     },
 
-    /** The session with its user's status, whether it lives or not. */
+    /** What became of the session, and of its user. */
     async find(sid: string) {
       return await kysely
         .selectFrom('sessions')
         .innerJoin('users', 'users.id', 'sessions.user_id')
-        .selectAll('sessions')
-        .select(['users.status', 'users.roles'])
+        .select(['users.status', 'ended_at as endedAt', 'end_reason as endReason'])
         .where('sessions.id', '=', sid)
         .executeTakeFirst()
     },
@@ -154,7 +157,13 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
       return await kysely
         .selectFrom('sessions')
         .innerJoin('users', 'users.id', 'sessions.user_id')
-        .selectAll('sessions')
+        .select((eb) => [
+          'sessions.id as sid',
+          'user_id as userId',
+          'appid',
+          'refreshed_at as refreshedAt',
+          eb.fn<Date>('least', ['idle_expires_at', 'expires_at']).as('endsAt'),
+        ])
         .where('sessions.id', '=', sid)
         .where('users.status', '=', 'active')
         .where(isLive(at))

@@ -12,11 +12,15 @@ export type TokenSubject = {
   sid: string
   roles: readonly string[]
   statusIndex: number
+  /** When the session ends unless it is refreshed, in seconds since 1970, by the database's clock. */
+  sessionEndsAt: number
   /** Who the user is to the platform of the client; missing where the client is of none. */
   platform?: string
   openid?: string
   unionid?: string | null
 }
+
+export type MintedToken = { token: string; expiresInSeconds: number }
 
 export type VerifiedToken = {
   userId: string
@@ -28,7 +32,8 @@ export type VerifiedToken = {
 }
 
 export type AccessTokens = {
-  mint(subject: TokenSubject, client: Client): Promise<string>
+  /** A token for as long as the client's last, and never beyond the end of the session. */
+  mint(subject: TokenSubject, client: Client): Promise<MintedToken>
   /** Throws A0230 when the token is not one of ours, or expired. Does not ask whether the session lives. */
   verify(token: string): Promise<VerifiedToken>
 }
@@ -52,8 +57,10 @@ export function createAccessTokens(parts: AccessTokenParts): AccessTokens {
   const { ring, clock, databaseClock, issuer, type, audiences, statusOf } = parts
 
   return {
-    mint(subject, client) {
+    async mint(subject, client) {
       const issuedAt = Math.floor(clock.now().getTime() / 1000)
+      // Where its session has ended by itself no status list tells of it, so the token has to end with it.
+      const expiresAt = Math.min(issuedAt + client.accessTokenSeconds, Math.floor(subject.sessionEndsAt))
       const extra = { openid: subject.openid, unionid: subject.unionid ?? undefined, platform: subject.platform }
       const payload: Record<string, unknown> = {
         iss: issuer,
@@ -62,14 +69,15 @@ export function createAccessTokens(parts: AccessTokenParts): AccessTokens {
         aud: client.audience.length === 1 ? client.audience[0] : client.audience,
         client_id: client.id,
         iat: issuedAt,
-        exp: issuedAt + client.accessTokenSeconds,
+        exp: expiresAt,
         jti: randomToken(),
         sid: subject.sid,
         status: { status_list: statusOf(subject.statusIndex) },
       }
       if (subject.roles.length > 0) payload.roles = subject.roles
       for (const claim of client.claims) payload[claim] = extra[claim]
-      return ring.sign(type, JSON.stringify(payload))
+      const token = await ring.sign(type, JSON.stringify(payload))
+      return { token, expiresInSeconds: Math.max(0, expiresAt - issuedAt) }
     },
 
     async verify(token) {
