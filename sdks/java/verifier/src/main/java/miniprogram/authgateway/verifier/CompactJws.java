@@ -13,39 +13,47 @@ import java.util.Map;
  */
 final class CompactJws {
   private static final int INVALID = -1;
+  private static final String BEARER = "Bearer ";
   private static final byte[] SEXTETS = sextets();
 
   private final String text;
-  private final int firstDot;
   private final int lastDot;
   private final Map<String, Object> header;
+  private final Map<String, Object> payload;
 
-  private CompactJws(String text, int firstDot, int lastDot, Map<String, Object> header) {
+  private CompactJws(
+      String text, int lastDot, Map<String, Object> header, Map<String, Object> payload) {
     this.text = text;
-    this.firstDot = firstDot;
     this.lastDot = lastDot;
     this.header = header;
+    this.payload = payload;
   }
 
-  /**
-   * Throws {@code token_malformed}. The payload is not looked at: it may be read once the signature
-   * holds.
-   */
-  static CompactJws parse(String text) {
+  /** Throws {@code token_malformed}. */
+  static CompactJws parse(String text, int maxChars) {
+    if (text.regionMatches(true, 0, BEARER, 0, BEARER.length())) {
+      throw malformed("the token has \"Bearer \" in front; pass the token alone");
+    }
+    if (text.length() > maxChars) throw malformed("the token is too long");
     int firstDot = text.indexOf('.');
     int lastDot = text.lastIndexOf('.');
-    if (firstDot < 0 || firstDot == lastDot || text.indexOf('.', firstDot + 1) != lastDot)
-      throw malformed();
-    if (!isStrict(text, 0, firstDot) || !isStrict(text, firstDot + 1, lastDot)) throw malformed();
-    if (!isStrict(text, lastDot + 1, text.length())) throw malformed();
-    Map<String, Object> header = jsonObject(decode(text, 0, firstDot));
-    // RFC 7515 section 4.1.11: what is critical must be understood. The gateway uses no extension,
-    // so none is.
-    if (header.containsKey("crit")) throw malformed();
-    if (header.containsKey("b64") && !Boolean.TRUE.equals(header.get("b64")))
-      throw malformed(); // RFC 7797.
-    if (!(header.get("alg") instanceof String alg) || alg.isEmpty()) throw malformed();
-    return new CompactJws(text, firstDot, lastDot, header);
+    if (firstDot == lastDot || text.indexOf('.', firstDot + 1) != lastDot) {
+      throw malformed("this is not a signed JWT of three parts");
+    }
+    if (!isStrict(text, lastDot + 1, text.length())) {
+      throw malformed("the signature is not base64url in its one spelling");
+    }
+    Map<String, Object> header = jsonObject("header", text, 0, firstDot);
+    Map<String, Object> payload = jsonObject("payload", text, firstDot + 1, lastDot);
+    // RFC 7515 section 4.1.11: what is critical must be understood; b64 (RFC 7797) changes what is
+    // signed. The gateway uses neither.
+    if (header.containsKey("crit") || header.containsKey("b64")) {
+      throw malformed("the header asks for an extension");
+    }
+    if (!(header.get("alg") instanceof String alg) || alg.isEmpty()) {
+      throw malformed("the header names no algorithm");
+    }
+    return new CompactJws(text, lastDot, header, payload);
   }
 
   /**
@@ -75,9 +83,9 @@ final class CompactJws {
     return new Base64URL(text.substring(lastDot + 1));
   }
 
-  /** Throws {@code token_malformed} when the payload is not a JSON object. */
+  /** What the token says; believed by nobody before the signature holds. */
   Map<String, Object> payload() {
-    return jsonObject(decode(text, firstDot + 1, lastDot));
+    return payload;
   }
 
   /**
@@ -103,20 +111,19 @@ final class CompactJws {
     return (last & spareBits) == 0;
   }
 
-  private static byte[] decode(String text, int from, int to) {
-    return Base64.getUrlDecoder().decode(text.substring(from, to));
-  }
-
-  private static Map<String, Object> jsonObject(byte[] bytes) {
+  private static Map<String, Object> jsonObject(String name, String text, int from, int to) {
     try {
-      return Json.object(bytes);
+      if (isStrict(text, from, to)) {
+        return Json.object(Base64.getUrlDecoder().decode(text.substring(from, to)));
+      }
     } catch (ParseException error) {
-      throw malformed(); // Without the parser's words: they may quote the token.
+      // As below, without the parser's words: they may quote the token.
     }
+    throw malformed("the " + name + " is not a JSON object in its one spelling");
   }
 
-  private static VerifierException malformed() {
-    return new VerifierException(Reason.TOKEN_MALFORMED, "this is not a signed JWT");
+  private static VerifierException malformed(String words) {
+    return new VerifierException(Reason.TOKEN_MALFORMED, words);
   }
 
   private static byte[] sextets() {

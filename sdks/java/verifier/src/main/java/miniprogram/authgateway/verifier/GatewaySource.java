@@ -3,9 +3,13 @@ package miniprogram.authgateway.verifier;
 import java.io.IOException;
 import java.net.URI;
 import java.net.URISyntaxException;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.time.format.DateTimeFormatter;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.regex.Matcher;
@@ -37,13 +41,18 @@ final class GatewaySource {
     }
   }
 
+  private static final long CLOCK_LIMIT_SECONDS = 60;
+
+  private final URI issuer;
   private final String published;
   private final String reached;
   private final Transport transport;
   private final Timekeeper time;
   private final long timeoutMillis;
+  private volatile long aheadSeconds;
 
   GatewaySource(URI issuer, URI baseUrl, Transport transport, Timekeeper time, long timeoutMillis) {
+    this.issuer = issuer;
     this.published = withSlash(canonical(issuer));
     this.reached = withSlash(canonical(baseUrl));
     this.transport = transport;
@@ -67,7 +76,8 @@ final class GatewaySource {
       throws IOException {
     URI url = locateOrNull(publishedUrl);
     if (url == null)
-      throw new IOException(publishedUrl + " is not under the issuer, so it is not fetched");
+      throw new IOException(
+          publishedUrl + " is not under the issuer " + issuer + ", so it is not fetched");
     Map<String, String> headers = new LinkedHashMap<>();
     headers.put("Accept", accept);
     if (etagOrNull != null) headers.put("If-None-Match", etagOrNull);
@@ -75,7 +85,8 @@ final class GatewaySource {
     if (reply.status() == 304 && etagOrNull != null) return new Answer(null, etagOrNull, 0);
     if (reply.status() == 404) throw new NotPublished(url + " answered 404");
     if (reply.status() != 200) throw new IOException(url + " answered " + reply.status());
-    return new Answer(reply.body(), reply.etag(), maxAge(reply.cacheControl()));
+    return new Answer(
+        reply.body(), reply.headers().get("etag"), maxAge(reply.headers().get("cache-control")));
   }
 
   private Transport.Reply exchange(URI url, Map<String, String> headers, int maxBytes)
@@ -85,12 +96,51 @@ final class GatewaySource {
       // The limit is for the whole exchange: the JDK's own request timeout ends with the headers.
       if (!time.await(exchange, timeoutMillis))
         throw new IOException(url + " did not answer in time");
-      return exchange.join();
+      Transport.Reply reply = exchange.join();
+      compareClocks(reply.headers());
+      return reply;
     } catch (CompletionException error) {
-      throw new IOException(url + " cannot be reached", error.getCause());
+      throw new IOException(
+          url + " cannot be fetched: " + reasonOf(error.getCause()), error.getCause());
     } finally {
       exchange.cancel(true);
     }
+  }
+
+  /**
+   * How far this host's clock is from the gateway's, in words, where that is more than a minute.
+   */
+  Optional<String> clockError() {
+    long ahead = aheadSeconds;
+    if (Math.abs(ahead) <= CLOCK_LIMIT_SECONDS) return Optional.empty();
+    String where = ahead > 0 ? "ahead of" : "behind";
+    return Optional.of(
+        "this host's clock is " + Math.abs(ahead) + " s " + where + " the gateway's");
+  }
+
+  /** RFC 9110 section 6.6.1, and RFC 9111 section 5.1 for a reply that a cache has kept. */
+  private void compareClocks(Map<String, String> headers) {
+    try {
+      Instant sent =
+          DateTimeFormatter.RFC_1123_DATE_TIME.parse(
+              headers.getOrDefault("date", ""), Instant::from);
+      long age = Long.parseLong(headers.getOrDefault("age", "0"));
+      aheadSeconds = Math.round(time.wallMillis() / 1000.0 - sent.getEpochSecond() - age);
+    } catch (DateTimeException | NumberFormatException error) {
+      // No date, or none that can be read: nothing is known.
+    }
+  }
+
+  /**
+   * An error and what caused it, in one line: of a failed fetch the cause alone says what happened.
+   */
+  static String reasonOf(Throwable error) {
+    String words =
+        error.getMessage() == null ? error.getClass().getSimpleName() : error.getMessage();
+    Throwable cause = error.getCause();
+    if (cause == null || cause.getMessage() == null || words.contains(cause.getMessage()))
+      return words;
+    return words + ": " + reasonOf(cause);
   }
 
   private static int maxAge(String cacheControl) {

@@ -4,14 +4,15 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
-import java.net.http.HttpHeaders;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandler;
 import java.net.http.HttpResponse.BodySubscriber;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -53,13 +54,13 @@ final class HttpTransport implements Transport {
   }
 
   private static Reply reply(HttpResponse<byte[]> response) {
-    HttpHeaders headers = response.headers();
-    String cacheControl = String.join(",", headers.allValues("cache-control"));
-    return new Reply(
-        response.statusCode(),
-        headers.firstValue("etag").orElse(null),
-        cacheControl.isEmpty() ? null : cacheControl,
-        response.body());
+    Map<String, String> headers = new HashMap<>();
+    response
+        .headers()
+        .map()
+        .forEach(
+            (name, values) -> headers.put(name.toLowerCase(Locale.ROOT), String.join(",", values)));
+    return new Reply(response.statusCode(), headers, response.body());
   }
 
   /** Only a 200 has a body that is of interest. */

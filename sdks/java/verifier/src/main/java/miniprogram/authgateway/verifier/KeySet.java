@@ -69,9 +69,8 @@ final class KeySet {
    * The key that a token names; at once when it is known. Throws {@code key_unknown}, {@code
    * algorithm_refused}, {@code keys_unavailable}.
    */
-  PublishedKey find(CompactJws jws) {
-    Algorithm algorithm = Algorithm.ofCodeOrNull(jws.algorithm());
-    if (!(jws.keyId() instanceof String kid)) {
+  PublishedKey find(Object keyId, Algorithm algorithm) {
+    if (!(keyId instanceof String kid)) {
       throw new VerifierException(Reason.KEY_UNKNOWN, "the token names no key");
     }
     PublishedKey found = usable() ? known.keys.get(kid) : null;
@@ -91,17 +90,13 @@ final class KeySet {
   private PublishedKey findAfterFetch(String kid) {
     if (!usable()) {
       time.await(refresher.refreshUnlessFailing(), waitMillis);
-      if (!usable())
-        throw new VerifierException(Reason.KEYS_UNAVAILABLE, "the signing keys cannot be fetched");
+      if (!usable()) throw unavailable();
     } else {
       time.await(fetchForUnknownKid(), waitMillis);
     }
     PublishedKey found = known.keys.get(kid);
     if (found != null) return found;
-    if (refresher.failing()) {
-      throw new VerifierException(
-          Reason.KEYS_UNAVAILABLE, "the key is unknown and cannot be fetched");
-    }
+    if (refresher.failing()) throw unavailable();
     throw new VerifierException(Reason.KEY_UNKNOWN, "the token is signed by no published key");
   }
 
@@ -128,6 +123,17 @@ final class KeySet {
   boolean usable() {
     Known now = known;
     return now != null && time.elapsedMillis() - now.fetchedAtMillis < maxStaleMillis;
+  }
+
+  /** What to throw when they are not: with the URL and what went wrong there. */
+  VerifierException unavailable() {
+    String why =
+        refresher
+            .lastError()
+            .map(GatewaySource::reasonOf)
+            .orElse(configurationUrl + " has not answered yet");
+    return new VerifierException(
+        Reason.KEYS_UNAVAILABLE, "the signing keys cannot be fetched: " + why);
   }
 
   /** From discovery: where all status lists are named. */
@@ -168,6 +174,7 @@ final class KeySet {
       maxAgeSeconds = Math.min(stated, LONGEST_MAX_AGE_SECONDS);
     }
     known = new Known(keys, time.elapsedMillis());
+    source.clockError().ifPresent(words -> onFailure.accept(jwksUri, new IOException(words)));
     return maxAgeSeconds;
   }
 
@@ -178,10 +185,18 @@ final class KeySet {
   private Metadata discover() throws IOException, ParseException {
     Answer answer = source.get(configurationUrl, "application/json", MAX_BYTES, null);
     Map<String, Object> document = Json.object(answer.body());
-    if (!issuer.equals(document.get("issuer")))
-      throw new IOException("the metadata is of another issuer");
+    if (!issuer.equals(document.get("issuer"))) {
+      String found = String.valueOf(document.get("issuer"));
+      throw new IOException(
+          configurationUrl
+              + " is the metadata of the issuer \""
+              + found.substring(0, Math.min(200, found.length()))
+              + "\", this verifier is for \""
+              + issuer
+              + "\"");
+    }
     if (!(document.get("jwks_uri") instanceof String jwksUri))
-      throw new IOException("the metadata names no jwks_uri");
+      throw new IOException(configurationUrl + " names no jwks_uri");
     Object aggregation = document.get("status_list_aggregation_endpoint");
     return new Metadata(jwksUri, aggregation instanceof String url ? url : null);
   }

@@ -1,5 +1,6 @@
 package miniprogram.authgateway.verifier;
 
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 
@@ -24,6 +25,7 @@ final class Refresher {
   private CompletableFuture<Void> underWay;
   private Runnable cancelTimer = () -> {};
   private int failures;
+  private Exception lastError;
   private boolean stopped;
 
   Refresher(Timekeeper time, Load load, Consumer<Exception> onFailure) {
@@ -60,6 +62,11 @@ final class Refresher {
     return failures > 0;
   }
 
+  /** Why it did, if it did. */
+  synchronized Optional<Exception> lastError() {
+    return Optional.ofNullable(lastError);
+  }
+
   void stop() {
     CompletableFuture<Void> abandoned;
     synchronized (this) {
@@ -90,6 +97,7 @@ final class Refresher {
       long due =
           failure == null ? dueInSeconds : Math.min(MAX_RETRY_SECONDS, 1L << Math.min(failures, 5));
       failures = failure == null ? 0 : failures + 1;
+      lastError = failure;
       if (!stopped && due != Load.NEVER) cancelTimer = time.runIn(due * 1000, this::refresh);
     }
     if (report) onFailure.accept(failure);

@@ -10,10 +10,15 @@ import java.util.zip.Inflater;
 /**
  * One published Token Status List (draft-ietf-oauth-status-list), opened: one bit for each session.
  *
- * <p>{@code freshUntilMillis} is of the clock that is never set: a clock that steps back makes no
- * expired list fresh.
+ * <p>It expires by the clock or by the time that has passed since, what is first: a clock that is
+ * set back makes no list fresh again.
  */
-record StatusList(byte[] ended, double issuedAtSeconds, double freshUntilMillis, long ttlSeconds) {
+record StatusList(
+    byte[] ended,
+    double issuedAtSeconds,
+    double expiresAtSeconds,
+    double expiresAtElapsedMillis,
+    long ttlSeconds) {
   private static final long DEFAULT_TTL_SECONDS = 30;
   private static final long LONGEST_TTL_SECONDS = 3600;
   private static final long DEFAULT_LIFE_SECONDS = 600;
@@ -40,11 +45,15 @@ record StatusList(byte[] ended, double issuedAtSeconds, double freshUntilMillis,
         claims.get("exp") instanceof Number number
             ? number.doubleValue()
             : iat + DEFAULT_LIFE_SECONDS;
-    // Whatever this clock says now, or later, the list lives no longer than the gateway meant it
-    // to.
-    double lifeSeconds = Math.min(exp - time.wallMillis() / 1000.0, exp - iat);
-    double freshUntil = time.elapsedMillis() + lifeSeconds * 1000;
-    return new StatusList(endedBits(statuses, (int) bits), iat, freshUntil, ttl(claims.get("ttl")));
+    double lifeSeconds = exp - Math.max(time.wallMillis() / 1000.0, iat);
+    double elapsedMillis = time.elapsedMillis() + lifeSeconds * 1000;
+    return new StatusList(
+        endedBits(statuses, (int) bits), iat, exp, elapsedMillis, ttl(claims.get("ttl")));
+  }
+
+  boolean isExpired(Timekeeper time, long toleranceMillis) {
+    return time.wallMillis() >= expiresAtSeconds * 1000 + toleranceMillis
+        || time.elapsedMillis() >= expiresAtElapsedMillis + toleranceMillis;
   }
 
   /**
@@ -72,7 +81,11 @@ record StatusList(byte[] ended, double issuedAtSeconds, double freshUntilMillis,
     byte[] merged = (shorter == ended ? held.ended : ended).clone();
     for (int at = 0; at < shorter.length; at += 1) merged[at] |= shorter[at];
     return new StatusList(
-        merged, newest.issuedAtSeconds, newest.freshUntilMillis, newest.ttlSeconds);
+        merged,
+        newest.issuedAtSeconds,
+        newest.expiresAtSeconds,
+        newest.expiresAtElapsedMillis,
+        newest.ttlSeconds);
   }
 
   private static long ttl(Object ttl) {

@@ -17,6 +17,7 @@ import miniprogram.authgateway.verifier.GatewaySource.NotPublished;
  */
 final class StatusLists {
   private static final long KEEP_UNUSED_SECONDS = 3600;
+  private static final double LONGEST_LIFE_MILLIS = 1e15; // What no clock will see.
   private static final int MAX_PRELOADED_LISTS = 256;
   private static final int MAX_BYTES = 8 * 1024 * 1024;
 
@@ -34,12 +35,12 @@ final class StatusLists {
     private final String uri;
     private final Refresher refresher;
     private volatile StatusList held;
-    private volatile long neededUntilSeconds;
+    private volatile long neededUntilMillis;
     private String etag; // Only the refresher's one fetch at a time touches it.
 
     private Tracked(String uri) {
       this.uri = uri;
-      this.neededUntilSeconds = time.wallSeconds() + KEEP_UNUSED_SECONDS;
+      this.neededUntilMillis = time.elapsedMillis() + KEEP_UNUSED_SECONDS * 1000;
       this.refresher = new Refresher(time, () -> load(this), error -> onFailure.accept(uri, error));
     }
 
@@ -48,10 +49,11 @@ final class StatusLists {
      * a second at most.
      */
     private void need(double tokenExp) {
-      long until = Math.max((long) Math.ceil(tokenExp), time.wallSeconds() + KEEP_UNUSED_SECONDS);
-      if (until <= neededUntilSeconds) return;
+      double lifeSeconds = Math.max(tokenExp - time.wallSeconds(), KEEP_UNUSED_SECONDS);
+      long until = time.elapsedMillis() + (long) Math.min(lifeSeconds * 1000, LONGEST_LIFE_MILLIS);
+      if (until < neededUntilMillis + 1000) return;
       synchronized (this) {
-        neededUntilSeconds = Math.max(neededUntilSeconds, until);
+        neededUntilMillis = Math.max(neededUntilMillis, until);
       }
     }
   }
@@ -90,7 +92,9 @@ final class StatusLists {
     StatusList held = list.held;
     if (held == null) return Session.UNKNOWN;
     if (held.hasEnded(index)) return Session.ENDED; // However old the list.
-    return held.knows(index) && !isExpired(held) ? Session.LIVE : Session.UNKNOWN;
+    return held.knows(index) && !held.isExpired(time, toleranceMillis)
+        ? Session.LIVE
+        : Session.UNKNOWN;
   }
 
   /**
@@ -124,7 +128,7 @@ final class StatusLists {
     StatusList held = list.held;
     Long age =
         held == null ? null : Math.round(time.wallMillis() / 1000.0 - held.issuedAtSeconds());
-    boolean expired = held == null || isExpired(held);
+    boolean expired = held == null || held.isExpired(time, toleranceMillis);
     return new VerifierState.StatusList(list.uri, age, expired, list.refresher.failing());
   }
 
@@ -145,7 +149,8 @@ final class StatusLists {
     // A 304 does not renew the list that is held, which dies at its own exp: near that, the whole
     // is asked for.
     boolean renews =
-        held == null || time.elapsedMillis() + held.ttlSeconds() * 1000 >= held.freshUntilMillis();
+        held == null
+            || time.elapsedMillis() + held.ttlSeconds() * 1000 >= held.expiresAtElapsedMillis();
     NotPublished missing = null;
     try {
       Answer answer =
@@ -160,7 +165,7 @@ final class StatusLists {
       missing = error;
     }
     // Only here, where the gateway is in reach: during an outage nothing that is known is let go.
-    if (time.wallSeconds() > list.neededUntilSeconds) {
+    if (time.elapsedMillis() > list.neededUntilMillis) {
       lists.remove(list.uri);
       return Refresher.Load.NEVER;
     }
@@ -174,14 +179,10 @@ final class StatusLists {
    */
   private StatusList open(byte[] body, String uri) throws IOException {
     try {
-      String jwt = new String(body, StandardCharsets.ISO_8859_1).trim();
-      return StatusList.open(reader.statusListClaims(jwt, uri), time);
+      String jwt = new String(body, StandardCharsets.ISO_8859_1);
+      return StatusList.open(reader.statusListClaims(jwt, MAX_BYTES, uri), time);
     } catch (VerifierException error) {
       throw new IOException("the status list is refused: " + error.getMessage(), error);
     }
-  }
-
-  private boolean isExpired(StatusList list) {
-    return time.elapsedMillis() >= list.freshUntilMillis() + toleranceMillis;
   }
 }

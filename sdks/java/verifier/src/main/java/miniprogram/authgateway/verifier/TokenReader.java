@@ -6,11 +6,16 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * What every token of the gateway must pass, whatever it is for: spelling, algorithm, type, key,
- * signature, then its claims.
+ * What every token of the gateway must pass, whatever it is for: form, algorithm, type, key,
+ * signature, then issuer, audience and time, in this order.
  */
 final class TokenReader {
-  private static final Set<String> STATUS_LIST_TYPES = Set.of("statuslist+jwt");
+  private static final int MAX_TOKEN_CHARS = 16_384;
+  private static final Kind STATUS_LIST =
+      new Kind("a status list", Set.of("statuslist+jwt"), List.of("sub", "iat"));
+
+  /** What a token must be: the types its header may name, and the claims that must be there. */
+  record Kind(String name, Set<String> types, List<String> required) {}
 
   /** A JWS whose signature holds. */
   record Signed(Map<String, Object> header, Map<String, Object> claims) {}
@@ -20,41 +25,47 @@ final class TokenReader {
   private final Set<Algorithm> algorithms;
   private final long toleranceSeconds;
   private final KeySet keys;
+  private final GatewaySource source;
   private final Timekeeper time;
 
-  TokenReader(VerifierBuilder options, KeySet keys, Timekeeper time) {
+  TokenReader(VerifierBuilder options, KeySet keys, GatewaySource source, Timekeeper time) {
     this.issuer = options.issuer;
     this.audience = options.audience;
     this.algorithms = options.algorithms;
     this.toleranceSeconds = options.clockTolerance.toSeconds();
     this.keys = keys;
+    this.source = source;
     this.time = time;
   }
 
   /**
-   * A token of this issuer, for this service, of one of these types, at this time, that names
-   * {@code required}.
+   * A token of this kind, of this issuer, for this service, at this time; throws {@link
+   * VerifierException}.
    */
-  Signed read(String jwt, Set<String> types, List<String> required) {
-    Signed token = readSigned(jwt, types);
-    Map<String, Object> claims = token.claims;
-    for (String name : required) requirePresent(claims, name);
+  Signed read(String token, Kind kind) {
+    if (token == null || token.isEmpty())
+      throw new VerifierException(Reason.TOKEN_MISSING, "there is no token");
+    Signed signed = readSigned(token, kind, MAX_TOKEN_CHARS);
+    Map<String, Object> claims = signed.claims;
     if (!issuer.equals(claims.get("iss"))) {
-      throw new VerifierException(Reason.ISSUER_MISMATCH, "the token is of another issuer");
+      throw new VerifierException(
+          Reason.ISSUER_MISMATCH, "the token is not of the issuer " + issuer);
     }
     if (!isForUs(claims.get("aud"))) {
-      throw new VerifierException(Reason.AUDIENCE_MISMATCH, "the token is for another audience");
+      throw new VerifierException(
+          Reason.AUDIENCE_MISMATCH,
+          "the token is not for this service, whose audience is " + String.join(", ", audience));
     }
     requireTime(claims);
-    return token;
+    return signed;
   }
 
   /**
    * Draft section 8.3. A list has no {@code aud} and need not have {@code iss}; it is bound to its
    * own URI instead.
    */
-  Map<String, Object> statusListClaims(String jwt, String uri) {
-    Map<String, Object> claims = readSigned(jwt, STATUS_LIST_TYPES).claims;
+  Map<String, Object> statusListClaims(String jwt, int maxChars, String uri) {
+    Map<String, Object> claims = readSigned(jwt, STATUS_LIST, maxChars).claims;
     if (claims.containsKey("iss") && !issuer.equals(claims.get("iss"))) {
       throw new VerifierException(Reason.ISSUER_MISMATCH, "the status list is of another issuer");
     }
@@ -64,8 +75,11 @@ final class TokenReader {
   }
 
   static void requirePresent(Map<String, Object> claims, String name) {
-    if (claims.containsKey(name)) return;
-    throw new VerifierException(Reason.CLAIM_MISSING, "the token has no \"" + name + "\"");
+    if (!claims.containsKey(name)) throw missing(name);
+  }
+
+  static VerifierException missing(String name) {
+    return new VerifierException(Reason.CLAIM_MISSING, "the token has no \"" + name + "\"");
   }
 
   static VerifierException invalid(String name) {
@@ -73,14 +87,15 @@ final class TokenReader {
         Reason.CLAIM_INVALID, "the token's \"" + name + "\" is not what it should be");
   }
 
-  private Signed readSigned(String jwt, Set<String> types) {
-    CompactJws jws = CompactJws.parse(jwt);
+  private Signed readSigned(String jwt, Kind kind, int maxChars) {
+    CompactJws jws = CompactJws.parse(jwt, maxChars);
     Algorithm algorithm = Algorithm.ofCodeOrNull(jws.algorithm());
     if (algorithm == null || !algorithms.contains(algorithm)) {
       throw new VerifierException(Reason.ALGORITHM_REFUSED, "the algorithm is not allowed");
     }
-    requireType(jws.type(), types);
-    keys.find(jws).requireSignature(jws);
+    requireType(jws.type(), kind);
+    keys.find(jws.keyId(), algorithm).requireSignature(jws);
+    for (String name : kind.required) requirePresent(jws.payload(), name);
     return new Signed(jws.header(), jws.payload());
   }
 
@@ -89,13 +104,13 @@ final class TokenReader {
    * key, issuer and signature be right. RFC 7515 section 4.1.9: {@code application/} may be left
    * out, case does not count.
    */
-  private static void requireType(Object typ, Set<String> types) {
+  private static void requireType(Object typ, Kind kind) {
     if (typ instanceof String text) {
       String name = text.toLowerCase(Locale.ROOT);
-      if (types.contains(
+      if (kind.types.contains(
           name.startsWith("application/") ? name.substring("application/".length()) : name)) return;
     }
-    throw new VerifierException(Reason.TYPE_MISMATCH, "this is a token of another type");
+    throw new VerifierException(Reason.TYPE_MISMATCH, "this is not " + kind.name);
   }
 
   private boolean isForUs(Object aud) {
@@ -105,18 +120,24 @@ final class TokenReader {
 
   private void requireTime(Map<String, Object> claims) {
     long now = time.wallSeconds();
-    requireNumberIfPresent(claims, "iat");
-    Number notBefore = requireNumberIfPresent(claims, "nbf");
+    numberOrNull(claims, "iat");
+    Number notBefore = numberOrNull(claims, "nbf");
     if (notBefore != null && notBefore.doubleValue() > now + toleranceSeconds) {
-      throw new VerifierException(Reason.TOKEN_NOT_YET_VALID, "the token is not valid yet");
+      throw new VerifierException(
+          Reason.TOKEN_NOT_YET_VALID, "the token is not valid yet" + because());
     }
-    Number expires = requireNumberIfPresent(claims, "exp");
+    Number expires = numberOrNull(claims, "exp");
     if (expires != null && expires.doubleValue() <= now - toleranceSeconds) {
-      throw new VerifierException(Reason.TOKEN_EXPIRED, "the token has expired");
+      throw new VerifierException(Reason.TOKEN_EXPIRED, "the token has expired" + because());
     }
   }
 
-  private static Number requireNumberIfPresent(Map<String, Object> claims, String name) {
+  /** A wrong clock looks like bad tokens: whoever reads the log should know. */
+  private String because() {
+    return source.clockError().map(error -> ", but " + error).orElse("");
+  }
+
+  private static Number numberOrNull(Map<String, Object> claims, String name) {
     Object value = claims.get(name);
     if (value instanceof Number number) return number;
     if (value != null || claims.containsKey(name)) throw invalid(name);

@@ -13,6 +13,6 @@ interface Transport {
    */
   CompletableFuture<Reply> get(URI url, Map<String, String> headers, int maxBytes);
 
-  /** {@code etag} and {@code cacheControl} are null when the reply has none. */
-  record Reply(int status, String etag, String cacheControl, byte[] body) {}
+  /** Headers by their name in lower case; the body is empty unless the status is 200. */
+  record Reply(int status, Map<String, String> headers, byte[] body) {}
 }

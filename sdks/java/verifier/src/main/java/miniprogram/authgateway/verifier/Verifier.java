@@ -1,13 +1,17 @@
 package miniprogram.authgateway.verifier;
 
 import java.io.IOException;
+import java.lang.System.Logger.Level;
 import java.net.URI;
 import java.text.ParseException;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BiConsumer;
+import java.util.function.Consumer;
+import miniprogram.authgateway.verifier.TokenReader.Kind;
 import miniprogram.authgateway.verifier.VerifierBuilder.Policy;
 import miniprogram.authgateway.verifier.VerifierFailure.Part;
 
@@ -20,9 +24,13 @@ import miniprogram.authgateway.verifier.VerifierFailure.Part;
  * runs.
  */
 public final class Verifier implements AutoCloseable {
-  private static final int MAX_TOKEN_CHARS = 16_384;
-  private static final Set<String> ACCESS_TOKEN = Set.of("jwt", "at+jwt");
-  private static final Set<String> SECURITY_EVENT = Set.of("secevent+jwt");
+  private static final Kind ACCESS_TOKEN =
+      new Kind("an access token", Set.of("jwt", "at+jwt"), List.of("iss", "aud", "exp"));
+  private static final Kind SECURITY_EVENT =
+      new Kind(
+          "a security event token",
+          Set.of("secevent+jwt"),
+          List.of("iss", "aud", "iat", "jti", "sub_id", "events"));
 
   private final Policy onStaleStatus;
   private final Policy onMissingStatus;
@@ -43,14 +51,15 @@ public final class Verifier implements AutoCloseable {
     URI baseUrl = options.baseUrl == null ? issuer : options.baseUrl;
     GatewaySource source =
         new GatewaySource(issuer, baseUrl, transport, time, options.fetchTimeout.toMillis());
-    this.statusFailed = report(options, Part.STATUS);
-    this.keys = new KeySet(options, source, time, report(options, Part.KEYS));
-    this.reader = new TokenReader(options, keys, time);
+    var onFailure = options.onFailure == null ? warnOnce() : options.onFailure;
+    this.statusFailed = report(onFailure, Part.STATUS);
+    this.keys = new KeySet(options, source, time, report(onFailure, Part.KEYS));
+    this.reader = new TokenReader(options, keys, source, time);
     this.lists = new StatusLists(options, source, reader, time, statusFailed);
   }
 
-  private static BiConsumer<String, Exception> report(VerifierBuilder options, Part part) {
-    var onFailure = options.onFailure;
+  private static BiConsumer<String, Exception> report(
+      Consumer<VerifierFailure> onFailure, Part part) {
     return (url, error) -> {
       try {
         onFailure.accept(new VerifierFailure(part, url, error));
@@ -60,15 +69,27 @@ public final class Verifier implements AutoCloseable {
     };
   }
 
+  /** A service that does not listen is told once. */
+  private static Consumer<VerifierFailure> warnOnce() {
+    AtomicBoolean warned = new AtomicBoolean();
+    return failure -> {
+      if (warned.getAndSet(true)) return;
+      String why = GatewaySource.reasonOf(failure.error());
+      System.getLogger(Verifier.class.getName())
+          .log(
+              Level.WARNING,
+              "the verifier tries again after a failure: {0} (onFailure is told of each)",
+              why);
+    };
+  }
+
   /**
    * The claims of a good token of a live session. Throws {@link VerifierException} otherwise, null
    * included. Waits for the network only for the first token, for a key and for a list that were
    * never seen, and never longer than {@link VerifierBuilder#waitAtMost} each.
    */
   public AccessTokenClaims verify(String token) {
-    AccessTokenClaims claims =
-        AccessTokenClaims.of(
-            reader.read(bounded(token), ACCESS_TOKEN, List.of("iss", "aud", "exp")));
+    AccessTokenClaims claims = AccessTokenClaims.of(reader.read(token, ACCESS_TOKEN));
     requireLiveSession(claims.all());
     return claims;
   }
@@ -79,8 +100,7 @@ public final class Verifier implements AutoCloseable {
    * tells a repeat.
    */
   public SecurityEvent verifyEvent(String token) {
-    return SecurityEvent.of(
-        reader.read(bounded(token), SECURITY_EVENT, List.of("iss", "aud")).claims());
+    return SecurityEvent.of(reader.read(token, SECURITY_EVENT).claims());
   }
 
   /**
@@ -142,13 +162,6 @@ public final class Verifier implements AutoCloseable {
     } catch (IOException | ParseException error) {
       statusFailed.accept(aggregationUrl, error);
     }
-  }
-
-  private static String bounded(String token) {
-    if (token == null || token.isEmpty())
-      throw new VerifierException(Reason.TOKEN_MISSING, "there is no token");
-    if (token.length() <= MAX_TOKEN_CHARS) return token;
-    throw new VerifierException(Reason.TOKEN_MALFORMED, "the token is too long");
   }
 
   private static double seconds(Object time) {

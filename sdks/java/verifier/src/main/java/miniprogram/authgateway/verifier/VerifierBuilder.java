@@ -33,7 +33,7 @@ public final class VerifierBuilder {
   Duration fetchTimeout = Duration.ofSeconds(5);
   HttpClient httpClient;
   Clock clock = Clock.systemUTC();
-  Consumer<VerifierFailure> onFailure = failure -> {};
+  Consumer<VerifierFailure> onFailure;
 
   VerifierBuilder() {}
 
@@ -134,7 +134,10 @@ public final class VerifierBuilder {
     return this;
   }
 
-  /** Told of failures in the background; the verifier goes on and tries again. */
+  /**
+   * Told of failures in the background; the verifier goes on and tries again. A service that does
+   * not listen is told once, by a warning in the log.
+   */
   public VerifierBuilder onFailure(Consumer<VerifierFailure> onFailure) {
     this.onFailure = Objects.requireNonNull(onFailure);
     return this;

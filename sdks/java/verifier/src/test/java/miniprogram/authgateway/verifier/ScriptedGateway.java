@@ -43,16 +43,20 @@ final class ScriptedGateway implements Transport {
   public synchronized CompletableFuture<Reply> get(
       URI url, Map<String, String> headers, int maxBytes) {
     requests.add(url.getRawPath());
+    if (!url.getHost().equals("auth.example.com"))
+      throw new AssertionError("fetched outside the issuer: " + url);
     Map<String, Object> reply = replies.getOrDefault(EVERY_PATH, replies.get(url.getRawPath()));
     if (reply == null)
-      return CompletableFuture.completedFuture(new Reply(404, null, null, new byte[0]));
+      return CompletableFuture.completedFuture(new Reply(404, Map.of(), new byte[0]));
     if (reply.containsKey("down"))
       return CompletableFuture.failedFuture(new ConnectException("refused"));
     if (reply.containsKey("hang")) return new CompletableFuture<>();
-    Map<String, Object> answered = Json.objectOrNull(reply.getOrDefault("headers", Map.of()));
-    String etag = (String) answered.get("etag");
+    Map<String, String> answered = new TreeMap<>();
+    Json.objectOrNull(reply.getOrDefault("headers", Map.of()))
+        .forEach((name, value) -> answered.put(name, (String) value));
+    String etag = answered.get("etag");
     if (etag != null && etag.equals(headers.get("If-None-Match"))) {
-      return CompletableFuture.completedFuture(new Reply(304, etag, null, new byte[0]));
+      return CompletableFuture.completedFuture(new Reply(304, Map.of("etag", etag), new byte[0]));
     }
     String text =
         reply.getOrDefault("body", "")
@@ -61,6 +65,6 @@ final class ScriptedGateway implements Transport {
     if (body.length > maxBytes) return CompletableFuture.failedFuture(new IOException("too long"));
     int status = ((Long) reply.getOrDefault("status", 200L)).intValue();
     return CompletableFuture.completedFuture(
-        new Reply(status, etag, (String) answered.get("cache-control"), body));
+        new Reply(status, answered, status == 200 ? body : new byte[0]));
   }
 }

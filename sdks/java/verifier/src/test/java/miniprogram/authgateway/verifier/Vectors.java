@@ -83,7 +83,7 @@ final class Vectors {
   }
 
   private static VerifierBuilder options(Map<String, Object> config) {
-    VerifierBuilder options = Verifier.builder();
+    VerifierBuilder options = Verifier.builder().onFailure(failure -> {});
     config.forEach(
         (name, value) -> {
           switch (name) {
