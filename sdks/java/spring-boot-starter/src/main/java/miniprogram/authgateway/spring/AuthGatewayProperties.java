@@ -48,7 +48,7 @@ public record AuthGatewayProperties(
     return Verifier.builder()
         .issuer(issuer)
         .audience(audience == null || audience.isEmpty() ? List.of(issuer) : audience)
-        .baseUrl(baseUrl)
+        .baseUrl(baseUrl == null || baseUrl.isBlank() ? null : baseUrl)
         .algorithms(algorithms)
         .clockTolerance(clockTolerance)
         .maxStale(maxStale)

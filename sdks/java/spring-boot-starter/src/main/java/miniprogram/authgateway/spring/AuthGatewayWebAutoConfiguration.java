@@ -42,6 +42,12 @@ public class AuthGatewayWebAutoConfiguration {
   }
 
   @Bean
+  @ConditionalOnMissingBean
+  GatewayEntryPoint authGatewayEntryPoint() {
+    return new GatewayEntryPoint();
+  }
+
+  @Bean
   @ConditionalOnMissingBean(name = "authGatewayOutageFilter")
   FilterRegistrationBean<GatewayOutageFilter> authGatewayOutageFilter() {
     FilterRegistrationBean<GatewayOutageFilter> registration =

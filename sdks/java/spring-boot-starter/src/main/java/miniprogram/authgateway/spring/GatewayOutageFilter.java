@@ -5,7 +5,6 @@ import jakarta.servlet.ServletException;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import org.springframework.web.filter.OncePerRequestFilter;
 
 /**
@@ -39,12 +38,6 @@ public final class GatewayOutageFilter extends OncePerRequestFilter {
     response.reset();
     response.setStatus(HttpServletResponse.SC_SERVICE_UNAVAILABLE);
     response.setHeader("Retry-After", RETRY_AFTER_SECONDS);
-    response.setHeader("Cache-Control", "no-store");
-    response.setContentType("application/json;charset=utf-8");
-    String body =
-        "{\"code\":\"B0320\",\"msg\":\"服务暂时不可用，请稍后再试\",\"data\":null,\"reason\":\""
-            + reason
-            + "\"}";
-    response.getOutputStream().write(body.getBytes(StandardCharsets.UTF_8));
+    Envelope.UNAVAILABLE.write(response, reason);
   }
 }

@@ -22,12 +22,15 @@ import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.security.access.prepost.PreAuthorize;
+import org.springframework.security.config.Customizer;
 import org.springframework.security.config.annotation.method.configuration.EnableMethodSecurity;
+import org.springframework.security.config.annotation.web.builders.HttpSecurity;
 import org.springframework.security.oauth2.core.OAuth2Error;
 import org.springframework.security.oauth2.core.OAuth2TokenValidator;
 import org.springframework.security.oauth2.core.OAuth2TokenValidatorResult;
 import org.springframework.security.oauth2.jwt.Jwt;
 import org.springframework.security.oauth2.jwt.JwtDecoder;
+import org.springframework.security.web.SecurityFilterChain;
 import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.RestController;
 
@@ -74,6 +77,24 @@ class StarterTest {
           OAuth2TokenValidatorResult.failure(new OAuth2Error("invalid_token", "a stranger", null));
       return jwt ->
           "stranger".equals(jwt.getSubject()) ? refusal : OAuth2TokenValidatorResult.success();
+    }
+  }
+
+  /** An application that answers refusals in the gateway's envelope. */
+  @Configuration
+  static class WithEnvelope {
+    @Bean
+    SecurityFilterChain security(HttpSecurity http, GatewayEntryPoint refusals) throws Exception {
+      return http.authorizeHttpRequests(
+              requests ->
+                  requests.requestMatchers("/admin").hasRole("admin").anyRequest().authenticated())
+          .oauth2ResourceServer(
+              server ->
+                  server
+                      .jwt(Customizer.withDefaults())
+                      .authenticationEntryPoint(refusals)
+                      .accessDeniedHandler(refusals))
+          .build();
     }
   }
 
@@ -220,6 +241,43 @@ class StarterTest {
         get(application, "/me", gateway.token(1, Map.of("sub", "stranger")));
     assertThat(refused.statusCode()).isEqualTo(401);
     assertThat(why(refused)).contains("a stranger");
+  }
+
+  @Test
+  void refusals_are_answered_in_the_gateways_envelope_where_the_application_wants_it()
+      throws Exception {
+    var application =
+        run(
+            List.of(Application.class, WithEnvelope.class),
+            issuer(),
+            "auth-gateway.audience=" + TestGateway.AUDIENCE);
+    HttpResponse<String> none = get(application, "/me", null);
+    assertThat(none.statusCode()).isEqualTo(401);
+    assertThat(none.body()).contains("\"code\":\"A0230\"").contains("\"reason\":\"token_missing\"");
+    assertThat(why(none)).startsWith("Bearer");
+    assertThat(get(application, "/me", "two words").body()).contains("token_malformed");
+    assertThat(get(application, "/me", "nonsense").body()).contains("token_malformed");
+    String expired = gateway.token(1, Map.of("exp", 1));
+    assertThat(get(application, "/me", expired).body()).contains("token_expired");
+    assertThat(why(get(application, "/me", expired)))
+        .contains("error_description=\"token_expired\"");
+    HttpResponse<String> denied = get(application, "/admin", gateway.token(1));
+    assertThat(denied.statusCode()).isEqualTo(403);
+    assertThat(denied.body()).contains("\"code\":\"A0312\"").contains("role_missing");
+    assertThat(why(denied)).contains("insufficient_scope");
+  }
+
+  @Test
+  void springs_validators_give_the_reason_to_the_envelope_too() throws Exception {
+    String spring = "spring.security.oauth2.resourceserver.jwt.";
+    var application =
+        run(
+            List.of(Application.class, WithEnvelope.class),
+            issuer(),
+            spring + "issuer-uri=" + gateway.issuer());
+    gateway.end(7);
+    assertThat(get(application, "/me", gateway.token(8)).statusCode()).isEqualTo(200);
+    assertThat(refusedAfterAWhile(application, gateway.token(7)).body()).contains("session_ended");
   }
 
   @Test
