@@ -40,7 +40,6 @@ export function adminAuditRoutes({ store }: { store: AdminStore }): Route[] {
           cursor: z.string().max(100).optional(),
         }),
         reply: pageOf(eventSchema),
-        errors: ['A0400', 'A0230', 'A0312', 'A0404', 'B0320'],
       },
       async ({ query: { cursor, limit, ...filter } }) => {
         const after = cursor === undefined ? undefined : readCursor(cursor)

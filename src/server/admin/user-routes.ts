@@ -66,7 +66,6 @@ const text = (max: number) =>
 const role = z.string().regex(/^[A-Za-z0-9_.:/-]{1,64}$/, 'letters, digits and _.:/- only')
 
 const params = z.object({ id: z.guid() })
-const failures = ['A0400', 'A0230', 'A0312', 'A0404', 'B0320'] as const
 
 export type AdminUserRoutesParts = { store: AdminStore; users: Users; sessions: Sessions }
 
@@ -111,7 +110,6 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
           cursor: z.guid('is not a cursor of this list').optional(),
         }),
         reply: pageOf(userLineSchema),
-        errors: ['A0400', 'A0230', 'A0312', 'A0404', 'B0320'],
       },
       async ({ query: { nickname, cursor, limit, ...exact } }) => {
         const search = { ...exact, nickname_prefix: nickname, after: cursor, limit: limit + 1 }
@@ -126,7 +124,6 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         summary: 'One user: profile, platform identities and live sessions.',
         params,
         reply: userSchema,
-        errors: failures,
       },
       async ({ params: { id } }) => await read(id),
     ),
@@ -138,7 +135,6 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         summary: 'Suspend a user: every session ends, no login and no refresh until reinstated.',
         params,
         reply: userSchema,
-        errors: failures,
       },
       async ({ params: { id }, auth }, c) => {
         found(await users.suspend(id, operatorOf(c, auth)))
@@ -153,7 +149,6 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         summary: 'Let a suspended user log in again. Sessions that ended stay ended.',
         params,
         reply: userSchema,
-        errors: failures,
       },
       async ({ params: { id }, auth }, c) => {
         found(await users.reinstate(id, operatorOf(c, auth)))
@@ -169,7 +164,6 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         params,
         body: z.strictObject({ roles: z.array(role).max(32) }),
         reply: userSchema,
-        errors: [...failures, 'A0427', 'A0413', 'A0415'],
       },
       async ({ params: { id }, body, auth }, c) => {
         found(await users.setRoles(id, body.roles, operatorOf(c, auth)))
@@ -184,7 +178,6 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         summary: 'End every session of a user.',
         params,
         reply: z.object({ ended: z.number().int() }),
-        errors: failures,
       },
       async ({ params: { id }, auth }, c) => {
         found(await store.readUser(id))
@@ -199,7 +192,6 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         summary: 'End one session of a user.',
         params: params.extend({ sid: z.guid() }),
         reply: z.object({ ended: z.number().int() }),
-        errors: failures,
       },
       async ({ params: { id, sid }, auth }, c) => {
         const ended = await sessions.end({ userId: id, only: sid }, 'ended_by_operator', operatorOf(c, auth))
@@ -215,7 +207,6 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         summary: 'Erase a user: nothing personal stays, every session ends. A later login makes a new user.',
         params,
         reply: z.object({ user_id: z.string(), erased_at: instant, sessions_ended: z.number().int() }),
-        errors: failures,
       },
       async ({ params: { id }, auth }, c) => {
         const { userId, at, ended } = found(await users.erase(id, operatorOf(c, auth)))

@@ -9,6 +9,7 @@ import { candidatesFor, exampleOf, misfits, resolve, type Schema } from '../../d
 import { breaches, type Described, type OpenApi, operationsOf } from '../../dev/testing/openapi.ts'
 import { picture } from '../../dev/testing/pictures.ts'
 import { APPID, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
+import { impliedCodes } from './openapi.ts'
 
 const ALL = 'all-scopes-0123456789-0123456789-0123456789'
 const OPERATOR = 'operator-alone-0123456789-0123456789-0123'
@@ -202,6 +203,15 @@ test('what the two listeners serve is what is described, and nothing else', () =
   const described = operations.map(({ method, path }) => `${method.toUpperCase()} ${honoPath(path)}`)
   expect([...new Set(served)].sort()).toEqual(described.sort())
   expect(served).toEqual(expect.arrayContaining(routes.map(({ method, path }) => `${method.toUpperCase()} ${path}`)))
+})
+
+test('a route lists the errors that are special to it, and none that its kind implies', () => {
+  const listed = [...gateway.routes.public, ...gateway.routes.internal].flatMap((route) =>
+    (route.errors ?? [])
+      .filter((code) => impliedCodes(route).includes(code))
+      .map((code) => `${route.method} ${route.path} ${code}`),
+  )
+  expect(listed).toEqual([])
 })
 
 test('every operation answers a good example with 200 and what is described', async () => {

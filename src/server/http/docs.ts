@@ -4,7 +4,6 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
-import { rawReply } from './context.ts'
 import { type Route, route } from './route.ts'
 
 const page = `<!doctype html>
@@ -44,7 +43,8 @@ const files: Readonly<Record<string, { type: string; read(name: string): Promise
     'favicon-32x32.png': { type: 'image/png', read: ofLibrary },
   }
 
-const common = { method: 'get', tag: 'Description', access: 'public' } as const
+const common = { method: 'get', tag: 'Description', access: 'public', document: true } as const
+const nosniff = { 'X-Content-Type-Options': 'nosniff' }
 
 /** `describe` is called once, when somebody asks. */
 export function docsRoutes({ describe }: { describe: () => object }): Route[] {
@@ -67,16 +67,20 @@ export function docsRoutes({ describe }: { describe: () => object }): Route[] {
       },
       (_, c) => {
         description ??= JSON.stringify(describe())
-        return rawReply(c, description, {
-          headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache' },
+        return c.body(description, 200, {
+          ...nosniff,
+          'Content-Type': 'application/json',
+          'Cache-Control': 'no-cache',
         })
       },
     ),
     route(
       { ...common, path: '/docs', summary: 'A page to read it.', replies: { 200: { 'text/html': z.string() } } },
       (_, c) =>
-        rawReply(c, page, {
-          headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': policy },
+        c.body(page, 200, {
+          ...nosniff,
+          'Content-Type': 'text/html; charset=utf-8',
+          'Content-Security-Policy': policy,
         }),
     ),
     route(
@@ -94,8 +98,10 @@ export function docsRoutes({ describe }: { describe: () => object }): Route[] {
         const file = Object.hasOwn(files, name) ? files[name] : undefined
         if (!file) throw new GatewayError('A0404', { note: 'no such file of the page' })
         const type = file.type.startsWith('text/') ? `${file.type}; charset=utf-8` : file.type
-        return rawReply(c, await file.read(name), {
-          headers: { 'Content-Type': type, 'Cache-Control': 'public, max-age=86400' },
+        return c.body(await file.read(name), 200, {
+          ...nosniff,
+          'Content-Type': type,
+          'Cache-Control': 'public, max-age=86400',
         })
       },
     ),

@@ -42,13 +42,13 @@ function textFailure(c: GatewayContext, thrown: unknown): Response {
   return rawReply(c, `${code} ${en}\n`, { status, headers: { 'Content-Type': 'text/plain; charset=UTF-8' } })
 }
 
-/** The envelope, with 401 for every user who may not pass: proxies understand no other refusal. */
+/** 401 for every user who may not pass: proxies understand no other refusal. */
+export const proxyCodeOf = (code: ErrorCode): ErrorCode => (errorCodes[code].status === 403 ? 'A0230' : code)
+
 function proxyFailure(c: GatewayContext, thrown: unknown): Response {
   const { code, message } = classify(thrown)
-  return failure(
-    c,
-    errorCodes[code].status === 403 ? new GatewayError('A0230', { cause: thrown, note: message }) : thrown,
-  )
+  const told = proxyCodeOf(code)
+  return failure(c, told === code ? thrown : new GatewayError(told, { cause: thrown, note: message }))
 }
 
 export const failureAs: Record<FailureForm, (c: GatewayContext, thrown: unknown) => Response> = {

@@ -7,7 +7,7 @@ import {
 } from '@asteasolutions/zod-to-openapi'
 import { z } from 'zod'
 import { type ErrorCode, errorCodes } from '../errors.ts'
-import { type FailureForm, oauthFailureOf } from './failure.ts'
+import { type FailureForm, oauthFailureOf, proxyCodeOf } from './failure.ts'
 import type { RouteDescription } from './route.ts'
 
 export type ApiDescriptionParts = { routes: Iterable<RouteDescription>; issuer: string; version: string }
@@ -118,47 +118,43 @@ function successes(route: RouteDescription): Record<string, ResponseConfig> {
   return responses
 }
 
-/** What every route of this kind may answer, beside what it lists itself. A document is in memory and fails in no other way. */
-function codesOf(route: RouteDescription): ErrorCode[] {
-  const { access, params, query, body, form, bytes, upload, errors = [] } = route
-  if ('document' in route && route.document) return [...errors]
-  const read = body || form || bytes || upload
+/** What every route of this kind may answer, beside what it lists itself. A document is served from memory. */
+export function impliedCodes(route: RouteDescription): ErrorCode[] {
+  const { access, params, query, body, form, bytes, upload } = route
+  if ('document' in route && route.document) return []
   return [
     ...(params || query || body || form || upload ? ['A0400' as const] : []),
     ...(body ? ['A0427' as const] : []),
-    ...(access === 'public'
-      ? []
-      : access === 'user'
-        ? (['A0230', 'A0202', 'A0203'] as const)
-        : (['A0230', 'A0312', 'A0404'] as const)),
-    ...(read ? (['A0413', 'A0415'] as const) : []),
-    ...errors,
+    ...(body || form || bytes || upload ? (['A0413', 'A0415'] as const) : []),
+    ...(access === 'user' ? (['A0230', 'A0202', 'A0203'] as const) : []),
+    ...(access === 'public' || access === 'user' ? [] : (['A0230', 'A0312', 'A0404'] as const)),
     'B0210',
     'B0320',
   ]
 }
 
-const failureTypes: Record<FailureForm, { type: string; schema: z.ZodType }> = {
-  envelope: { type: 'application/json', schema: failureSchema },
-  proxy: { type: 'application/json', schema: failureSchema },
-  oauth: { type: 'application/json', schema: oauthFailureSchema },
-  text: { type: 'text/plain', schema: z.string() },
-}
-
 /** One response a status, naming each code it may carry. */
 function failures(route: RouteDescription): Record<string, ResponseConfig> {
   const form = ('failures' in route && route.failures) || 'envelope'
-  const responses: Record<string, ResponseConfig> = {}
-  for (const code of new Set(codesOf(route))) {
-    const isProxys403 = form === 'proxy' && errorCodes[code].status === 403
-    if (isProxys403) continue
-    const oauth = form === 'oauth' && code !== 'A0404'
-    const { type, schema } = failureTypes[form === 'oauth' && !oauth ? 'envelope' : form]
-    const status = oauth ? oauthFailureOf(code).status : errorCodes[code].status
-    const description = `${oauth ? oauthFailureOf(code).error : code}: ${errorCodes[code].en}`
+  const responses: Record<string, ResponseConfig & { description: string }> = {}
+  for (const code of new Set([...impliedCodes(route), ...(route.errors ?? [])])) {
+    const { status, name, type, schema } = describeFailure(form, code)
+    const description = `${name}: ${errorCodes[code].en}`
     const known = responses[status]
-    if (known) known.description += `  \n${description}`
-    else responses[status] = { description, content: { [type]: { schema } } }
+    if (!known) responses[status] = { description, content: { [type]: { schema } } }
+    // For a proxy several refusals are one code.
+    else if (!known.description.includes(name)) known.description += `  \n${description}`
   }
   return responses
+}
+
+function describeFailure(form: FailureForm, code: ErrorCode) {
+  const told = form === 'proxy' ? proxyCodeOf(code) : code
+  const { status } = errorCodes[told]
+  if (form === 'oauth' && code !== 'A0404') {
+    const { status, error: name } = oauthFailureOf(code)
+    return { status, name, type: 'application/json', schema: oauthFailureSchema }
+  }
+  if (form === 'text') return { status, name: told, type: 'text/plain', schema: z.string() }
+  return { status, name: told, type: 'application/json', schema: failureSchema }
 }

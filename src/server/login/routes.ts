@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { actorOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
+import { platformFailures } from '../platforms/platform.ts'
 import type { Limit } from '../rate-limit/limit.ts'
 import { tokenReplySchema } from '../sessions/token-reply.ts'
 import { admissionBy } from './admission.ts'
@@ -47,24 +48,7 @@ export function loginRoutes({ codeLogin, limit }: { codeLogin: CodeLogin; limit:
         access: 'public',
         body: loginBody,
         reply: tokenReplySchema,
-        errors: [
-          'A0400',
-          'A0427',
-          'A0223',
-          'A0202',
-          'A0203',
-          'A0321',
-          'A0506',
-          'A0340',
-          'A0413',
-          'A0415',
-          'A0501',
-          'C0401',
-          'B0210',
-          'B0320',
-          'C0001',
-          'C0200',
-        ],
+        errors: [...platformFailures, 'A0223', 'A0202', 'A0203', 'A0321', 'A0340', 'A0501', 'A0506'],
         message: { zh: '授权成功', en: 'Logged in' },
       },
       async ({ body }, c) => {

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { actorOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
+import { platformFailures } from '../platforms/platform.ts'
 import { profileFields } from '../users/profile-fields.ts'
 import type { Erase } from './erasure.ts'
 import type { Export, PersonalData } from './export.ts'
@@ -76,7 +77,6 @@ export function personalDataRoutes({ exportData, erase }: { exportData: Export; 
         summary: 'Everything that is kept about the user: profile, platform identities, sessions, audit events.',
         access: 'user',
         reply: exportSchema,
-        errors: ['A0230', 'A0202', 'A0203', 'A0501', 'B0210', 'B0320'],
       },
       async ({ auth }, c) => {
         replyHeader(c, 'Cache-Control', 'no-store')
@@ -92,25 +92,7 @@ export function personalDataRoutes({ exportData, erase }: { exportData: Export; 
         access: 'user',
         body: eraseBody,
         reply: receiptSchema,
-        errors: [
-          'A0400',
-          'A0427',
-          'A0413',
-          'A0415',
-          'A0223',
-          'A0230',
-          'A0202',
-          'A0203',
-          'A0312',
-          'A0321',
-          'A0404',
-          'A0501',
-          'C0401',
-          'B0210',
-          'B0320',
-          'C0001',
-          'C0200',
-        ],
+        errors: [...platformFailures, 'A0223', 'A0312', 'A0321', 'A0404'],
         message: { zh: '账号已注销', en: 'Erased' },
       },
       async ({ auth, body }, c) => {

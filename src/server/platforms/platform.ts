@@ -66,6 +66,9 @@ const refusalCodes: Record<Refusal, ErrorCode> = {
 
 const failureCodes = { unreachable: 'C0001', timeout: 'C0200', status: 'C0001', body: 'C0001', busy: 'B0210' } as const
 
+/** How a call to any platform may fail, for the descriptions of routes that make one. */
+export const platformFailures = ['C0401', 'C0001', 'C0200'] as const satisfies ErrorCode[]
+
 const retryAfterSeconds: Partial<Record<ErrorCode, number>> = { C0401: 60, B0210: 1 }
 
 /** Refusals that only an operator can mend. */

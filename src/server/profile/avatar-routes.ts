@@ -22,7 +22,7 @@ export function avatarChangeRoutes({ changes }: { changes: AvatarChanges }): Rou
         access: 'user',
         upload,
         reply: profileSchema,
-        errors: ['A0400', 'A0230', 'A0202', 'A0203', 'A0404', 'A0413', 'A0415', 'A0501', 'B0210', 'B0320'],
+        errors: ['A0404', 'A0501'],
       },
       async ({ auth }, c) => profileReply(c, await changes.change(auth, () => readUpload(c, upload), actorOf(c))),
     ),

@@ -1,8 +1,8 @@
 /** What users do with their own profile: read, change, hand over a phone number. */
 import { z } from 'zod'
-import type { ErrorCode } from '../errors.ts'
 import { actorOf, type GatewayContext, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
+import { platformFailures } from '../platforms/platform.ts'
 import { encryptedSchema } from '../session-key/open-data.ts'
 import { profileFields } from '../users/profile-fields.ts'
 import type { PhoneNumbers } from './phone-number.ts'
@@ -31,11 +31,6 @@ export function profileReply(c: GatewayContext, profile: ProfileRow): z.input<ty
     last_login_at: last_login_at.toISOString(),
   }
 }
-
-/** What every request under /api/user may meet. */
-const common = ['A0230', 'A0202', 'A0203', 'A0501', 'B0210', 'B0320'] as const satisfies ErrorCode[]
-const withBody = [...common, 'A0400', 'A0427', 'A0413', 'A0415'] as const satisfies ErrorCode[]
-const withPlatform = [...withBody, 'C0401', 'C0001', 'C0200'] as const satisfies ErrorCode[]
 
 /** Unknown members are ignored here: a client may pass on all that the button's event holds. */
 export const phoneBody = z
@@ -67,7 +62,6 @@ export function profileRoutes({ profiles, phoneNumbers }: ProfileRoutesParts): R
         summary: 'Read the own profile; its ETag is what If-Match compares.',
         access: 'user',
         reply: profileSchema,
-        errors: common,
       },
       async ({ auth }, c) => profileReply(c, await profiles.read(auth.userId)),
     ),
@@ -80,7 +74,7 @@ export function profileRoutes({ profiles, phoneNumbers }: ProfileRoutesParts): R
         access: 'user',
         body: profilePatchSchema,
         reply: profileSchema,
-        errors: [...withPlatform, 'A0240', 'A0430', 'A0505'],
+        errors: [...platformFailures, 'A0240', 'A0312', 'A0430', 'A0505'],
       },
       async ({ auth, body }, c) => {
         const versions = versionsOf(c.req.header('if-match'))
@@ -96,7 +90,7 @@ export function profileRoutes({ profiles, phoneNumbers }: ProfileRoutesParts): R
         access: 'user',
         body: phoneBody,
         reply: profileSchema,
-        errors: [...withPlatform, 'A0240', 'A0312', 'A0340', 'A0404'],
+        errors: [...platformFailures, 'A0240', 'A0312', 'A0340', 'A0404', 'A0501'],
       },
       async ({ auth, body }, c) => {
         return profileReply(c, await phoneNumbers.set(auth, body, actorOf(c)))

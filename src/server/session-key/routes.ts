@@ -1,15 +1,13 @@
 /** The session_key's uses on the internal listener: services open data, operators check and reset. */
 import { z } from 'zod'
-import type { ErrorCode } from '../errors.ts'
 import { operatorOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
+import { platformFailures } from '../platforms/platform.ts'
 import { encryptedSchema } from './open-data.ts'
 import type { SessionKeyService } from './service.ts'
 
 const appid = z.string().min(1).max(64)
 const params = z.object({ id: z.guid() })
-const common = ['A0230', 'A0312', 'A0404', 'A0400', 'A0427', 'A0413', 'A0415', 'A0202', 'A0240', 'B0320'] as const
-const withPlatform = [...common, 'C0401', 'C0001', 'C0200'] as const satisfies ErrorCode[]
 
 export function sessionKeyRoutes({ service }: { service: SessionKeyService }): Route[] {
   return [
@@ -22,7 +20,7 @@ export function sessionKeyRoutes({ service }: { service: SessionKeyService }): R
         access: 'open-data',
         body: z.strictObject({ user_id: z.guid(), appid, ...encryptedSchema }),
         reply: z.record(z.string(), z.unknown()),
-        errors: [...common, 'A0340'],
+        errors: ['A0202', 'A0240', 'A0340'],
       },
       async ({ body: { user_id: userId, appid, ...encrypted } }, c) => {
         replyHeader(c, 'Cache-Control', 'no-store')
@@ -40,7 +38,7 @@ export function sessionKeyRoutes({ service }: { service: SessionKeyService }): R
         params,
         body: z.strictObject({ appid }),
         reply: z.object({ valid: z.boolean() }),
-        errors: withPlatform,
+        errors: [...platformFailures, 'A0202', 'A0240'],
       },
       async ({ params: { id: userId }, body }) => ({
         valid: await service.checkSessionKey({ userId, appid: body.appid }),
@@ -57,7 +55,7 @@ export function sessionKeyRoutes({ service }: { service: SessionKeyService }): R
         params,
         body: z.strictObject({ appid }),
         reply: z.null(),
-        errors: withPlatform,
+        errors: [...platformFailures, 'A0202', 'A0240'],
       },
       async ({ params: { id: userId }, body, auth }, c) => {
         await service.resetSessionKey({ userId, appid: body.appid }, operatorOf(c, auth))

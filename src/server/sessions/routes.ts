@@ -39,7 +39,7 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
         access: 'public',
         body: z.object({ refresh_token: refreshToken }),
         reply: tokenReplySchema,
-        errors: ['A0400', 'A0427', 'A0230', 'A0220', 'A0202', 'A0203', 'A0413', 'A0415', 'A0501', 'B0210', 'B0320'],
+        errors: ['A0230', 'A0220', 'A0202', 'A0203', 'A0501'],
       },
       async ({ body }, c) => {
         await limit(c)
@@ -58,7 +58,7 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
         access: 'public',
         body: z.object({ refresh_token: refreshToken.optional() }).optional(),
         reply: z.null(),
-        errors: ['A0400', 'A0427', 'A0230', 'A0413', 'A0415', 'B0320'],
+        errors: ['A0230'],
       },
       async ({ body }, c) => {
         if (body?.refresh_token !== undefined) await sessions.endByRefreshToken(body.refresh_token, actorOf(c))
@@ -81,7 +81,6 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
         summary: 'The live sessions of the user, the last used first.',
         access: 'user',
         reply: z.array(sessionItemSchema),
-        errors: ['A0230', 'A0202', 'A0203', 'B0320'],
       },
       async ({ auth }) =>
         (await sessions.list(auth.userId)).map(({ id, device, ip, created_at, last_used_at }) => ({
@@ -102,7 +101,7 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
         access: 'user',
         params: z.object({ sid: z.guid() }),
         reply: z.null(),
-        errors: ['A0400', 'A0230', 'A0202', 'A0203', 'A0404', 'B0320'],
+        errors: ['A0404'],
       },
       async ({ auth, params }, c) => {
         // Another user's session is not there, just like one that never was.
@@ -120,7 +119,6 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
         access: 'user',
         query: z.object({ scope: z.enum(['all', 'others']) }),
         reply: z.null(),
-        errors: ['A0400', 'A0230', 'A0202', 'A0203', 'B0320'],
       },
       async ({ auth, query }, c) => {
         const except = query.scope === 'others' ? { except: auth.sid } : {}
