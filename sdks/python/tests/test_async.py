@@ -32,7 +32,7 @@ def test_refusals_events_and_readiness_are_those_of_the_other_verifier(world: Wo
             with pytest.raises(VerifierError) as caught:
                 await verifier.verify(world.gateway.token(exp=1))
             assert caught.value.code == "token_expired"
-            assert (await verifier.verify_event(world.gateway.event())).sub == "user-1"
+            assert (await verifier.verify_event(world.gateway.event())).user_id == "user-1"
 
     asyncio.run(run())
 

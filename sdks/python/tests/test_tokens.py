@@ -142,8 +142,8 @@ def test_a_token_without_status_is_refused_if_the_service_says_so(world: World) 
 def test_an_unsigned_token_is_refused(world: World) -> None:
     payload = b64url(json.dumps(world.gateway.claims()).encode())
     header = b64url(b'{"alg":"none","kid":"key-1","typ":"JWT"}')
-    assert refusal(world.verifier(), f"{header}.{payload}.") == "token_malformed"
-    assert refusal(world.verifier(), f"{header}.{payload}.AAAA") == "algorithm_refused"
+    for signature in ("", "AAAA"):
+        assert refusal(world.verifier(), f"{header}.{payload}.{signature}") == "algorithm_refused"
 
 
 def test_an_hmac_made_with_the_public_key_is_refused(world: World) -> None:

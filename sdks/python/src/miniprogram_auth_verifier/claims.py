@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +43,7 @@ class AccessTokenClaims:
     unionid: str | None = None
     platform: str | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """All claims as they came, those too that have no field here, such as `ext`."""
+    """All claims as they came, those too that have no field here, such as `external_id` and `ext`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,19 @@ class SecurityEvent:
     iat: float
     jti: str
     """The same for every delivery of one event: remember it, and do nothing twice."""
+    sub_id: Mapping[str, Any]
+    """Whom it is about (RFC 9493): a user of the gateway is `{"format": "iss_sub", "iss": …, "sub": …}`."""
     events: Mapping[str, Mapping[str, Any]]
-    """By the event's URI, what it says."""
-    sub: str | None = None
-    """The user's id, from `sub_id`; None where the event is about no user."""
+    """What happened, by the event's URI."""
+    txn: str | None = None
+    """What several events of one request have in common."""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def user_id(self) -> str | None:
+        """The user's id, as `sub` in an access token; None where the event is about no user of this gateway."""
+        is_user = self.sub_id["format"] == "iss_sub" and self.sub_id["iss"] == self.iss
+        return str(self.sub_id["sub"]) if is_user else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,8 @@ class Expectations:
     issuer: str
     audiences: frozenset[str]
     tolerance: float
+    clock_error: Callable[[], str | None]
+    """How far this host's clock is from the gateway's, where that is more than a tolerance could cover."""
 
 
 def check_common(claims: Mapping[str, Any], expected: Expectations, now: int, required: tuple[str, ...]) -> None:
@@ -77,25 +87,33 @@ def check_common(claims: Mapping[str, Any], expected: Expectations, now: int, re
         if name not in claims:
             raise _missing(name)
     if claims["iss"] != expected.issuer:
-        raise VerifierError("issuer_mismatch", "the token is of another issuer")
+        raise VerifierError("issuer_mismatch", f"the token is not of the issuer {expected.issuer}")
     aud = claims["aud"]
-    if isinstance(aud, str):
+    if type(aud) is str:
         fits = aud in expected.audiences
     else:
-        fits = isinstance(aud, list) and any(isinstance(one, str) and one in expected.audiences for one in aud)
+        are_texts = type(aud) is list and all(type(one) is str for one in aud)
+        fits = are_texts and not expected.audiences.isdisjoint(aud)
     if not fits:
-        raise VerifierError("audience_mismatch", "the token is for another audience")
-    check_times(claims, now, expected.tolerance)
+        ours = ", ".join(sorted(expected.audiences))
+        raise VerifierError("audience_mismatch", f"the token is not for this service, whose audience is {ours}")
+    check_times(claims, now, expected.tolerance, expected.clock_error)
 
 
-def check_times(claims: Mapping[str, Any], now: int, tolerance: float) -> None:
+def check_times(
+    claims: Mapping[str, Any], now: int, tolerance: float, clock_error: Callable[[], str | None] = lambda: None
+) -> None:
     _number(claims, "iat")
     not_before = _number(claims, "nbf")
     if not_before is not None and not_before > now + tolerance:
-        raise VerifierError("token_not_yet_valid", "the token is not valid yet")
+        raise VerifierError("token_not_yet_valid", _because("the token is not valid yet", clock_error()))
     expires = _number(claims, "exp")
     if expires is not None and expires <= now - tolerance:
-        raise VerifierError("token_expired", "the token has expired")
+        raise VerifierError("token_expired", _because("the token has expired", clock_error()))
+
+
+def _because(words: str, clock_error: str | None) -> str:
+    return words if clock_error is None else f"{words}, but {clock_error}"
 
 
 def access_token_claims(claims: dict[str, Any]) -> AccessTokenClaims:
@@ -131,13 +149,17 @@ def access_token_claims(claims: dict[str, Any]) -> AccessTokenClaims:
 
 
 def security_event(claims: dict[str, Any]) -> SecurityEvent:
-    """RFC 8417 section 2.2, and a subject as RFC 9493 section 3.2.3 has it."""
-    if "jti" not in claims:
-        raise _missing("jti")
-    if type(claims["jti"]) is not str or not claims["jti"]:
+    """The shape of an event of which `check_common` has been satisfied."""
+    # RFC 8417 section 2.2 advises against both: they make an event look like a token that lets somebody in.
+    for name in ("exp", "sub"):
+        if name in claims:
+            raise _invalid(name)
+    if not _is_text(claims["jti"]):
         raise _invalid("jti")
-    if "events" not in claims:
-        raise _missing("events")
+    if "txn" in claims and type(claims["txn"]) is not str:
+        raise _invalid("txn")
+    if not _is_subject(claims["sub_id"]):
+        raise _invalid("sub_id")
     events = claims["events"]
     if type(events) is not dict or not events or not all(type(event) is dict for event in events.values()):
         raise _invalid("events")
@@ -146,21 +168,22 @@ def security_event(claims: dict[str, Any]) -> SecurityEvent:
         _texts(claims["aud"]),
         claims["iat"],
         claims["jti"],
+        claims["sub_id"],
         events,
-        _subject(claims["sub_id"], claims["iss"]) if "sub_id" in claims else None,
+        claims.get("txn"),
         claims,
     )
 
 
-def _subject(sub_id: object, issuer: str) -> str | None:
-    if type(sub_id) is not dict or type(sub_id.get("format")) is not str:
-        raise _invalid("sub_id")
-    if sub_id["format"] != "iss_sub":
-        return None
-    sub = sub_id.get("sub")
-    if sub_id.get("iss") != issuer or type(sub) is not str or not sub:
-        raise _invalid("sub_id")
-    return sub
+def _is_subject(sub_id: object) -> bool:
+    """RFC 9493 section 3.2.3 for users; of other subjects the gateway has none, yet they are well formed."""
+    if type(sub_id) is not dict or not _is_text(sub_id.get("format")):
+        return False
+    return sub_id["format"] != "iss_sub" or (_is_text(sub_id.get("iss")) and _is_text(sub_id.get("sub")))
+
+
+def _is_text(value: object) -> bool:
+    return type(value) is str and value != ""
 
 
 def _status_reference(status: object) -> StatusReference:
@@ -176,7 +199,7 @@ def _status_reference(status: object) -> StatusReference:
 
 
 def _texts(aud: Any) -> tuple[str, ...]:
-    return (aud,) if type(aud) is str else tuple(one for one in aud if type(one) is str)
+    return (aud,) if type(aud) is str else tuple(aud)
 
 
 def _number(claims: Mapping[str, Any], name: str) -> float | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import floor
 from typing import Literal
 
+from . import jws
 from .claims import (
     AccessTokenClaims,
     Expectations,
@@ -22,12 +23,11 @@ from .refresher import Background, Flight, Refresher
 from .source import GatewaySource, Transport
 from .status import StatusLists, StatusListState
 
-MAX_TOKEN_CHARACTERS = 16_384
 _MAX_LIST_THREADS = 4
 _ACCESS_TYPES = frozenset({"jwt", "at+jwt"})
 _EVENT_TYPES = frozenset({"secevent+jwt"})
 _ACCESS_REQUIRED = ("iss", "aud", "exp")
-_EVENT_REQUIRED = ("iss", "aud", "iat")
+_EVENT_REQUIRED = ("iss", "aud", "iat", "jti", "sub_id", "events")
 
 _log = logging.getLogger("miniprogram_auth_verifier")
 
@@ -84,8 +84,10 @@ class Core:
             if getattr(settings, name) not in ("allow", "refuse"):
                 raise ValueError(f"{name} must be allow or refuse")
         self._settings = settings
-        self._expected = Expectations(settings.issuer, audiences, settings.clock_tolerance_seconds)
-        source = GatewaySource(settings.issuer, settings.base_url, settings.transport, settings.fetch_timeout_seconds)
+        source = GatewaySource(
+            settings.issuer, settings.base_url, settings.transport, settings.fetch_timeout_seconds, settings.now
+        )
+        self._expected = Expectations(settings.issuer, audiences, settings.clock_tolerance_seconds, source.clock_error)
         # Threads of their own for the keys, so that no number of hanging lists can hold them up.
         self._keys_background = Background("auth-verifier-keys", 1, settings.monotonic)
         self._lists_background = Background("auth-verifier-lists", _MAX_LIST_THREADS, settings.monotonic)
@@ -99,11 +101,13 @@ class Core:
             on_failure=lambda url, error: self._report(Failure("keys", url, error)),
         )
         self._lists = StatusLists(
+            issuer=settings.issuer,
             source=source,
             keys=self._keys,
             background=self._lists_background,
             clock_tolerance_seconds=settings.clock_tolerance_seconds,
             now=settings.now,
+            monotonic=settings.monotonic,
             wait_seconds=settings.wait_seconds,
             on_failure=lambda url, error: self._report(Failure("status", url, error)),
         )
@@ -131,7 +135,7 @@ class Core:
     def ready(self) -> Generator[Flight, None, None]:
         yield self._keys.refresh()
         if not self._keys.usable():
-            raise VerifierError("keys_unavailable", "the signing keys cannot be fetched")
+            raise self._keys.unavailable()
         aggregation_url = self._keys.status_list_aggregation
         if aggregation_url is None:
             return
@@ -170,7 +174,7 @@ def _bounded(token: str | None) -> str:
         raise VerifierError("token_missing", "there is no token")
     if type(token) is not str:
         raise VerifierError("token_malformed", "the token is no text")
-    if len(token) > MAX_TOKEN_CHARACTERS:
+    if len(token) > jws.MAX_TOKEN_CHARACTERS:
         raise VerifierError("token_malformed", "the token is too long")
     return token
 

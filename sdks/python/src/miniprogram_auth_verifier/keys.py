@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import json
 from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -77,7 +77,7 @@ class KeySet:
         background: Background,
         algorithms: Collection[str],
         max_stale_seconds: float,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float],
         on_failure: Callable[[str, Exception], None],
     ) -> None:
         self._issuer = issuer
@@ -107,6 +107,11 @@ class KeySet:
         """From discovery: where all status lists are named."""
         return self._metadata.status_list_aggregation if self._metadata else None
 
+    def unavailable(self) -> VerifierError:
+        """What to raise when there are no keys: with the URL and what went wrong there."""
+        why = self._refresher.last_error or f"{self._configuration_url} has not answered yet"
+        return VerifierError("keys_unavailable", f"the signing keys cannot be fetched: {why}")
+
     def state(self) -> KeysState:
         age = None if self._fetched_at is None else round(self._monotonic() - self._fetched_at)
         return KeysState(tuple(self._ring.keys), age, self._refresher.failing)
@@ -120,19 +125,19 @@ class KeySet:
         try:
             header_part, payload_part, signature_part = jws.split(token)
             remembered = self._ring.headers.get((types, header_part)) if self.usable() else None
-            key = remembered or (yield from self._find(jws.json_object(jws.decode(header_part)), types))
-            if not key.signed(f"{header_part}.{payload_part}".encode(), jws.decode(signature_part)):
-                raise VerifierError("signature_invalid", "the signature does not fit")
-            if remembered is None:
-                self._ring.remember(key, types, header_part)
-            return jws.json_object(jws.decode(payload_part))
-        except jws.MalformedError:
-            raise VerifierError("token_malformed", "this is not a signed JWT") from None
+            header = {} if remembered else _header(header_part)
+            payload = jws.i_json_object(jws.decode(payload_part))
+        except jws.MalformedError as error:
+            raise VerifierError("token_malformed", f"this is not a signed JWT: {error}") from None
+        key = remembered or (yield from self._find(header, types))
+        if not key.signed(f"{header_part}.{payload_part}".encode(), jws.decode(signature_part)):
+            raise VerifierError("signature_invalid", "the signature does not fit")
+        if remembered is None:
+            self._ring.remember(key, types, header_part)
+        return payload
 
     def _find(self, header: Mapping[str, Any], types: frozenset[str]) -> Generator[Flight, None, PublishedKey]:
-        alg, kid = header.get("alg"), header.get("kid")
-        if "crit" in header or type(alg) is not str or not alg:
-            raise jws.MalformedError("a header that asks for what is not understood, or names no algorithm")
+        alg, kid = header["alg"], header.get("kid")
         if alg not in self._algorithms:
             raise VerifierError("algorithm_refused", "the algorithm is not allowed")
         if _type_name(header.get("typ")) not in types:
@@ -157,7 +162,7 @@ class KeySet:
             if flight is not None:
                 yield flight
             if not self.usable():
-                raise VerifierError("keys_unavailable", "the signing keys cannot be fetched")
+                raise self.unavailable()
         else:
             flight = self._refresher.settle_sparingly(lambda: kid not in self._ring.keys, UNKNOWN_KID_INTERVAL_SECONDS)
             if flight is not None and not flight.done():
@@ -166,7 +171,7 @@ class KeySet:
         if key is not None:
             return key
         if self._refresher.failing:
-            raise VerifierError("keys_unavailable", "the key is unknown and cannot be fetched")
+            raise self.unavailable()
         raise VerifierError("key_unknown", "the token is signed by no published key")
 
     def _load(self) -> float:
@@ -180,6 +185,9 @@ class KeySet:
             # A key leaves this set when it leaves the JWKS, so no reply may be kept for long, whatever it says.
             self._max_age_seconds = min(answer.max_age_seconds or DEFAULT_MAX_AGE_SECONDS, LONGEST_MAX_AGE_SECONDS)
         self._fetched_at = self._monotonic()
+        clock_error = self._source.clock_error()
+        if clock_error is not None:
+            self._on_failure(metadata.jwks_uri, RuntimeError(clock_error))
         return self._max_age_seconds
 
     def _load_failed(self, error: Exception) -> None:
@@ -192,10 +200,11 @@ class KeySet:
         answer = self._source.get(self._configuration_url, accept="application/json", max_bytes=MAX_BYTES)
         document = jws.json_object(answer.body) if answer else {}
         if document.get("issuer") != self._issuer:
-            raise ValueError("the metadata is of another issuer")
+            found = json.dumps(document.get("issuer"))[:200]
+            raise ValueError(f"{self._configuration_url} is the metadata of the issuer {found}, not of {self._issuer}")
         jwks_uri, aggregation = document.get("jwks_uri"), document.get("status_list_aggregation_endpoint")
         if type(jwks_uri) is not str:
-            raise ValueError("the metadata names no jwks_uri")
+            raise ValueError(f"{self._configuration_url} names no jwks_uri")
         return _Metadata(jwks_uri, aggregation if type(aggregation) is str else None)
 
     def _import(self, jwks: Mapping[str, Any], url: str) -> dict[str, PublishedKey]:
@@ -225,7 +234,7 @@ def _published_key(jwk: dict[str, Any]) -> PublishedKey:
         raise ValueError("the key is not of its algorithm's type")
     if "d" in jwk:
         raise ValueError("only public keys belong in a JWKS")
-    if "key_ops" in jwk and "verify" not in (jwk["key_ops"] or ()):
+    if type(jwk.get("key_ops")) is list and "verify" not in jwk["key_ops"]:
         raise ValueError("the key is not for verifying")
     try:
         key = jwt.PyJWK(jwk, alg)
@@ -234,6 +243,16 @@ def _published_key(jwk: dict[str, Any]) -> PublishedKey:
     if isinstance(key.key, RSAPublicKey) and key.key.key_size < _MIN_RSA_BITS:
         raise ValueError(f"an RSA key of less than {_MIN_RSA_BITS} bits is not safe")
     return PublishedKey(key, alg)
+
+
+def _header(part: str) -> dict[str, Any]:
+    header = jws.i_json_object(jws.decode(part))
+    # `crit` and `b64` (RFC 7797) change what is signed; the gateway uses neither.
+    if "crit" in header or "b64" in header:
+        raise jws.MalformedError("the header asks for an extension")
+    if type(header.get("alg")) is not str or not header["alg"]:
+        raise jws.MalformedError("the header names no algorithm")
+    return header
 
 
 def _type_name(typ: object) -> str | None:

@@ -133,7 +133,8 @@ class Background:
                     return
                 if self._queue and self._waiting == 0:
                     self._add_thread()
-            seconds = refresher.attempt()
+            with _forks:
+                seconds = refresher.attempt()
             with self._changed:
                 flight, refresher.flight = refresher.flight, None
                 if seconds is None or self._closed:
@@ -167,16 +168,54 @@ class Background:
                 self._push(refresher, 0)
 
 
+class _Forks:
+    """Keeps forks apart from fetches.
+
+    A child inherits every lock that another thread holds at that moment, and nobody who would release it: OpenSSL's and
+    `cryptography`'s too. So a fork waits for the fetches under way, which take milliseconds. One that takes longer is
+    waiting for the network, and holds no lock meanwhile.
+    """
+
+    LONGEST_WAIT_SECONDS = 1
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition(threading.RLock())
+        self._fetches = 0
+        self._forks = 0
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._forks == 0)
+            self._fetches += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._fetches -= 1
+            self._changed.notify_all()
+
+    def before(self) -> None:
+        with self._changed:
+            self._forks += 1
+            self._changed.wait_for(lambda: self._fetches == 0, self.LONGEST_WAIT_SECONDS)
+
+    def after_in_parent(self) -> None:
+        with self._changed:
+            self._forks -= 1
+            self._changed.notify_all()
+
+    def after_in_child(self) -> None:
+        self.__init__()  # type: ignore[misc]
+        for background in list(_living):
+            background.after_fork_in_child()
+
+
 _living: weakref.WeakSet[Background] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for background in list(_living):
-        background.after_fork_in_child()
-
+_forks = _Forks()
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(
+        before=_forks.before, after_in_parent=_forks.after_in_parent, after_in_child=_forks.after_in_child
+    )
 
 
 class Refresher:
@@ -189,6 +228,7 @@ class Refresher:
         self._load = load
         self._on_failure = on_failure
         self._failures = 0
+        self._last_error: Exception | None = None
         # The background's own notes.
         self.flight: Flight | None = None
         self.ticket = 0
@@ -199,6 +239,11 @@ class Refresher:
     def failing(self) -> bool:
         """Whether the last fetch failed."""
         return self._failures > 0
+
+    @property
+    def last_error(self) -> Exception | None:
+        """Why it did."""
+        return self._last_error
 
     def refresh(self) -> Flight:
         """Starts a fetch, or joins the one under way."""
@@ -221,8 +266,10 @@ class Refresher:
         except Exception as error:
             seconds = min(LONGEST_RETRY_SECONDS, 1 << min(self._failures, 5))
             self._failures += 1
+            self._last_error = error
             if not self._background.closed:
                 self._on_failure(error)
             return seconds
         self._failures = 0
+        self._last_error = None
         return seconds

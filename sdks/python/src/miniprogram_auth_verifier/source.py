@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 
@@ -26,6 +28,9 @@ class Transport(Protocol):
     def __call__(self, url: str, headers: Mapping[str, str], *, max_bytes: int, timeout: float) -> Reply: ...
 
 
+CLOCK_LIMIT_SECONDS = 60
+
+
 class NotPublishedError(Exception):
     """The gateway says that there is no such document; every other failure may pass."""
 
@@ -40,11 +45,15 @@ class Answer:
 class GatewaySource:
     """Fetches what the gateway publishes under its issuer, through `base_url` where one is given."""
 
-    def __init__(self, issuer: str, base_url: str | None, transport: Transport, timeout: float) -> None:
+    def __init__(
+        self, issuer: str, base_url: str | None, transport: Transport, timeout: float, now: Callable[[], float]
+    ) -> None:
         self._published = _base(issuer, "issuer")
         self._reached = _base(base_url or issuer, "base_url")
         self._transport = transport
         self._timeout = timeout
+        self._now = now
+        self._ahead_seconds = 0
 
     def publishes(self, url: str) -> bool:
         """Whether a URL lies under the issuer. Whatever does not is never fetched (SSRF; ASVS 5.0 V9.1.3)."""
@@ -54,11 +63,15 @@ class GatewaySource:
         """The document, or None when it has not changed; raises on every other status, `NotPublishedError` on 404."""
         url = self._locate(published_url)
         if url is None:
-            raise ValueError(f"{published_url} is not under the issuer, so it is not fetched")
+            raise ValueError(f"{published_url!r} is not under the issuer, so it is not fetched")
         headers = {"accept": accept}
         if etag is not None:
             headers["if-none-match"] = etag
-        reply = self._transport(url, headers, max_bytes=max_bytes, timeout=self._timeout)
+        try:
+            reply = self._transport(url, headers, max_bytes=max_bytes, timeout=self._timeout)
+        except Exception as error:
+            raise ConnectionError(f"{url} cannot be fetched: {error or type(error).__name__}") from error
+        self._note_clock(reply.headers)
         if reply.status == 304 and etag is not None:
             return None
         if reply.status == 404:
@@ -69,6 +82,19 @@ class GatewaySource:
             raise ValueError(f"{url} answered more than {max_bytes} bytes")
         max_age = re.search(r"(?:^|[\s,])max-age=([0-9]{1,9})", reply.headers.get("cache-control", ""), re.IGNORECASE)
         return Answer(reply.body, reply.headers.get("etag"), int(max_age[1]) if max_age else None)
+
+    def clock_error(self) -> str | None:
+        """How far this host's clock is from the gateway's, in words, where that is more than a minute."""
+        seconds = self._ahead_seconds
+        if abs(seconds) <= CLOCK_LIMIT_SECONDS:
+            return None
+        return f"this host's clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the gateway's"
+
+    def _note_clock(self, headers: Mapping[str, str]) -> None:
+        """RFC 9110 section 6.6.1, and RFC 9111 section 5.1 for a reply that a cache has kept."""
+        with suppress(ValueError, TypeError, KeyError):
+            sent_at = parsedate_to_datetime(headers["date"]).timestamp() + float(headers.get("age", 0))
+            self._ahead_seconds = round(self._now() - sent_at)
 
     def _locate(self, url: str) -> str | None:
         """`https://auth.example.com/status-lists/1` → `http://auth-gateway.auth.svc:8080/status-lists/1`."""
@@ -84,20 +110,34 @@ _URL = re.compile(
     r"(/[a-z0-9._~!$&'()*+,;=:@%/-]*)?(\?[a-z0-9._~!$&'()*+,;=:@%/?-]*)?",
     re.ASCII | re.IGNORECASE,
 )
-_DOT_SEGMENT = re.compile(r"/(\.|%2e){1,2}(/|$)", re.ASCII | re.IGNORECASE)
+_DOTS = re.compile(r"(?:\.|%2e){1,2}", re.ASCII | re.IGNORECASE)
 _DEFAULT_PORT = {"http": ":80", "https": ":443"}
 
 
 def _normalized(url: str) -> str | None:
-    """The URL with scheme and host in lower case and without a default port.
+    """The URL as it is fetched: scheme and host in lower case, no default port, no dot segments.
 
-    None when it could lead out of its own tree: `..`, `user@host`, a fragment, an odd character.
+    None for what is no such URL: `user@host`, a fragment, an odd character.
     """
     match = _URL.fullmatch(url)
-    if match is None or _DOT_SEGMENT.search(match[3] or ""):
+    if match is None:
         return None
     scheme, host = match[1].lower(), match[2].lower()
-    return f"{scheme}://{host.removesuffix(_DEFAULT_PORT[scheme])}{match[3] or '/'}{match[4] or ''}"
+    return f"{scheme}://{host.removesuffix(_DEFAULT_PORT[scheme])}{_without_dots(match[3] or '/')}{match[4] or ''}"
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986 section 5.2.4, and as the URL Standard has it, `%2e` is a dot."""
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if not _DOTS.fullmatch(segment):
+            kept.append(segment)
+        elif len(segment.lower().replace("%2e", ".")) == 2 and kept:
+            kept.pop()
+    if _DOTS.fullmatch(segments[-1]):
+        kept.append("")
+    return "/" + "/".join(kept)
 
 
 def _base(url: str, name: str) -> str:

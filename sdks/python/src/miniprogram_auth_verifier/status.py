@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from . import jws
@@ -29,14 +29,16 @@ MAX_INFLATED_BYTES = 8 * 1024 * 1024
 _LIST_TYPES = frozenset({"statuslist+jwt"})
 
 SessionStatus = Literal["live", "ended", "unknown"]
-"""`unknown`: there is no list, or the one we hold is past its `exp`."""
+"""`unknown`: there is no list, it is past its `exp`, or it is shorter than the index (draft section 8.3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _PublishedList:
     ended: bytes
     issued_at: float
+    # By the clock, and by the time that has passed since: a clock that is set back makes no list fresh again.
     expires_at: float
+    expires_at_elapsed: float
     ttl_seconds: float
 
 
@@ -62,19 +64,23 @@ class StatusLists:
     def __init__(
         self,
         *,
+        issuer: str,
         source: GatewaySource,
         keys: KeySet,
         background: Background,
         clock_tolerance_seconds: float,
         now: Callable[[], float],
+        monotonic: Callable[[], float],
         wait_seconds: float,
         on_failure: Callable[[str, Exception], None],
     ) -> None:
+        self._issuer = issuer
         self._source = source
         self._keys = keys
         self._background = background
         self._tolerance = clock_tolerance_seconds
         self._now = now
+        self._monotonic = monotonic
         self._wait_seconds = wait_seconds
         self._on_failure = on_failure
         self._lists: dict[str, _TrackedList] = {}
@@ -85,9 +91,9 @@ class StatusLists:
         Raises `claim_invalid` for a list of another issuer.
         """
         tracked = self._lists.get(reference.uri) or self._track(reference.uri)
-        now = self._now()
+        now, elapsed = self._now(), self._monotonic()
         # As long as such a token lives its list is polled and what is known of it is kept.
-        tracked.needed_until = max(tracked.needed_until, token_exp, now + KEEP_UNUSED_SECONDS)
+        tracked.needed_until = max(tracked.needed_until, elapsed + max(token_exp - now, KEEP_UNUSED_SECONDS))
         if tracked.held is None:
             flight = tracked.refresher.settle(lambda: tracked.held is None)
             if flight is not None:
@@ -95,12 +101,16 @@ class StatusLists:
         held = tracked.held
         if held is None:
             return "unknown"
-        # An ended session stays ended, however old the list. An index past its end is of a session younger than it.
-        # Least significant bit first (draft section 4.1).
         at = reference.idx >> 3
-        if at < len(held.ended) and held.ended[at] >> (reference.idx & 7) & 1:
+        if at >= len(held.ended):
+            return "unknown"
+        # Least significant bit first (draft section 4.1). An ended session stays ended, however old the list.
+        if held.ended[at] >> (reference.idx & 7) & 1:
             return "ended"
-        return "live" if now < held.expires_at + self._tolerance else "unknown"
+        return "unknown" if self._is_expired(held, now, elapsed) else "live"
+
+    def _is_expired(self, held: _PublishedList, now: float, elapsed: float) -> bool:
+        return now >= held.expires_at + self._tolerance or elapsed >= held.expires_at_elapsed + self._tolerance
 
     def preload(self, aggregation_url: str) -> list[Flight]:
         """Starts fetching every list an aggregation document names (draft section 9)."""
@@ -112,15 +122,14 @@ class StatusLists:
         return [(self._lists.get(uri) or self._track(uri)).refresher.refresh() for uri in ours[:MAX_PRELOADED_LISTS]]
 
     def state(self) -> tuple[StatusListState, ...]:
-        now = self._now()
-        return tuple(self._state_of(uri, tracked, now) for uri, tracked in list(self._lists.items()))
+        return tuple(self._state_of(uri, tracked) for uri, tracked in list(self._lists.items()))
 
-    def _state_of(self, uri: str, tracked: _TrackedList, now: float) -> StatusListState:
-        held = tracked.held
+    def _state_of(self, uri: str, tracked: _TrackedList) -> StatusListState:
+        now, held = self._now(), tracked.held
         return StatusListState(
             uri,
             None if held is None else round(now - held.issued_at),
-            held is None or now >= held.expires_at + self._tolerance,
+            held is None or self._is_expired(held, now, self._monotonic()),
             tracked.refresher.failing,
         )
 
@@ -128,7 +137,7 @@ class StatusLists:
         # The URI comes out of a token: only one that lies under the issuer is ever asked (SSRF).
         if not self._source.publishes(uri):
             raise VerifierError("claim_invalid", "the status list is of another issuer")
-        tracked = _TrackedList(self._now() + KEEP_UNUSED_SECONDS)
+        tracked = _TrackedList(self._monotonic() + KEEP_UNUSED_SECONDS)
         tracked.refresher = Refresher(
             self._background, lambda: self._load(uri, tracked), lambda error: self._on_failure(uri, error)
         )
@@ -137,7 +146,7 @@ class StatusLists:
     def _load(self, uri: str, tracked: _TrackedList) -> float | None:
         held = tracked.held
         # A 304 does not renew the list we hold, which dies at its own `exp`: near that, the whole is asked for.
-        renews = held is None or self._now() + held.ttl_seconds >= held.expires_at
+        renews = held is None or self._monotonic() + held.ttl_seconds >= held.expires_at_elapsed
         missing: NotPublishedError | None = None
         try:
             answer = self._source.get(
@@ -150,7 +159,7 @@ class StatusLists:
             # The list of sessions that are long gone; until then, one that another replica has yet to publish.
             missing = error
         # Only here, where the gateway is in reach: during an outage nothing that is known is let go.
-        if self._now() > tracked.needed_until:
+        if self._monotonic() > tracked.needed_until:
             self._lists.pop(uri, None)
             return None
         if missing is not None:
@@ -159,10 +168,11 @@ class StatusLists:
 
     def _open(self, body: bytes, uri: str) -> _PublishedList:
         """Draft section 8.3: a list counts when the gateway signed it as one, for this URI, and it has not expired."""
-        signed = self._keys.verified(body.decode("ascii").strip(), _LIST_TYPES)
-        claims = run_in_thread(signed, self._wait_seconds)
+        claims = run_in_thread(self._keys.verified(body.decode("ascii"), _LIST_TYPES), self._wait_seconds)
         if claims.get("sub") != uri:
             raise ValueError("the status list is of another uri")
+        if claims.get("iss", self._issuer) != self._issuer:
+            raise ValueError("the status list is of another issuer")
         check_times(claims, int(self._now()), self._tolerance)
         if "iat" not in claims:
             raise ValueError("the status list has no iat")
@@ -175,10 +185,13 @@ class StatusLists:
         ttl = claims.get("ttl")
         if not (type(ttl) is int or type(ttl) is float) or ttl < 1:
             ttl = DEFAULT_TTL_SECONDS
+        issued_at = claims["iat"]
+        expires_at = claims.get("exp", issued_at + DEFAULT_LIFE_SECONDS)
         return _PublishedList(
             ended_bits(_inflate(jws.decode_strictly(published["lst"])), int(bits)),
-            claims["iat"],
-            claims.get("exp", claims["iat"] + DEFAULT_LIFE_SECONDS),
+            issued_at,
+            expires_at,
+            self._monotonic() + expires_at - max(self._now(), issued_at),
             min(ttl, LONGEST_TTL_SECONDS),
         )
 
@@ -198,8 +211,7 @@ def _merge(held: _PublishedList | None, latest: _PublishedList) -> _PublishedLis
     if held is None:
         return latest
     newest = latest if latest.issued_at >= held.issued_at else held
-    ended = _union(held.ended, latest.ended)
-    return _PublishedList(ended, newest.issued_at, newest.expires_at, newest.ttl_seconds)
+    return replace(newest, ended=_union(held.ended, latest.ended))
 
 
 def _union(one: bytes, other: bytes) -> bytes:
