@@ -35,8 +35,9 @@ import { createPersonalData } from './personal-data/personal-data.ts'
 import { type Send, traceSend } from './platforms/fetch-json.ts'
 import { createKnownApps } from './platforms/known-apps.ts'
 import { accountRoutes } from './profile/account.ts'
-import { limitByAddress } from './rate-limit/limit.ts'
+import { limitByAddress, limitUser } from './rate-limit/limit.ts'
 import { createRateLimits } from './rate-limit/rate-limit.ts'
+import { createLimitUpstream } from './rate-limit/upstream.ts'
 import { createStatusLists } from './revocation/publisher.ts'
 import { statusListRoutes } from './revocation/routes.ts'
 import { statusReference } from './revocation/status-list.ts'
@@ -102,6 +103,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   })
 
   const limits = createRateLimits({ cache, config, onRefused: (limit) => metrics.rateLimited.inc({ limit }) })
+  const limitUpstream = createLimitUpstream(limits)
 
   const clients = createClients(config)
   const schedule = scheduleOf(config)
@@ -148,7 +150,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     onRefresh: (outcome) => metrics.refreshes.inc({ outcome }),
     onEnded: onSessionsEnded,
   })
-  const sessionKeys = createSessionKeys({ database, cache, sealer, apps, audit, clock, config })
+  const sessionKeys = createSessionKeys({ database, cache, sealer, apps, audit, clock, limitUpstream, config })
   const { vault } = sessionKeys
   const avatars = createAvatars({ config: config.avatarStore, issuer: config.issuer, send, clock, log })
   const users = createUsers({
@@ -175,8 +177,9 @@ export function createGateway(parts: GatewayParts): Gateway {
   })
 
   const serviceTokens = createServiceTokens({ tokens: config.adminTokens })
+  const admit = limitUser(limits)
   const authenticate: Authenticate = {
-    user: (c) => sessions.authenticate(bearerToken(c)),
+    user: (c) => sessions.authenticate(bearerToken(c), (userId) => admit(c, userId)),
     service: serviceTokens.authenticate,
   }
 
@@ -224,8 +227,9 @@ export function createGateway(parts: GatewayParts): Gateway {
       log,
       metrics,
       limits,
+      limitUpstream,
     }),
-    ...createPersonalData({ database, identityOf: sessions.identityOf, apps, users }).routes,
+    ...createPersonalData({ database, identityOf: sessions.identityOf, apps, users, limitUpstream }).routes,
     ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits.refreshPerAddress) }),
     ...keyRoutes({ ring, issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds }),
     ...statusListRoutes({ lists: statusLists, issuer, ttlSeconds: config.statusListTtlSeconds }),

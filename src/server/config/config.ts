@@ -59,6 +59,12 @@ export type Config = {
     loginPerAddress: RateLimitRule
     loginPerOpenid: RateLimitRule
     refreshPerAddress: RateLimitRule
+    readsPerUser: RateLimitRule
+    changesPerUser: RateLimitRule
+    exportsPerUser: RateLimitRule
+    avatarsPerUser: RateLimitRule
+    upstreamPerUser: RateLimitRule
+    upstreamPerAddress: RateLimitRule
   }
   statusListTtlSeconds: number
   auditRetentionMonths: number
@@ -189,6 +195,12 @@ function toConfig(env: Environment): Config {
       loginPerAddress: env.RATE_LIMIT_LOGIN_PER_ADDRESS,
       loginPerOpenid: env.RATE_LIMIT_LOGIN_PER_OPENID,
       refreshPerAddress: env.RATE_LIMIT_REFRESH_PER_ADDRESS,
+      readsPerUser: env.RATE_LIMIT_READS_PER_USER,
+      changesPerUser: env.RATE_LIMIT_CHANGES_PER_USER,
+      exportsPerUser: env.RATE_LIMIT_EXPORTS_PER_USER,
+      avatarsPerUser: env.RATE_LIMIT_AVATARS_PER_USER,
+      upstreamPerUser: env.RATE_LIMIT_UPSTREAM_PER_USER,
+      upstreamPerAddress: env.RATE_LIMIT_UPSTREAM_PER_ADDRESS,
     },
     statusListTtlSeconds: env.STATUS_LIST_TTL_SECONDS,
     auditRetentionMonths: env.AUDIT_RETENTION_MONTHS,

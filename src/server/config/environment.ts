@@ -121,8 +121,18 @@ export const environmentSchema = z.object({
   ),
   RATE_LIMIT_LOGIN_PER_OPENID: rateLimitRule('30/60').describe('Logins of one person.'),
   RATE_LIMIT_REFRESH_PER_ADDRESS: rateLimitRule('2400/60').describe(
-    'Refreshes per client address; generous for the same reason.',
+    'Refreshes and logouts per client address; generous for the same reason.',
   ),
+  RATE_LIMIT_READS_PER_USER: rateLimitRule('600/60').describe(
+    'Reads of one user: every GET with an access token, refused before a store is asked.',
+  ),
+  RATE_LIMIT_CHANGES_PER_USER: rateLimitRule('60/60').describe('Changes of one user: every other request with one.'),
+  RATE_LIMIT_EXPORTS_PER_USER: rateLimitRule('10/3600').describe('Exports of one user, of which one runs at a time.'),
+  RATE_LIMIT_AVATARS_PER_USER: rateLimitRule('20/3600').describe('Pictures that one user uploads.'),
+  RATE_LIMIT_UPSTREAM_PER_USER: rateLimitRule('30/3600').describe(
+    'Calls to a platform that one person causes after the login: text checks, phone codes, proofs for an erasure.',
+  ),
+  RATE_LIMIT_UPSTREAM_PER_ADDRESS: rateLimitRule('600/60').describe('The same per client address.'),
   STATUS_LIST_TTL_SECONDS: seconds(1, 3600)
     .default(30)
     .describe('How often verifiers fetch the status lists: an ended session is refused after this and 5 seconds.'),

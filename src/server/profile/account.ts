@@ -7,6 +7,7 @@ import type { Log } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Apps } from '../platforms/registry.ts'
 import type { RateLimits } from '../rate-limit/rate-limit.ts'
+import type { LimitUpstream } from '../rate-limit/upstream.ts'
 import type { OpenWithKeptKey } from '../session-key/open-data.ts'
 import type { Database } from '../storage/database.ts'
 import { createAvatarChanges } from './avatar.ts'
@@ -28,12 +29,16 @@ export type AccountParts = {
   log: Log
   metrics: Metrics
   limits: Pick<RateLimits, 'phonePerUser'>
+  limitUpstream: LimitUpstream
 }
 
 export function accountRoutes(parts: AccountParts): Route[] {
-  const { database, apps, openWithKeptKey, identityOf, avatars, clock, config, log, metrics, limits } = parts
+  const { database, apps, openWithKeptKey, identityOf, avatars, clock, config, log, metrics, limits, limitUpstream } =
+    parts
   const store = createProfileStore(database)
   const textCheck = createTextCheck({
+    apps,
+    limitUpstream,
     enabled: config.textCheck,
     whenUnavailable: config.textCheckUnavailable,
     onUnchecked: (error) => log.warn({ error }, 'a text was taken unchecked: the text check did not answer'),
@@ -44,6 +49,7 @@ export function accountRoutes(parts: AccountParts): Route[] {
     apps,
     openData: openWithKeptKey,
     limit: limits.phonePerUser,
+    limitUpstream,
     shared: config.phoneShared,
     clock,
     onPaidCall: () => metrics.paidCalls.inc({ operation: 'getPhoneNumber' }),
@@ -57,7 +63,7 @@ export function accountRoutes(parts: AccountParts): Route[] {
   })
   return [
     ...profileRoutes({
-      profiles: createProfiles({ store, identityOf, apps, textCheck, clock }),
+      profiles: createProfiles({ store, identityOf, textCheck, clock }),
       phoneNumbers,
     }),
     ...avatarChangeRoutes({ changes }),

@@ -22,7 +22,7 @@ export function avatarChangeRoutes({ changes }: { changes: AvatarChanges }): Rou
         access: 'user',
         upload,
         reply: profileSchema,
-        errors: ['A0404', 'A0501'],
+        errors: ['A0404'],
       },
       async ({ auth }, c) => profileReply(c, await changes.change(auth, () => readUpload(c, upload), actorOf(c))),
     ),

@@ -131,12 +131,27 @@ test('a platform without phone codes and text checks answers that there is no su
   const notAsked = () => Promise.reject(new Error('not asked'))
   const identityOf = async () => ({ platform: 'wechat', appid: APPID, openid: 'openid' })
   const limit = { name: 'none', rule: { points: 1, seconds: 1 }, consume: notAsked }
-  const parts = { store, identityOf, apps, openData: notAsked, limit, shared: false, clock: systemClock }
+  const parts = {
+    store,
+    identityOf,
+    apps,
+    openData: notAsked,
+    limit,
+    limitUpstream: notAsked,
+    shared: false,
+    clock: systemClock,
+  }
   const phoneNumbers = createPhoneNumbers({ ...parts, onPaidCall: () => undefined })
   const actor = { ip: undefined, requestId: undefined, name: 'user' }
   await expect(phoneNumbers.set({ userId, sid }, { code: 'any' }, actor)).rejects.toMatchObject({ code: 'A0404' })
-  const textCheck = createTextCheck({ enabled: true, whenUnavailable: 'refuse', onUnchecked: () => undefined })
-  await expect(textCheck(apps.all[0], 'openid', ['[risky]'])).resolves.toBeUndefined()
+  const textCheck = createTextCheck({
+    apps,
+    limitUpstream: notAsked,
+    enabled: true,
+    whenUnavailable: 'refuse',
+    onUnchecked: () => undefined,
+  })
+  await expect(textCheck(await identityOf(), ['[risky]'], actor)).resolves.toBeUndefined()
 })
 
 describe('one number', () => {

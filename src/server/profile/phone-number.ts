@@ -7,6 +7,7 @@ import { readPhoneInfo } from '../platforms/phone-info.ts'
 import { PlatformError, type PlatformIdentity } from '../platforms/platform.ts'
 import type { Apps } from '../platforms/registry.ts'
 import { enforce, type RateLimit } from '../rate-limit/rate-limit.ts'
+import type { LimitUpstream } from '../rate-limit/upstream.ts'
 import type { OpenWithKeptKey } from '../session-key/open-data.ts'
 import type { Caller, IdentityOf } from './profile.ts'
 import type { ProfileRow, ProfileStore } from './store.ts'
@@ -26,6 +27,7 @@ export type PhoneNumberParts = {
   openData: OpenWithKeptKey
   /** Of phone codes by user: each costs money, whether it is good or not. */
   limit: RateLimit
+  limitUpstream: LimitUpstream
   /** Whether one number may belong to several users. */
   shared: boolean
   clock: Clock
@@ -33,12 +35,13 @@ export type PhoneNumberParts = {
 }
 
 export function createPhoneNumbers(parts: PhoneNumberParts): PhoneNumbers {
-  const { store, identityOf, apps, openData, limit, shared, clock, onPaidCall } = parts
+  const { store, identityOf, apps, openData, limit, limitUpstream, shared, clock, onPaidCall } = parts
 
-  async function byCode(identity: PlatformIdentity, userId: string, code: string): Promise<string> {
+  async function byCode(identity: PlatformIdentity, userId: string, code: string, actor: Actor): Promise<string> {
     const phoneNumber = apps.find(identity.platform, identity.appid)?.userApi.phoneNumber
     if (!phoneNumber) throw new GatewayError('A0404', { note: `${identity.platform} has no phone codes here` })
     await enforce(limit, userId)
+    await limitUpstream(identity, actor)
     try {
       const phone = await phoneNumber(code, identity.openid)
       onPaidCall()
@@ -62,7 +65,7 @@ export function createPhoneNumbers(parts: PhoneNumberParts): PhoneNumbers {
       const identity = await identityOf(sid)
       if (!identity) throw new GatewayError('A0230', { note: 'no such session' })
       const phone =
-        'code' in given ? await byCode(identity, userId, given.code) : await byEncryptedData(identity, given)
+        'code' in given ? await byCode(identity, userId, given.code, actor) : await byEncryptedData(identity, given)
       const set = { phone, exclusive_phone: shared ? null : phone }
       const change = { userId, sid, set, chosen: [], versions: undefined, actor, at: clock.now() }
       const changed = await store.change(change)

@@ -4,7 +4,6 @@ import type { Actor } from '../actor.ts'
 import type { Clock } from '../clock.ts'
 import { GatewayError, invalidField } from '../errors.ts'
 import type { PlatformIdentity } from '../platforms/platform.ts'
-import type { Apps } from '../platforms/registry.ts'
 import { profileFields } from '../users/profile-fields.ts'
 import type { ProfileChange, ProfileRow, ProfileStore } from './store.ts'
 import type { TextCheck } from './text-check.ts'
@@ -23,7 +22,7 @@ export type Profiles = {
   read(userId: string): Promise<ProfileRow>
   /**
    * Sets what the patch holds. `versions`: the ones it may apply to, from If-Match; undefined is any.
-   * Throws A0400, A0430, A0505, A0203 and, where the text check is strict, what the platform answers.
+   * Throws A0400, A0430, A0501, A0505, A0203 and, where the text check is strict, what the platform answers.
    */
   change(
     caller: Caller,
@@ -39,7 +38,6 @@ export type IdentityOf = (sid: string) => Promise<PlatformIdentity | undefined>
 export type ProfileParts = {
   store: ProfileStore
   identityOf: IdentityOf
-  apps: Apps
   textCheck: TextCheck
   clock: Clock
 }
@@ -51,7 +49,7 @@ const EARLIEST_TIME_ZONE_MS = 14 * 3_600_000
 /** The fields that other people read. */
 const publicTexts = ['nickname', 'address', 'signature'] as const
 
-export function createProfiles({ store, identityOf, apps, textCheck, clock }: ProfileParts): Profiles {
+export function createProfiles({ store, identityOf, textCheck, clock }: ProfileParts): Profiles {
   async function read(userId: string): Promise<ProfileRow> {
     const profile = await store.find(userId)
     if (!profile) throw new GatewayError('A0203')
@@ -64,11 +62,11 @@ export function createProfiles({ store, identityOf, apps, textCheck, clock }: Pr
     if (birthday > latest) throw invalidField('birthday', 'must not be in the future')
   }
 
-  async function checkTexts(sid: string, set: ProfileChange['set']): Promise<void> {
+  async function checkTexts(sid: string, set: ProfileChange['set'], actor: Actor): Promise<void> {
     const texts = publicTexts.map((name) => set[name]).filter((value) => typeof value === 'string')
     if (texts.length === 0) return
     const identity = await identityOf(sid)
-    if (identity) await textCheck(apps.find(identity.platform, identity.appid), identity.openid, texts)
+    if (identity) await textCheck(identity, texts, actor)
   }
 
   return {
@@ -86,7 +84,7 @@ export function createProfiles({ store, identityOf, apps, textCheck, clock }: Pr
         if (versions && !versions.includes(profile.version)) throw new GatewayError('A0505')
         return profile
       }
-      await checkTexts(sid, set)
+      await checkTexts(sid, set, actor)
       const changed = await store.change({ userId, sid, set, chosen, versions, actor, at: clock.now() })
       if (typeof changed === 'object') return changed
       // No row fitted: the profile moved on, or its user went away since the token was checked.

@@ -90,7 +90,7 @@ export function profileRoutes({ profiles, phoneNumbers }: ProfileRoutesParts): R
         access: 'user',
         body: phoneBody,
         reply: profileSchema,
-        errors: [...platformFailures, 'A0240', 'A0312', 'A0340', 'A0404', 'A0501'],
+        errors: [...platformFailures, 'A0240', 'A0312', 'A0340', 'A0404'],
       },
       async ({ auth, body }, c) => {
         return profileReply(c, await phoneNumbers.set(auth, body, actorOf(c)))

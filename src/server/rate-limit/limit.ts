@@ -1,7 +1,7 @@
 /** Says a limit in HTTP: the RateLimit headers on what passes, 429 with Retry-After on what does not. */
 import { networkOf } from '../http/address.ts'
 import { type GatewayContext, replyHeader } from '../http/context.ts'
-import { enforce, type RateLimit } from './rate-limit.ts'
+import { enforce, type RateLimit, type RateLimits } from './rate-limit.ts'
 
 /**
  * Resolves when the request may go on, rejects with A0501: started early, it may be awaited late. Throws A0501 instead where the
@@ -15,11 +15,11 @@ export const limitByAddress =
   (c) =>
     apply(c, limit, networkOf(c.get('request').ip))
 
-/** The route has verified the user before. */
-export const limitByUser =
-  (limit: RateLimit | undefined) =>
+/** What a user may do with an access token: reads and changes are counted apart. */
+export const limitUser =
+  ({ readsPerUser, changesPerUser }: Pick<RateLimits, 'readsPerUser' | 'changesPerUser'>) =>
   (c: GatewayContext, userId: string): Promise<void> =>
-    apply(c, limit, userId)
+    apply(c, c.req.method === 'GET' ? readsPerUser : changesPerUser, userId)
 
 const passed = Promise.resolve()
 

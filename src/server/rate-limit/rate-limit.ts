@@ -6,12 +6,11 @@ import { type Consume, createConsume } from './limiter.ts'
 
 export type RateLimit = { name: string; rule: RateLimitRule; consume: Consume }
 
-/** Undefined: not limited. */
 export type RateLimits = {
-  loginPerAddress: RateLimit | undefined
-  loginPerOpenid: RateLimit | undefined
-  refreshPerAddress: RateLimit | undefined
-  /** Phone codes, each of which costs money: limited even with `RATE_LIMIT=off`. */
+  /** Undefined with `RATE_LIMIT=off`. */
+  [Name in keyof Config['rateLimits']]: RateLimit | undefined
+} & {
+  /** Phone codes, each of which costs money: limited even then. */
   phonePerUser: RateLimit
 }
 
@@ -39,15 +38,18 @@ export function createRateLimits({ cache, config, onRefused }: RateLimitsParts):
       },
     }
   }
-  const unlessOff = (name: string, rule: RateLimitRule) => (config.rateLimit ? limit(name, rule) : undefined)
-  const { loginPerAddress, loginPerOpenid, refreshPerAddress } = config.rateLimits
+  const rules = Object.entries(config.rateLimits).map(([name, rule]) => [
+    name,
+    config.rateLimit ? limit(snakeCase(name), rule) : undefined,
+  ])
   return {
-    loginPerAddress: unlessOff('login_per_address', loginPerAddress),
-    loginPerOpenid: unlessOff('login_per_openid', loginPerOpenid),
-    refreshPerAddress: unlessOff('refresh_per_address', refreshPerAddress),
+    ...(Object.fromEntries(rules) as Omit<RateLimits, 'phonePerUser'>),
     phonePerUser: limit('phone_per_user', { points: config.phoneDailyLimit, seconds: DAY_SECONDS }),
   }
 }
+
+/** As metrics and Redis name them. */
+const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 /**
  * Consumes one point of the key. Rejects with A0501 beyond the limit; throws it where that is known without asking the store, so

@@ -38,7 +38,7 @@ export function sessionKeyRoutes({ service }: { service: SessionKeyService }): R
         params,
         body: z.strictObject({ appid }),
         reply: z.object({ valid: z.boolean() }),
-        errors: [...platformFailures, 'A0202', 'A0240'],
+        errors: [...platformFailures, 'A0202', 'A0240', 'A0501'],
       },
       async ({ params: { id: userId }, body }) => ({
         valid: await service.checkSessionKey({ userId, appid: body.appid }),
@@ -55,7 +55,7 @@ export function sessionKeyRoutes({ service }: { service: SessionKeyService }): R
         params,
         body: z.strictObject({ appid }),
         reply: z.null(),
-        errors: [...platformFailures, 'A0202', 'A0240'],
+        errors: [...platformFailures, 'A0202', 'A0240', 'A0501'],
       },
       async ({ params: { id: userId }, body, auth }, c) => {
         await service.resetSessionKey({ userId, appid: body.appid }, operatorOf(c, auth))

@@ -6,6 +6,7 @@ import { GatewayError } from '../errors.ts'
 import type { Encrypted } from '../platforms/open-data.ts'
 import type { PlatformIdentity } from '../platforms/platform.ts'
 import type { App, Apps } from '../platforms/registry.ts'
+import type { LimitUpstream } from '../rate-limit/upstream.ts'
 import type { OpenWithKeptKey } from './open-data.ts'
 import type { SessionKeyStore } from './store.ts'
 import type { Vault } from './vault.ts'
@@ -29,10 +30,11 @@ export type SessionKeyServiceParts = {
   vault: Vault
   audit: Audit
   clock: Clock
+  limitUpstream: LimitUpstream
 }
 
 export function createSessionKeyService(parts: SessionKeyServiceParts): SessionKeyService {
-  const { store, openWithKeptKey, apps, vault, audit, clock } = parts
+  const { store, openWithKeptKey, apps, vault, audit, clock, limitUpstream } = parts
 
   async function identityOf({ userId, appid }: UserInApp): Promise<PlatformIdentity> {
     const identity = await store.identityIn(userId, appid)
@@ -48,6 +50,7 @@ export function createSessionKeyService(parts: SessionKeyServiceParts): SessionK
     if (!call) throw new GatewayError('A0404', { note: `${identity.platform} has no ${name} here` })
     const sessionKey = await vault.get(identity)
     if (sessionKey === undefined) throw new GatewayError('A0240', { note: 'no session_key is kept' })
+    await limitUpstream(identity)
     return { identity, call, sessionKey }
   }
 

@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts'
 import type { Sealer } from '../crypto/seal.ts'
 import type { Route } from '../http/route.ts'
 import type { Apps } from '../platforms/registry.ts'
+import type { LimitUpstream } from '../rate-limit/upstream.ts'
 import type { Cache } from '../storage/cache.ts'
 import type { Database } from '../storage/database.ts'
 import { createOpenWithKeptKey, type OpenWithKeptKey } from './open-data.ts'
@@ -27,14 +28,15 @@ export type SessionKeysParts = {
   apps: Apps
   audit: Audit
   clock: Clock
+  limitUpstream: LimitUpstream
   config: Pick<Config, 'sessionKeyTtlSeconds'>
 }
 
 export function createSessionKeys(parts: SessionKeysParts): SessionKeys {
-  const { database, cache, sealer, apps, audit, clock, config } = parts
+  const { database, cache, sealer, apps, audit, clock, limitUpstream, config } = parts
   const vault = createVault({ cache, sealer, ttlSeconds: config.sessionKeyTtlSeconds })
   const openWithKeptKey = createOpenWithKeptKey({ vault, clock })
   const store = createSessionKeyStore(database)
-  const service = createSessionKeyService({ store, openWithKeptKey, apps, vault, audit, clock })
+  const service = createSessionKeyService({ store, openWithKeptKey, apps, vault, audit, clock, limitUpstream })
   return { vault, openWithKeptKey, routes: sessionKeyRoutes({ service }) }
 }

@@ -58,9 +58,10 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
         access: 'public',
         body: z.object({ refresh_token: refreshToken.optional() }).optional(),
         reply: z.null(),
-        errors: ['A0230'],
+        errors: ['A0230', 'A0501'],
       },
       async ({ body }, c) => {
+        await limit(c)
         if (body?.refresh_token !== undefined) await sessions.endByRefreshToken(body.refresh_token, actorOf(c))
         else if (c.req.header('authorization') === undefined) {
           throw new GatewayError('A0230', { note: 'neither refresh_token nor bearer token' })

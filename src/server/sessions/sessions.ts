@@ -31,8 +31,11 @@ export type Sessions = {
   findUsable(refreshToken: string): ReturnType<SessionStore['findUsable']>
   /** The session an access or a refresh token of ours belongs to, whether it lives or not. */
   sidOf(token: string): Promise<string | undefined>
-  /** Verifies an access token and that its session lives; throws A0230, A0202 or A0203. */
-  authenticate(accessToken: string): Promise<VerifiedToken>
+  /**
+   * Verifies an access token and that its session lives; throws A0230, A0202, A0203, and as `admit` does, which is asked beside the
+   * store, and before it where it throws at once.
+   */
+  authenticate(accessToken: string, admit?: (userId: string) => Promise<void>): Promise<VerifiedToken>
 }
 
 export type SessionsParts = {
@@ -132,9 +135,12 @@ export function createSessions({
         throw error
       }
     },
-    async authenticate(accessToken) {
+    async authenticate(accessToken, admit) {
       const verified = await accessTokens.verify(accessToken)
-      if (!(await store.isAlive(verified.sid))) throw await refusal(verified.sid)
+      const admitted = admit?.(verified.userId)
+      const alive = await store.isAlive(verified.sid)
+      await admitted
+      if (!alive) throw await refusal(verified.sid)
       return verified
     },
   }
