@@ -93,8 +93,8 @@ async function build(database: Database): Promise<{ lists: StatusLists; ended: n
   const lists = createStatusLists({
     store: {
       ...store,
-      async *endedSince(since) {
-        for await (const page of store.endedSince(since)) {
+      async *ended(since) {
+        for await (const page of store.ended(since)) {
           ended += page.length
           yield page
         }
@@ -104,10 +104,13 @@ async function build(database: Database): Promise<{ lists: StatusLists; ended: n
       sign: async (typ, payload) =>
         `${base64url(JSON.stringify({ alg: 'ES256', typ }))}.${base64url(payload)}.${await sign(payload)}`,
       list: () => [],
+      maySign: () => true,
     },
     clock: systemClock,
     issuer: 'https://auth.example.com',
     ttlSeconds: 30,
+    handedOut: { raise: async (place) => place },
+    onPutBack: () => undefined,
     onError: (error) => say(String(error)),
   })
   await lists.poll()

@@ -38,6 +38,7 @@ import { accountRoutes } from './profile/account.ts'
 import { limitByAddress, limitUser } from './rate-limit/limit.ts'
 import { createRateLimits } from './rate-limit/rate-limit.ts'
 import { createLimitUpstream } from './rate-limit/upstream.ts'
+import { createHandedOut } from './revocation/handed-out.ts'
 import { createStatusLists } from './revocation/publisher.ts'
 import { statusListRoutes } from './revocation/routes.ts'
 import { statusReference } from './revocation/status-list.ts'
@@ -125,6 +126,9 @@ export function createGateway(parts: GatewayParts): Gateway {
     clock: parts.clock,
     issuer: config.issuer,
     ttlSeconds: config.statusListTtlSeconds,
+    handedOut: createHandedOut({ cache }),
+    onPutBack: (places) =>
+      log.error(places, 'ALERT: the database was put back to an earlier state; status indexes jump ahead'),
     onError: (error) => log.error({ error }, 'status lists were not published'),
   })
   const sessionEvents = createSessionEvents({
@@ -173,6 +177,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     config,
     log,
     metrics,
+    statusLists,
     onSessionsEnded,
   })
 

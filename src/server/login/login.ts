@@ -10,6 +10,7 @@ import type { Metrics } from '../observability/metrics.ts'
 import type { Apps } from '../platforms/registry.ts'
 import { limitByAddress } from '../rate-limit/limit.ts'
 import type { RateLimits } from '../rate-limit/rate-limit.ts'
+import type { StatusLists } from '../revocation/publisher.ts'
 import type { Vault } from '../session-key/vault.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Cache } from '../storage/cache.ts'
@@ -35,6 +36,7 @@ export type LoginParts = {
   config: Pick<Config, 'sessionLimit'>
   log: Log
   metrics: Metrics
+  statusLists: Pick<StatusLists, 'allocated' | 'skipAhead'>
   onSessionsEnded: OnSessionsEnded
 }
 
@@ -42,7 +44,13 @@ export function createLogin(parts: LoginParts): { routes: Route[]; signIn: SignI
   const { database, cache, sealer, apps, clients, users, sessions, vault, audit, limits, config, log, metrics } = parts
   const { clock } = database
   const signIn = createSignIn({
-    store: createLoginStore({ database, now: () => clock.now(), sessionLimit: config.sessionLimit }),
+    store: createLoginStore({
+      database,
+      now: () => clock.now(),
+      sessionLimit: config.sessionLimit,
+      allocated: parts.statusLists.allocated,
+      onOutage: parts.statusLists.skipAhead,
+    }),
     users,
     sessions,
     audit,

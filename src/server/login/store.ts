@@ -106,9 +106,10 @@ export const signInStatement: Statement = {
     ),
     opened as (
       insert into sessions (id, user_id, platform, appid, openid, unionid, device, ip, created_at, refreshed_at, last_used_at,
-        idle_expires_at, expires_at)
+        idle_expires_at, expires_at, status_index)
       select sid, user_id, platform, appid, openid, known_unionid, device, ip, $2::timestamptz, $2::timestamptz, $2::timestamptz,
-        $2::timestamptz + make_interval(secs => idle_seconds), $2::timestamptz + make_interval(secs => absolute_seconds)
+        $2::timestamptz + make_interval(secs => idle_seconds), $2::timestamptz + make_interval(secs => absolute_seconds),
+        next_status_index($5::bigint, $6::bigint)
       from signed
       on conflict (id) do nothing
       returning id, status_index, idle_expires_at, expires_at
@@ -122,7 +123,7 @@ export const signInStatement: Statement = {
       ) e
     ),
     displaced as (
-      update sessions set ended_at = $2::timestamptz, end_reason = 'limit'
+      update sessions set ended_at = $2::timestamptz, ended_xid = pg_current_xact_id(), end_reason = 'limit'
       where id in (
         select l.id from surplus cross join lateral (
           select c.id from sessions c where c.id = surplus.id and c.ended_at is null limit 1 for no key update skip locked
@@ -161,19 +162,31 @@ export type SignInResult = SignedIn | NotSignedIn | 'unknown' | 'needs_join'
 
 export type LoginStore = ReturnType<typeof createLoginStore>
 
-export type LoginStoreParts = { database: Database; now: () => Date; sessionLimit: number }
+export type LoginStoreParts = {
+  database: Database
+  now: () => Date
+  sessionLimit: number
+  /** What the index of a new session is made with (revocation/). */
+  allocated: () => { next: number; seed: string | null }
+  /** The database failed in the middle of a sign-in. */
+  onOutage: () => void
+}
 
-export function createLoginStore({ database, now, sessionLimit }: LoginStoreParts) {
+export function createLoginStore({ database, now, sessionLimit, allocated, onOutage }: LoginStoreParts) {
   const signIn = createBatch<SignInItem, SignInResult>({
     name: `postgres ${signInStatement.name}`,
     span: database.span,
     isOutage: isDatabaseUnavailable,
     keyOf: (item) => `${item.openid} ${item.platform} ${item.appid}`,
     async run(items) {
-      const rows = await database.run<(SignedIn | NotSignedIn) & { ord: number; needsJoin: boolean | null }>(
-        signInStatement,
-        [JSON.stringify(items), now(), items.length, sessionLimit],
-      )
+      const { next, seed } = allocated()
+      const values = [JSON.stringify(items), now(), items.length, sessionLimit, next, seed]
+      const rows = await database
+        .run<(SignedIn | NotSignedIn) & { ord: number; needsJoin: boolean | null }>(signInStatement, values)
+        .catch((error: unknown) => {
+          if (isDatabaseUnavailable(error)) onOutage()
+          throw error
+        })
       const results: SignInResult[] = items.map(() => 'unknown')
       for (const row of rows) results[row.ord - 1] = row.needsJoin ? 'needs_join' : row
       return results

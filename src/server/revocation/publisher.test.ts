@@ -11,7 +11,10 @@ function setUp() {
     away: false,
     kid: 'k1',
     ended: [] as number[],
-    since: [] as Date[],
+    since: [] as (string | undefined)[],
+    position: { next: 10, horizon: '700' },
+    kept: 0,
+    putBack: 0,
     pagesBeforeOutage: Number.POSITIVE_INFINITY,
   }
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -23,10 +26,21 @@ function setUp() {
   }
   const lists = createStatusLists({
     clock,
+    elapsedMs: () => clock.now().getTime(),
+    handedOut: {
+      async raise(place) {
+        state.kept = Math.max(state.kept, place)
+        return state.kept
+      },
+    },
+    onPutBack: () => {
+      state.putBack += 1
+    },
     issuer: 'https://a.example',
     ttlSeconds: 30,
     ring: {
       sign,
+      maySign: () => true,
       list: () => [
         {
           kid: state.kid,
@@ -39,7 +53,7 @@ function setUp() {
       ],
     },
     store: {
-      async *endedSince(since) {
+      async *ended(since) {
         failWhenAway()
         state.since.push(since)
         let pages = 0
@@ -49,9 +63,9 @@ function setUp() {
           yield [index]
         }
       },
-      async nextIndex() {
+      async position() {
         failWhenAway()
-        return 10
+        return { ...state.position, seed: '1' }
       },
       lowestIndex: async () => 0,
     },
@@ -112,18 +126,19 @@ test('a list without news is neither compressed nor signed again, until half its
   expect(sign).toHaveBeenCalledTimes(4)
 })
 
-test('a poll looks back a minute before the last one that succeeded, and the age grows from there', async () => {
+test('a poll goes on from the horizon of the last one that succeeded, and the age grows from there', async () => {
   const { clock, lists, state } = setUp()
   expect(lists.ageSeconds()).toBe(Number.POSITIVE_INFINITY)
-  const started = clock.now().getTime()
   await lists.poll()
   state.away = true
   clock.advance(100)
   await expect(lists.poll()).rejects.toThrow('away')
   expect(lists.ageSeconds()).toBe(100)
   state.away = false
+  state.position.horizon = '800'
   await lists.poll()
-  expect(state.since).toEqual([new Date(0), new Date(started - 60_000)])
+  await lists.poll()
+  expect(state.since).toEqual([undefined, '700', '800'])
   expect(lists.ageSeconds()).toBe(0)
 })
 
@@ -134,4 +149,33 @@ test('the list after the newest is there before its first session', async () => 
   lists.markEnded([2 * LIST_BITS])
   await vi.waitFor(() => expect(lists.find(2)).toBeDefined(), { timeout: 3000 })
   lists.stop()
+})
+
+test('a database that was put back is read whole, and hands out no place that was handed out before', async () => {
+  const { lists, state } = setUp()
+  await lists.poll()
+  expect(lists.allocated()).toEqual({ next: 10, seed: '1' })
+  state.position = { next: 4, horizon: '900' }
+  await lists.poll()
+  expect(lists.allocated().next).toBe(10)
+  state.position = { next: 12, horizon: '650' }
+  await lists.poll()
+  expect(state.since).toEqual([undefined, undefined, undefined])
+  expect(state.putBack).toBe(2)
+})
+
+test('what was handed out is remembered beside the database: a new process starts beyond it', async () => {
+  const { lists, state } = setUp()
+  state.kept = 5000
+  await lists.poll()
+  expect(lists.allocated().next).toBe(5000)
+})
+
+test('an outage leaves out the places of the commits that it may have lost, once', async () => {
+  const { lists, state } = setUp()
+  await lists.poll()
+  state.away = true
+  for (let attempt = 0; attempt < 3; attempt += 1) await expect(lists.poll()).rejects.toThrow('away')
+  lists.skipAhead()
+  expect(lists.allocated().next).toBe(10 + 65_536)
 })

@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { Clock } from '../clock.ts'
 import type { KeyRing } from '../keys/ring.ts'
+import type { HandedOut } from './handed-out.ts'
 import { compress, emptyBits, listOf, placeOf, setBit, statusListPayload } from './status-list.ts'
 import type { StatusStore } from './store.ts'
 
@@ -25,17 +26,29 @@ export type StatusLists = {
   ready(): boolean
   /** Since the lists were last equal to the database. */
   ageSeconds(): number
+  /** What a new session's index is made with: the place below which all may be taken, and the key of the shuffle. */
+  allocated(): Allocated
+  /** The database failed in the middle of its work: called by whoever noticed. */
+  skipAhead(): void
   /** No more building in the background. */
   stop(): void
 }
 
+export type Allocated = { next: number; seed: string | null }
+
 export type StatusListsParts = {
   store: StatusStore
-  ring: Pick<KeyRing, 'sign' | 'list'>
+  ring: Pick<KeyRing, 'sign' | 'list' | 'maySign'>
   clock: Clock
+  /** Remembers how far indexes were handed out where a restore of the database does not reach. */
+  handedOut: Pick<HandedOut, 'raise'>
+  /** The database was put back to an earlier state: it would hand out these places again. */
+  onPutBack: (places: { next: number; handedOut: number }) => void
   issuer: string
   ttlSeconds: number
   onError: (error: unknown) => void
+  /** Milliseconds on a clock that never steps. */
+  elapsedMs?: () => number
 }
 
 type List = {
@@ -51,12 +64,12 @@ type List = {
 type Signing = { period: number; kid: string | undefined }
 
 const POLL_EVERY_MS = 2000
-/** An end may be committed this much after its `ended_at`: a statement's way, and how far the replicas' clocks are apart. */
-const OVERLAP_MS = 60_000
 /** Which lists are old changes in weeks. */
 const OLDEST_EVERY_MS = 60_000
 /** Indexes and ids are handed out nearly, not quite, in one order; this many may be the other way round. */
 const ORDER_MARGIN = 65_536
+/** More logins than a second of the last commits can hold; sixteen outages use up a list. */
+const PLACES_PER_OUTAGE = 65_536
 /** Ends that come together are published together, and a busy list is compressed at most once a second (60 ms of a thread). */
 const BUILD_AFTER_MS = 250
 const BUILD_AT_MOST_EVERY_MS = 1000
@@ -65,7 +78,8 @@ const MIN_PERIOD_SECONDS = 300
 const gzipAsync = promisify(gzip)
 
 export function createStatusLists(parts: StatusListsParts): StatusLists {
-  const { store, ring, clock, issuer, ttlSeconds, onError } = parts
+  const { store, ring, clock, issuer, ttlSeconds, handedOut, onPutBack, onError } = parts
+  const { elapsedMs = () => performance.now() } = parts
   const lists = new Map<number, List>()
   const periodSeconds = Math.max(MIN_PERIOD_SECONDS, 2 * ttlSeconds)
   let oldest = 0
@@ -74,8 +88,18 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
   let publishing: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
   let stopped = false
+  let skippedAfterMs: number | undefined
 
+  let horizon: string | undefined
+  let allocated: Allocated = { next: 0, seed: null }
   const nowMs = () => clock.now().getTime()
+
+  /** An outage may end with another server that lacks the last commits: their places are left out. Once an outage. */
+  function skipAhead(): void {
+    if (polledAtMs === undefined || skippedAfterMs === polledAtMs) return
+    skippedAfterMs = polledAtMs
+    allocated = { ...allocated, next: allocated.next + PLACES_PER_OUTAGE }
+  }
 
   function listAt(number: number): List {
     const known = lists.get(number)
@@ -97,12 +121,11 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
    * From the list of the oldest session to one beyond the newest: a token that another replica hands out this instant finds
    * its list. What is older is dropped, since no token can refer to it.
    */
-  async function updateRange(): Promise<void> {
-    const next = await store.nextIndex()
-    if (nowMs() - oldestReadMs >= OLDEST_EVERY_MS) {
+  async function updateRange(next: number): Promise<void> {
+    if (elapsedMs() - oldestReadMs >= OLDEST_EVERY_MS) {
       const lowest = (await store.lowestIndex()) ?? next
       oldest = Math.max(oldest, listOf(Math.max(0, lowest - ORDER_MARGIN)))
-      oldestReadMs = nowMs()
+      oldestReadMs = elapsedMs()
     }
     for (const number of lists.keys()) if (number < oldest) lists.delete(number)
     for (let number = oldest; number <= listOf(next) + 1; number += 1) listAt(number)
@@ -148,6 +171,8 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
 
   /** One list after the other, so that logins find room in the thread pool. */
   async function publishDue(): Promise<void> {
+    // What was signed before is served on: its times are right.
+    if (!ring.maySign()) return
     const signing = signingNow()
     for (const [number, list] of lists) if (isDue(list, signing)) await publish(number, list, signing)
     if ([...lists.values()].some((list) => list.changed)) publishSoon()
@@ -169,10 +194,16 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
   }
 
   async function readDatabase(): Promise<void> {
-    const startedAtMs = nowMs()
-    await updateRange()
-    const since = polledAtMs === undefined ? 0 : polledAtMs - OVERLAP_MS
-    for await (const page of store.endedSince(new Date(since))) for (const statusIndex of page) mark(statusIndex)
+    const startedAtMs = elapsedMs()
+    const position = await store.position()
+    const { next } = position
+    // The database was put back to an earlier state: what it calls the past may be new.
+    const putBack = next < allocated.next || (horizon !== undefined && BigInt(position.horizon) < BigInt(horizon))
+    if (putBack) onPutBack({ next, handedOut: allocated.next })
+    allocated = { next: await handedOut.raise(Math.max(next, allocated.next)), seed: position.seed }
+    await updateRange(Math.max(next, allocated.next))
+    for await (const page of store.ended(putBack ? undefined : horizon)) for (const index of page) mark(index)
+    horizon = position.horizon
     polledAtMs = startedAtMs
   }
 
@@ -181,6 +212,9 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
     async poll() {
       try {
         await readDatabase()
+      } catch (error) {
+        skipAhead()
+        throw error
       } finally {
         await publishAll()
       }
@@ -192,7 +226,9 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
     find: (list) => lists.get(list)?.published,
     numbers: () => [...lists.keys()].sort((a, b) => a - b),
     ready: () => polledAtMs !== undefined && [...lists.values()].some((list) => list.published !== undefined),
-    ageSeconds: () => (polledAtMs === undefined ? Number.POSITIVE_INFINITY : (nowMs() - polledAtMs) / 1000),
+    ageSeconds: () => (polledAtMs === undefined ? Number.POSITIVE_INFINITY : (elapsedMs() - polledAtMs) / 1000),
+    allocated: () => allocated,
+    skipAhead,
     stop() {
       stopped = true
       clearTimeout(timer)

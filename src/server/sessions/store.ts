@@ -53,9 +53,11 @@ export const refreshStatement: Statement = {
         last_used_at = $5::timestamptz,
         ip = coalesce(i.ip, s.ip),
         ended_at = case when i.counter < s.refresh_counter - 1
-          or (i.counter = s.refresh_counter - 1 and s.refreshed_at < $6::timestamptz) then $5::timestamptz end,
+          or (i.counter = s.refresh_counter - 1 and s.refreshed_at not between $6::timestamptz and $8::timestamptz) then $5::timestamptz end,
+        ended_xid = case when i.counter < s.refresh_counter - 1
+          or (i.counter = s.refresh_counter - 1 and s.refreshed_at not between $6::timestamptz and $8::timestamptz) then pg_current_xact_id() end,
         end_reason = case when i.counter < s.refresh_counter - 1
-          or (i.counter = s.refresh_counter - 1 and s.refreshed_at < $6::timestamptz) then 'replayed' end
+          or (i.counter = s.refresh_counter - 1 and s.refreshed_at not between $6::timestamptz and $8::timestamptz) then 'replayed' end
       from input i
       where s.id = i.sid and s.ended_at is null and s.idle_expires_at > $5::timestamptz and s.expires_at > $5::timestamptz
         and i.counter <= s.refresh_counter
@@ -89,6 +91,8 @@ const aliveStatement: Statement = {
 }
 
 const TOUCH_AFTER_MS = 5 * 60_000
+/** Two replicas know the database's time a little differently; a use that lies further in the future says nothing: it is old. */
+const CLOCK_TOLERANCE_MS = 5000
 
 /** One session, or a user's: all, only one, or all except one. */
 export type ChosenSessions = { sid: string } | { userId: string; only?: string; except?: string }
@@ -115,6 +119,7 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
         at,
         new Date(at.getTime() - reuseIntervalSeconds * 1000),
         items.length,
+        new Date(at.getTime() + CLOCK_TOLERANCE_MS),
       ])
       const bySid = new Map(rows.map((row) => [row.sid, row]))
       return items.map((item) => bySid.get(item.sid))
@@ -173,6 +178,7 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
             eb.and([
               eb('refresh_counter', '=', counter + 1),
               eb('refreshed_at', '>=', new Date(at.getTime() - reuseIntervalSeconds * 1000)),
+              eb('refreshed_at', '<=', new Date(at.getTime() + CLOCK_TOLERANCE_MS)),
             ]),
           ]),
         )
@@ -236,7 +242,7 @@ async function endSessions(
     .with('ended', (cte) =>
       cte
         .updateTable('sessions')
-        .set({ ended_at: at, end_reason: reason })
+        .set({ ended_at: at, ended_xid: sql<string>`pg_current_xact_id()`, end_reason: reason })
         .where('id', 'in', (eb) => eb.selectFrom('target').select('id'))
         .returning(['id', 'user_id', 'status_index', 'appid']),
     )

@@ -68,6 +68,8 @@ export type SessionsTable = {
   idle_expires_at: Date
   expires_at: Date
   ended_at: Date | null
+  /** The transaction that ended it, as text; null where an older version or a hand did. */
+  ended_xid: string | null
   end_reason: SessionEndReason | null
 }
 
