@@ -18,7 +18,7 @@ type Call = { operation: string; path: string; query?: Record<string, string>; b
 
 export type WechatApiParts = { send: Send; apiBase: string; credentials: PlatformCredentials; now?: () => number }
 
-export function createWechatApi({ send, apiBase, credentials, now = Date.now }: WechatApiParts) {
+export function createWechatApi({ send, apiBase, credentials, now = () => performance.now() }: WechatApiParts) {
   async function call(app: AppConfig, { operation, path, query, body }: Call): Promise<Record<string, unknown>> {
     const endsAt = now() + WHOLE_TIMEOUT_MS
     return await credentials.use(app, async (credential) => {

@@ -44,7 +44,7 @@ export function createWechat({
   send,
   apiBase,
   userApi,
-  now = Date.now,
+  now = () => performance.now(),
 }: {
   send: Send
   apiBase: string

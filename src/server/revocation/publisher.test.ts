@@ -162,6 +162,10 @@ test('a database that was put back is read whole, and hands out no place that wa
   await lists.poll()
   expect(state.since).toEqual([undefined, undefined, undefined])
   expect(state.putBack).toBe(2)
+  state.position = { next: 13, horizon: '660' }
+  await lists.poll()
+  expect(state.since.at(-1)).toBe('650')
+  expect(state.putBack).toBe(2)
 })
 
 test('what was handed out is remembered beside the database: a new process starts beyond it', async () => {

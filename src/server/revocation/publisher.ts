@@ -91,6 +91,8 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
   let skippedAfterMs: number | undefined
 
   let horizon: string | undefined
+  /** The place that the database gave last as the next. */
+  let seen = 0
   let allocated: Allocated = { next: 0, seed: null }
   const nowMs = () => clock.now().getTime()
 
@@ -197,10 +199,12 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
     const startedAtMs = elapsedMs()
     const position = await store.position()
     const { next } = position
-    // The database was put back to an earlier state: what it calls the past may be new.
-    const putBack = next < allocated.next || (horizon !== undefined && BigInt(position.horizon) < BigInt(horizon))
-    if (putBack) onPutBack({ next, handedOut: allocated.next })
-    allocated = { next: await handedOut.raise(Math.max(next, allocated.next)), seed: position.seed }
+    // What an earlier state of the database calls the future, replicas have seen already.
+    const putBack = next < seen || (horizon !== undefined && BigInt(position.horizon) < BigInt(horizon))
+    const known = await handedOut.raise(Math.max(next, seen))
+    if (putBack || known > Math.max(next, seen)) onPutBack({ next, handedOut: Math.max(known, seen) })
+    allocated = { next: Math.max(known, allocated.next), seed: position.seed }
+    seen = next
     await updateRange(Math.max(next, allocated.next))
     for await (const page of store.ended(putBack ? undefined : horizon)) for (const index of page) mark(index)
     horizon = position.horizon

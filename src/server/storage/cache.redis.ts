@@ -11,6 +11,14 @@ const writeScript = `local made = {} for i = 1, #KEYS do
 local value, ms = ARGV[3 * i - 2], ARGV[3 * i - 1]
 if ARGV[3 * i] == 'NX' then made[i] = redis.call('set', KEYS[i], value, 'PX', ms, 'NX') and 1 or 0
 else redis.call('set', KEYS[i], value, 'PX', ms) made[i] = 1 end end return made`
+/** What is old is decided by the clock of Redis, which also makes the ids: no replica's own can empty the stream. */
+const appendScript = `
+  local now = redis.call('TIME')
+  local oldest = now[1] * 1000 + math.floor(now[2] / 1000) - ARGV[1]
+  local entry = {}
+  for i = 2, #ARGV do entry[i - 1] = ARGV[i] end
+  return redis.call('XADD', KEYS[1], 'MINID', '~', string.format('%d', oldest), '*', unpack(entry))`
+
 const replaceScript = `if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('set', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1 end return 0`
 const deleteIfScript = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`
 
@@ -88,7 +96,7 @@ export function createRedisCache({
         'append',
         stream,
         async () =>
-          void (await redis.xadd(stream, 'MINID', '~', Date.now() - keepMs, '*', ...Object.entries(entry).flat())),
+          void (await redis.eval(appendScript, 1, stream, wholeMs(keepMs), ...Object.entries(entry).flat())),
       ),
     limiter: (options) => createRedisLimiter({ redis, guarded }, options),
     available,
