@@ -12,8 +12,8 @@ beforeAll(async () => {
 afterAll(() => stores.close())
 
 test.runIf(inject('stores') === 'real').each([
-  [signInStatement, "'[]', now(), 1, 20"],
-  [refreshStatement, "'{}', '{}', '{}', '{}', now(), now(), 1"],
+  [signInStatement, "'[]', now(), 1, 20, 0, null"],
+  [refreshStatement, "'{}', '{}', '{}', '{}', now(), now(), 1, now()"],
 ])(
   'a plan made while the tables are empty looks every row up by index ($0.name)',
   async ({ name, text }, parameters) => {
