@@ -124,10 +124,10 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
    * its list. What is older is dropped, since no token can refer to it.
    */
   async function updateRange(next: number): Promise<void> {
-    if (elapsedMs() - oldestReadMs >= OLDEST_EVERY_MS) {
+    if (Math.abs(nowMs() - oldestReadMs) >= OLDEST_EVERY_MS) {
       const lowest = (await store.lowestIndex()) ?? next
       oldest = Math.max(oldest, listOf(Math.max(0, lowest - ORDER_MARGIN)))
-      oldestReadMs = elapsedMs()
+      oldestReadMs = nowMs()
     }
     for (const number of lists.keys()) if (number < oldest) lists.delete(number)
     for (let number = oldest; number <= listOf(next) + 1; number += 1) listAt(number)

@@ -95,8 +95,7 @@ export function createRedisCache({
       guarded(
         'append',
         stream,
-        async () =>
-          void (await redis.eval(appendScript, 1, stream, wholeMs(keepMs), ...Object.entries(entry).flat())),
+        async () => void (await redis.eval(appendScript, 1, stream, wholeMs(keepMs), ...Object.entries(entry).flat())),
       ),
     limiter: (options) => createRedisLimiter({ redis, guarded }, options),
     available,
