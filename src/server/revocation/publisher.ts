@@ -66,8 +66,8 @@ type Signing = { period: number; kid: string | undefined }
 const POLL_EVERY_MS = 2000
 /** Which lists are old changes in weeks. */
 const OLDEST_EVERY_MS = 60_000
-/** Indexes and ids are handed out nearly, not quite, in one order; this many may be the other way round. */
-const ORDER_MARGIN = 65_536
+/** Indexes and ids are handed out nearly, not quite, in one order: at the turn of a list an older session may be in the one before. */
+const LISTS_BEFORE = 1
 /** More logins than a second of the last commits can hold; sixteen outages use up a list. */
 const PLACES_PER_OUTAGE = 65_536
 /** Ends that come together are published together, and a busy list is compressed at most once a second (60 ms of a thread). */
@@ -126,7 +126,7 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
   async function updateRange(next: number): Promise<void> {
     if (Math.abs(nowMs() - oldestReadMs) >= OLDEST_EVERY_MS) {
       const lowest = (await store.lowestIndex()) ?? next
-      oldest = Math.max(oldest, listOf(Math.max(0, lowest - ORDER_MARGIN)))
+      oldest = Math.max(oldest, listOf(lowest) - LISTS_BEFORE)
       oldestReadMs = nowMs()
     }
     for (const number of lists.keys()) if (number < oldest) lists.delete(number)

@@ -132,14 +132,14 @@ test('sessions beyond the end of a list go to the next, and a list whose session
   await vi.waitFor(async () => expect(await statusOf(gateway, first)).toBe(1), { timeout: 5000, interval: 50 })
   expect(await statusOf(gateway, last)).toBe(0)
 
-  await sql(gateway, `select setval('session_status_index', ${2 * LIST_BITS + 100_000}, false)`)
-  const later = await signIn(gateway, 'list 2')
-  await sql(gateway, 'delete from sessions where status_index < $1', [2 * LIST_BITS])
+  await sql(gateway, `select setval('session_status_index', ${3 * LIST_BITS + 100_000}, false)`)
+  const later = await signIn(gateway, 'list 3')
+  await sql(gateway, 'delete from sessions where status_index < $1', [3 * LIST_BITS])
   clock.advance(61)
   const published = async () => (await gateway.publicApp.request('/status-lists')).json()
   await vi.waitFor(
     async () =>
-      expect(await published()).toEqual({ status_lists: [2, 3].map((list) => `${ISSUER}/status-lists/${list}`) }),
+      expect(await published()).toEqual({ status_lists: [2, 3, 4].map((list) => `${ISSUER}/status-lists/${list}`) }),
     { timeout: 5000, interval: 50 },
   )
   expect((await gateway.publicApp.request(last.uri)).status).toBe(404)
