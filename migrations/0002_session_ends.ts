@@ -54,7 +54,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       low := low # (hashint8extended(list << 12 | 1024 | high, seed) & 1023);
       high := high # (hashint8extended(list << 12 | 2048 | low, seed) & 1023);
       low := low # (hashint8extended(list << 12 | 3072 | high, seed) & 1023);
-      return list << 20 | high << 10 | low;
+      return (list << 20) | (high << 10) | low;
     end $$`.execute(db)
   // An older version inserts without naming the column.
   await sql`alter table sessions alter column status_index set default next_status_index(0, null)`.execute(db)
