@@ -1,14 +1,15 @@
 /** The audit trail: who did what, when and from where. Append only; ids and addresses, never secrets or personal data. */
-import type { Actor } from '../actor.ts'
-import { type AuditKind, type AuditRow, insertAuditRows } from './store.ts'
+import { type AuditEvent, type AuditRow, toRow } from './store.ts'
 
-export { type AuditKind, auditKinds, insertAuditRows } from './store.ts'
-
-export type AuditEvent = { kind: AuditKind; at: Date; actor: Actor } & Partial<
-  Pick<AuditRow, 'user_id' | 'session_id' | 'appid'>
-> & {
-    detail?: Record<string, unknown>
-  }
+export {
+  type AuditEvent,
+  type AuditKind,
+  auditKinds,
+  auditRows,
+  auditRowsText,
+  insertAuditRows,
+  writeAudit,
+} from './store.ts'
 
 export type Audit = {
   /** Writes an event that stands alone (a refused login) soon, in bulk; what a change does is written with the change. */
@@ -58,23 +59,5 @@ export function createAudit({
       writing = writing.then(write)
       return writing
     },
-  }
-}
-
-/** Writes events in another's transaction, together with the change they tell of. */
-export const writeAudit = (db: Parameters<typeof insertAuditRows>[0], ...events: AuditEvent[]): Promise<void> =>
-  insertAuditRows(db, events.map(toRow))
-
-function toRow({ kind, at, actor, detail, ...ids }: AuditEvent): AuditRow {
-  return {
-    at,
-    kind,
-    user_id: ids.user_id ?? null,
-    session_id: ids.session_id ?? null,
-    appid: ids.appid ?? null,
-    ip: actor.ip ?? null,
-    actor: actor.name,
-    request_id: actor.requestId ?? null,
-    detail: detail === undefined ? null : JSON.stringify(detail),
   }
 }

@@ -1,4 +1,5 @@
 /** A login's one statement: find or create the user, take what the login brought along, open the session, audit it. */
+import { auditRowsText } from '../audit/audit.ts'
 import { createBatch } from '../storage/batch.ts'
 import type { Database, Statement } from '../storage/database.ts'
 import type { Sex, UserStatus } from '../storage/schema.ts'
@@ -132,12 +133,31 @@ export const signInStatement: Statement = {
       returning id, user_id, platform, appid, status_index
     ),
     audited as (
-      insert into audit_events (at, kind, user_id, session_id, appid, ip, actor, request_id, detail)
-      select $2::timestamptz, 'login', s.user_id, s.sid, s.appid, s.ip, 'user', s.request_id, null::jsonb
-      from signed s join opened o on o.id = s.sid
-      union all
-      select $2::timestamptz, 'session_ended', d.user_id, d.id, d.appid, s.ip, 'user', s.request_id, '{"reason": "limit"}'
-      from displaced d join signed s on s.user_id = d.user_id and s.platform = d.platform and s.appid = d.appid
+      ${auditRowsText(
+        {
+          kind: 'login',
+          from: 'signed s join opened o on o.id = s.sid',
+          at: '$2',
+          user_id: 's.user_id',
+          session_id: 's.sid',
+          appid: 's.appid',
+          ip: 's.ip',
+          actor: "'user'",
+          request_id: 's.request_id',
+        },
+        {
+          kind: 'session_ended',
+          from: 'displaced d join signed s on s.user_id = d.user_id and s.platform = d.platform and s.appid = d.appid',
+          at: '$2',
+          user_id: 'd.user_id',
+          session_id: 'd.id',
+          appid: 'd.appid',
+          ip: 's.ip',
+          actor: "'user'",
+          request_id: 's.request_id',
+          detail: `'{"reason": "limit"}'`,
+        },
+      )}
     )
     select i.ord::int, f.needs_join as "needsJoin", coalesce(s.user_id, f.user_id) as "userId",
       case when s.sid is null then (select status from users u where u.id = f.user_id) else 'active' end as status,

@@ -1,6 +1,7 @@
 /** Profiles in PostgreSQL: one statement reads, one changes and audits. */
 import { sql } from 'kysely'
 import type { Actor } from '../actor.ts'
+import { auditRows } from '../audit/audit.ts'
 import type { Database } from '../storage/database.ts'
 import { isUniqueViolation } from '../storage/sqlstate.ts'
 import { type ProfileFields, profileColumns } from '../users/profile-fields.ts'
@@ -44,7 +45,7 @@ export function createProfileStore({ kysely }: Pick<Database, 'kysely'>) {
      */
     async change({ userId, set, chosen, versions, actor, sid, at }: ProfileChange) {
       // Names only: the audit trail outlives the data.
-      const detail = JSON.stringify({ fields: Object.keys(set).filter((name) => name !== 'exclusive_phone') })
+      const detail = { fields: Object.keys(set).filter((name) => name !== 'exclusive_phone') }
       try {
         return await kysely
           .with('changed', (cte) =>
@@ -61,24 +62,8 @@ export function createProfileStore({ kysely }: Pick<Database, 'kysely'>) {
               .$if(versions !== undefined, (update) => update.where('version', 'in', [0, ...(versions ?? [])]))
               .returning(profileColumns),
           )
-          .with('audited', (cte) =>
-            cte
-              .insertInto('audit_events')
-              .columns(['at', 'kind', 'user_id', 'session_id', 'ip', 'actor', 'request_id', 'detail'])
-              .expression((eb) =>
-                eb
-                  .selectFrom('changed')
-                  .select([
-                    sql<Date>`${at}::timestamptz`.as('at'),
-                    sql<string>`'profile_changed'`.as('kind'),
-                    'id as user_id',
-                    sql<string>`${sid}::uuid`.as('session_id'),
-                    sql<string | null>`${actor.ip ?? null}::text`.as('ip'),
-                    sql<string>`${actor.name}::text`.as('actor'),
-                    sql<string | null>`${actor.requestId ?? null}::text`.as('request_id'),
-                    sql<string>`${detail}::jsonb`.as('detail'),
-                  ]),
-              ),
+          .with('audited', () =>
+            auditRows('changed', { kind: 'profile_changed', at, actor, session_id: sid, detail }, { user_id: 'id' }),
           )
           .selectFrom('changed')
           .selectAll()

@@ -1,6 +1,7 @@
 /** Sessions in PostgreSQL: each use of a refresh token is one statement, and so is each end. */
 import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
 import type { Actor } from '../actor.ts'
+import { auditRows, auditRowsText } from '../audit/audit.ts'
 import type { EndedSession } from '../events/session-ended.ts'
 import type { PlatformIdentity } from '../platforms/platform.ts'
 import { createBatch } from '../storage/batch.ts'
@@ -67,8 +68,17 @@ export const refreshStatement: Statement = {
         i.request_id
     ),
     audited as (
-      insert into audit_events (at, kind, user_id, session_id, appid, ip, actor, request_id)
-      select $5::timestamptz, 'refresh_replayed', user_id, sid, appid, ip, 'user', request_id from used where ended_at is not null
+      ${auditRowsText({
+        kind: 'refresh_replayed',
+        from: 'used where ended_at is not null',
+        at: '$5',
+        user_id: 'user_id',
+        session_id: 'sid',
+        appid: 'appid',
+        ip: 'ip',
+        actor: "'user'",
+        request_id: 'request_id',
+      })}
     )
     select sid, user_id as "userId", platform, appid, openid, unionid, status_index as "statusIndex",
       refresh_counter as "refreshCounter", ends_in_seconds as "endsInSeconds", ends_at as "sessionEndsAt",
@@ -246,25 +256,12 @@ async function endSessions(
         .where('id', 'in', (eb) => eb.selectFrom('target').select('id'))
         .returning(['id', 'user_id', 'status_index', 'appid']),
     )
-    .with('audited', (cte) =>
-      cte
-        .insertInto('audit_events')
-        .columns(['at', 'kind', 'user_id', 'session_id', 'appid', 'ip', 'actor', 'request_id', 'detail'])
-        .expression((eb) =>
-          eb
-            .selectFrom('ended')
-            .select([
-              sql<Date>`${at}::timestamptz`.as('at'),
-              sql<string>`'session_ended'`.as('kind'),
-              'user_id',
-              'id as session_id',
-              'appid',
-              sql<string | null>`${actor.ip ?? null}::text`.as('ip'),
-              sql<string>`${actor.name}::text`.as('actor'),
-              sql<string | null>`${actor.requestId ?? null}::text`.as('request_id'),
-              sql<string>`jsonb_build_object('reason', ${reason}::text)`.as('detail'),
-            ]),
-        ),
+    .with('audited', () =>
+      auditRows(
+        'ended',
+        { kind: 'session_ended', at, actor, detail: { reason } },
+        { user_id: 'user_id', session_id: 'id', appid: 'appid' },
+      ),
     )
     .selectFrom('ended')
     .select(['id as sid', 'user_id as userId', 'status_index as statusIndex', 'appid'])
