@@ -69,16 +69,16 @@ export async function insertAuditRows(db: Kysely<Schema>, rows: readonly AuditRo
 export const writeAudit = (db: Kysely<Schema>, ...events: AuditEvent[]): Promise<void> =>
   insertAuditRows(db, events.map(toRow))
 
-/** A common table expression that audits each row of `from`, with these columns of it as the event's subject. */
+/** A common table expression that audits each row of `from`, with these columns of it as the event's subject and detail. */
 export function auditRows(
   from: string,
   event: AuditEvent,
-  subject: Partial<Record<keyof Subject, string>>,
+  refs: Partial<Record<keyof Subject | 'detail', string>>,
 ): RawBuilder<Record<string, unknown>> {
   const row = toRow(event)
-  const refs: Partial<Record<Column, string>> = subject
+  const byColumn: Partial<Record<Column, string>> = refs
   const values = columns.map(([column, type]) => {
-    const ref = refs[column]
+    const ref = byColumn[column]
     return sql`${ref === undefined ? row[column] : sql.ref(ref)}::${sql.raw(type)}`
   })
   return sql`(${sql.raw(insertInto)} select ${sql.join(values)} from ${sql.table(from)})`

@@ -131,6 +131,22 @@ describe('the profile', () => {
       expect(gateway.logs()).not.toContain(value)
     }
   })
+
+  test('a burst of changes leaves a row for each field in the audit trail, and another session or address its own', async () => {
+    const token = await tokenOf('restless')
+    for (let n = 0; n < 20; n += 1) await patch(token, { nickname: `n${n}`, ...(n % 2 ? { sex: 'male' } : {}) })
+    const parallel = Array.from({ length: 30 }, (_, n) => patch(token, { nickname: `p${n}` }))
+    const userId = (await Promise.all(parallel))[0]?.body.data.user_id
+    const fieldsOf = async () => {
+      const { kysely } = gateway.stores.database
+      const query = kysely.selectFrom('audit_events').select('detail').where('kind', '=', 'profile_changed')
+      return (await query.where('user_id', '=', userId).orderBy('id').execute()).map(({ detail }) => detail?.fields)
+    }
+    expect(await fieldsOf()).toEqual([['nickname'], ['sex']])
+    await patch(await tokenOf('restless'), { nickname: 'from another session' })
+    await patch(token, { nickname: 'and', address: 'another field' })
+    expect(await fieldsOf()).toEqual([['nickname'], ['sex'], ['nickname'], ['address']])
+  })
 })
 
 describe('If-Match', () => {

@@ -45,7 +45,7 @@ export function createProfileStore({ kysely }: Pick<Database, 'kysely'>) {
      */
     async change({ userId, set, chosen, versions, actor, sid, at }: ProfileChange) {
       // Names only: the audit trail outlives the data.
-      const detail = { fields: Object.keys(set).filter((name) => name !== 'exclusive_phone') }
+      const fields = Object.keys(set).filter((name) => name !== 'exclusive_phone')
       try {
         return await kysely
           .with('changed', (cte) =>
@@ -62,8 +62,20 @@ export function createProfileStore({ kysely }: Pick<Database, 'kysely'>) {
               .$if(versions !== undefined, (update) => update.where('version', 'in', [0, ...(versions ?? [])]))
               .returning(profileColumns),
           )
+          .with('fresh', (cte) =>
+            cte
+              .selectFrom('changed')
+              .innerJoin(sql<{ field: string }>`unnest(${fields}::text[])`.as<'f'>(sql`f (field)`), (on) => on.onTrue())
+              .where(isAudited({ userId, sid, actor, at }), '=', false)
+              .groupBy('changed.id')
+              .select(['changed.id as user_id', sql`jsonb_build_object('fields', jsonb_agg(field))`.as('detail')]),
+          )
           .with('audited', () =>
-            auditRows('changed', { kind: 'profile_changed', at, actor, session_id: sid, detail }, { user_id: 'id' }),
+            auditRows(
+              'fresh',
+              { kind: 'profile_changed', at, actor, session_id: sid },
+              { user_id: 'user_id', detail: 'detail' },
+            ),
           )
           .selectFrom('changed')
           .selectAll()
@@ -75,3 +87,13 @@ export function createProfileStore({ kysely }: Pick<Database, 'kysely'>) {
     },
   }
 }
+
+/** A field that is changed again and again is audited once in so long, for each session and address. */
+const AUDIT_AGAIN_AFTER = '10 minutes'
+
+/** Whether a change of this `field` is on record already. A burst of changes leaves a row for each field, not for each change. */
+const isAudited = ({ userId, sid, actor, at }: Pick<ProfileChange, 'userId' | 'sid' | 'actor' | 'at'>) =>
+  sql<boolean>`exists (select from audit_events
+    where user_id = ${userId}::uuid and at > ${at}::timestamptz - ${sql.lit(AUDIT_AGAIN_AFTER)}::interval
+      and kind = 'profile_changed' and session_id = ${sid}::uuid and actor = ${actor.name}::text
+      and ip is not distinct from ${actor.ip ?? null}::text and detail -> 'fields' @> to_jsonb(field))`
