@@ -1,9 +1,7 @@
 /** The environment, read once: one schema for every variable, one report of all problems. The only reader of process.env. */
-
-import type { EncryptionKey } from '../crypto/seal.ts'
-import { type AvatarStoreConfig, avatarStoreOf, avatarStoreProblems } from './avatar-store.ts'
+import { avatarStoreOf, avatarStoreProblems } from './avatar-store.ts'
 import { type Environment, environmentSchema, variableNames } from './environment.ts'
-import type { AdminToken, AppConfig, OptionalClaim, RateLimitRule, SigningAlgorithm, SisterName } from './formats.ts'
+import type { AppConfig } from './formats.ts'
 import { readVariables } from './values.ts'
 
 export type {
@@ -19,60 +17,7 @@ export type {
 export { sisterNames } from './formats.ts'
 
 /** What the process runs on; durations carry their unit in the name. */
-export type Config = {
-  issuer: string
-  audience: string[]
-  databaseUrl: string
-  migrationDatabaseUrl: string
-  databasePoolMax: number
-  databasePreparedStatements: boolean
-  redisUrl: string
-  encryptionKeys: EncryptionKey[]
-  apps: AppConfig[]
-  wechatApiBase: string
-  upstreamMaxConcurrency: number
-  platformApiBases: Partial<Record<SisterName, string>>
-  publicListener: { host: string; port: number }
-  internalListener: { host: string; port: number }
-  adminTokens: AdminToken[]
-  accessTokenTtlSeconds: number
-  refreshTokenTtlSeconds: number
-  sessionTtlSeconds: number
-  sessionLimit: number
-  refreshReuseIntervalSeconds: number
-  sessionKeyTtlSeconds: number
-  signingAlgorithm: SigningAlgorithm
-  accessTokenType: 'JWT' | 'at+jwt'
-  signingKeyRotationSeconds: number
-  signingKeyPublishAheadSeconds: number
-  clockSkewLimitSeconds: number
-  jwksMaxAgeSeconds: number
-  accessTokenClaims: OptionalClaim[]
-  trustedProxyHops: number
-  textCheck: boolean
-  textCheckUnavailable: 'allow' | 'refuse'
-  phoneShared: boolean
-  phoneDailyLimit: number
-  avatarStore: AvatarStoreConfig | undefined
-  rateLimit: boolean
-  rateLimits: {
-    loginPerAddress: RateLimitRule
-    loginPerOpenid: RateLimitRule
-    refreshPerAddress: RateLimitRule
-    readsPerUser: RateLimitRule
-    changesPerUser: RateLimitRule
-    exportsPerUser: RateLimitRule
-    avatarsPerUser: RateLimitRule
-    upstreamPerUser: RateLimitRule
-    upstreamPerAddress: RateLimitRule
-  }
-  statusListTtlSeconds: number
-  auditRetentionMonths: number
-  shutdownDelaySeconds: number
-  /** Undefined: tracing is off and not loaded. */
-  tracing: { endpoint: string; serviceName: string; ratio: number } | undefined
-  logLevel: string
-}
+export type Config = ReturnType<typeof toConfig>
 
 const READ = 'docs/configuration.md says what each variable means.'
 
@@ -153,7 +98,7 @@ function crossChecks(
   return problems
 }
 
-function toConfig(env: Environment): Config {
+function toConfig(env: Environment) {
   const issuer = env.ISSUER.replace(/\/+$/, '')
   return {
     issuer,
@@ -205,6 +150,7 @@ function toConfig(env: Environment): Config {
     statusListTtlSeconds: env.STATUS_LIST_TTL_SECONDS,
     auditRetentionMonths: env.AUDIT_RETENTION_MONTHS,
     shutdownDelaySeconds: env.SHUTDOWN_DELAY_SECONDS,
+    /** Undefined: tracing is off and not loaded. */
     tracing: env.OTEL_EXPORTER_OTLP_ENDPOINT
       ? {
           endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
