@@ -33,7 +33,7 @@ import { observeUpstream } from './observability/upstream.ts'
 import { createAfterErase } from './personal-data/after-erase.ts'
 import { createPersonalData } from './personal-data/personal-data.ts'
 import { type Send, traceSend } from './platforms/fetch-json.ts'
-import { createKnownApps } from './platforms/known-apps.ts'
+import { createApps } from './platforms/registry.ts'
 import { accountRoutes } from './profile/account.ts'
 import { limitByAddress, limitUser } from './rate-limit/limit.ts'
 import { createRateLimits } from './rate-limit/rate-limit.ts'
@@ -94,7 +94,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   })
 
   const traced = traceSend(send, tracing?.span)
-  const apps = createKnownApps({
+  const apps = createApps({
     config,
     send: traced,
     cache,

@@ -1,5 +1,7 @@
 /** Checks everything a gateway needs, from where it stands, and says what to do about what is wrong. */
+
 import { randomBytes } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Clock, systemClock } from '../clock.ts'
 import { type AppConfig, type Config, loadConfig } from '../config/config.ts'
 import { createSealer, sealedWith } from '../crypto/seal.ts'
@@ -8,7 +10,7 @@ import { activeKey, keyState, scheduleOf } from '../keys/schedule.ts'
 import { createKeyStore } from '../keys/store.ts'
 import { createUndiciSender, type Send } from '../platforms/fetch-json.ts'
 import { PlatformError } from '../platforms/platform.ts'
-import { createApps } from '../platforms/registry.ts'
+import { appsOn } from '../platforms/registry.ts'
 import { createSisters } from '../platforms/sisters.ts'
 import { createWechat } from '../platforms/wechat.ts'
 import { createRedisCache } from '../storage/cache.redis.ts'
@@ -163,7 +165,7 @@ async function checkKeys(database: Database, config: Config, clock: Clock): Prom
 async function checkRedis(cache: Cache, connectionError: () => Error | undefined): Promise<Check> {
   const name = 'Redis'
   const deadline = Date.now() + CACHE_WAIT_MS
-  while (!cache.available() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20))
+  while (!cache.available() && Date.now() < deadline) await pause(20)
   const key = `doctor:${randomBytes(8).toString('hex')}`
   try {
     await cache.set(key, 'well', 10_000)
@@ -199,7 +201,7 @@ async function checkApp(app: AppConfig, config: Config, send: Send, cache: Cache
       apiBases: config.platformApiBases,
     }),
   ]
-  const [exchanging] = createApps({ apps: [app], platforms }).all
+  const [exchanging] = appsOn(platforms, [app]).all
   const error = await exchanging?.exchange(`doctor-${randomBytes(8).toString('hex')}`).then(
     () => undefined,
     (caught: unknown) => caught,

@@ -1,4 +1,5 @@
 /** Timed tasks of one process: each runs again after its pause, whether it succeeded or not, until it is stopped. */
+import { setTimeout as pause } from 'node:timers/promises'
 
 export type Job = { name: string; everyMs: number; run(): Promise<void> }
 
@@ -15,7 +16,7 @@ export function startJobs({ jobs, onSuccess, onError }: JobsParts): RunningJobs 
 
   async function loop(job: Job): Promise<void> {
     while (!stopping.signal.aborted) {
-      await pause(job.everyMs, stopping.signal)
+      await pause(job.everyMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined)
       if (stopping.signal.aborted) return
       try {
         await job.run()
@@ -33,17 +34,4 @@ export function startJobs({ jobs, onSuccess, onError }: JobsParts): RunningJobs 
       await Promise.all(loops)
     },
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms)
-    timer.unref()
-    function done(): void {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    signal.addEventListener('abort', done)
-  })
 }

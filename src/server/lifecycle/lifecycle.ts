@@ -1,4 +1,5 @@
 /** How a gateway begins and ends: it waits for its schema and keys, runs the timed tasks, drains, and closes what it opened. */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Audit } from '../audit/audit.ts'
 import type { Clock } from '../clock.ts'
 import type { SessionEvents } from '../events/session-stream.ts'
@@ -164,5 +165,3 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     },
   }
 }
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))

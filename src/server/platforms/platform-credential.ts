@@ -2,6 +2,7 @@
  * A platform credential: the app's own token, which some platforms want with every call. One per app, shared by all replicas
  * through the cache and renewed by one of them at a time; without the cache each process gets its own.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import type { AppConfig, PlatformName } from '../config/config.ts'
 import { randomToken } from '../crypto/random.ts'
@@ -121,7 +122,7 @@ export function createPlatformCredentials({
 
   async function waitForOther(app: AppConfig): Promise<Credential | undefined> {
     for (let waitedMs = 0; waitedMs < WAIT_MS; waitedMs += POLL_MS) {
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+      await pause(POLL_MS)
       const { credential } = await readShared(app)
       if (credential && usable(credential)) return credential
     }

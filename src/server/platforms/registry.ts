@@ -1,7 +1,16 @@
 /** The apps this gateway serves, each with its platform: chosen by appid, never by what a client claims alone. */
-import type { AppConfig } from '../config/config.ts'
+import type { Clock } from '../clock.ts'
+import type { AppConfig, Config } from '../config/config.ts'
+import type { Sealer } from '../crypto/seal.ts'
 import { invalidField } from '../errors.ts'
+import type { Cache } from '../storage/cache.ts'
+import type { Send } from './fetch-json.ts'
 import type { Exchange, Platform, UserApi } from './platform.ts'
+import { type ResilienceParts, withResilience } from './resilience.ts'
+import { createSisters } from './sisters.ts'
+import { createWechat } from './wechat.ts'
+import { createWechatApi } from './wechat-api.ts'
+import { createWechatCredentials } from './wechat-credential.ts'
 
 export type App = AppConfig & {
   /** Exchanges a login code; throws PlatformError. */
@@ -17,7 +26,30 @@ export type Apps = {
   all: readonly App[]
 }
 
-export function createApps({ apps, platforms }: { apps: readonly AppConfig[]; platforms: readonly Platform[] }): Apps {
+export type AppsParts = {
+  config: Pick<Config, 'apps' | 'wechatApiBase' | 'platformApiBases' | 'upstreamMaxConcurrency'>
+  send: Send
+  cache: Cache
+  sealer: Sealer
+  clock: Clock
+  /** Who is told of the calls to a platform. */
+  observe: (platform: string) => Pick<ResilienceParts, 'onCall' | 'onBreaker'>
+}
+
+/** Each platform behind its breaker and its bounds. */
+export function createApps({ config, send, cache, sealer, clock, observe }: AppsParts): Apps {
+  const apiBase = config.wechatApiBase
+  const upstream = { send, cache, sealer, clock }
+  const credentials = createWechatCredentials({ apiBase, ...upstream })
+  const wechat = createWechat({ send, apiBase, userApi: createWechatApi({ send, apiBase, credentials }) })
+  const sisters = createSisters({ apps: config.apps, apiBases: config.platformApiBases, ...upstream })
+  const platforms = [wechat, ...sisters].map((platform) =>
+    withResilience({ platform, maxConcurrency: config.upstreamMaxConcurrency, ...observe(platform.name) }),
+  )
+  return appsOn(platforms, config.apps)
+}
+
+export function appsOn(platforms: readonly Platform[], apps: readonly AppConfig[]): Apps {
   const all = apps.map((app): App => {
     const platform = platforms.find((one) => one.name === app.platform)
     if (!platform) throw new Error(`no platform "${app.platform}"`)

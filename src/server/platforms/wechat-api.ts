@@ -5,6 +5,7 @@ import { signWithSessionKey } from './open-data.ts'
 import { readPhoneInfo } from './phone-info.ts'
 import { PlatformError, type UserApi } from './platform.ts'
 import type { PlatformCredentials } from './platform-credential.ts'
+import { startTimeBudget } from './time-budget.ts'
 import { throwIfRefused } from './wechat.ts'
 
 /** With the wait for a credential all of a call stays within the five seconds that a client is promised. */
@@ -16,25 +17,24 @@ const SCENE_PROFILE = 1
 
 type Call = { operation: string; path: string; query?: Record<string, string>; body?: object }
 
-export type WechatApiParts = { send: Send; apiBase: string; credentials: PlatformCredentials; now?: () => number }
+export type WechatApiParts = { send: Send; apiBase: string; credentials: PlatformCredentials }
 
-export function createWechatApi({ send, apiBase, credentials, now = () => performance.now() }: WechatApiParts) {
+export function createWechatApi({ send, apiBase, credentials }: WechatApiParts) {
   async function call(app: AppConfig, { operation, path, query, body }: Call): Promise<Record<string, unknown>> {
-    const endsAt = now() + WHOLE_TIMEOUT_MS
-    return await credentials.use(app, async (credential) => {
-      const timeoutMs = Math.min(CALL_TIMEOUT_MS, endsAt - now())
-      if (timeoutMs <= 0) throw new PlatformError(operation, 'timeout')
+    const time = startTimeBudget(WHOLE_TIMEOUT_MS)
+    const callWith = async (credential: string) => {
       const reply = await fetchJson(send, {
         operation,
         method: body === undefined ? 'GET' : 'POST',
         // WeChat takes the credential in the URL only; errors name the operation, never the URL.
         url: `${apiBase}${path}?${new URLSearchParams({ access_token: credential, ...query })}`,
         ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-        timeoutMs,
+        timeoutMs: Math.min(CALL_TIMEOUT_MS, time.leftMs(operation)),
       })
       throwIfRefused(operation, reply)
       return reply
-    })
+    }
+    return await credentials.use(app, callWith, time)
   }
 
   /** The login-state signature of a GET: over the empty string (api_checksessionkey). */

@@ -2,8 +2,8 @@
 import type { AppConfig } from '../config/config.ts'
 import { fetchJson, type Send } from './fetch-json.ts'
 import { type Exchange, type Platform, PlatformError, type Refusal, type UserApi } from './platform.ts'
+import { startTimeBudget, type TimeBudget } from './time-budget.ts'
 
-const WHOLE_TIMEOUT_MS = 3000
 /** A retry on "system busy" is made only while it can still end in time. */
 const RETRY_WITHIN_MS = 1000
 
@@ -44,21 +44,19 @@ export function createWechat({
   send,
   apiBase,
   userApi,
-  now = () => performance.now(),
 }: {
   send: Send
   apiBase: string
   userApi: (app: AppConfig) => UserApi
-  now?: () => number
 }): Platform {
-  async function code2Session(app: AppConfig, code: string, timeoutMs: number): Promise<Exchange> {
+  async function code2Session(app: AppConfig, code: string, time: TimeBudget): Promise<Exchange> {
     const [appid, secret, jsCode] = [app.appid, app.secret, code].map(encodeURIComponent)
     const operation = 'code2Session'
     const reply = await fetchJson(send, {
       operation,
       method: 'GET',
       url: `${apiBase}/sns/jscode2session?appid=${appid}&secret=${secret}&js_code=${jsCode}&grant_type=authorization_code`,
-      timeoutMs,
+      timeoutMs: time.leftMs(operation),
     })
     throwIfRefused(operation, reply)
     return readExchange(operation, reply)
@@ -70,15 +68,14 @@ export function createWechat({
     async exchange(app, code) {
       if (code === MOCK_CODE)
         throw new PlatformError('code2Session', 'refused', { refusal: 'code_invalid', errcode: 'mock' })
-      const startedAt = now()
+      const time = startTimeBudget()
       try {
-        return await code2Session(app, code, WHOLE_TIMEOUT_MS)
+        return await code2Session(app, code, time)
       } catch (error) {
-        const elapsedMs = now() - startedAt
         // "System busy": once more, at once. Whether the code was spent is unknown; if so, the answer is a clean refusal.
         const busy = error instanceof PlatformError && error.refusal === 'system_busy'
-        if (!busy || elapsedMs > RETRY_WITHIN_MS) throw error
-        return await code2Session(app, code, WHOLE_TIMEOUT_MS - elapsedMs)
+        if (!busy || time.spentMs() > RETRY_WITHIN_MS) throw error
+        return await code2Session(app, code, time)
       }
     },
   }

@@ -4,7 +4,7 @@ import { encryptOpenData } from '../../dev/simulator/wechat-crypto.ts'
 import { APP_SECRET, APPID, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
 import { systemClock } from '../clock.ts'
 import type { Platform } from '../platforms/platform.ts'
-import { createApps } from '../platforms/registry.ts'
+import { appsOn } from '../platforms/registry.ts'
 import { createPhoneNumbers } from './phone-number.ts'
 import { createProfileStore } from './store.ts'
 import { createTextCheck } from './text-check.ts'
@@ -126,7 +126,7 @@ test('a platform without phone codes and text checks answers that there is no su
   const { user_id: userId, token } = (await gateway.login('sister', { appid: APPID })).body.data
   const { sid } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString())
   const bare: Platform = { name: 'wechat', exchange: () => Promise.reject(new Error('not asked')) }
-  const apps = createApps({ apps: gateway.config.apps, platforms: [bare] })
+  const apps = appsOn([bare], gateway.config.apps)
   const store = createProfileStore(gateway.stores.database)
   const notAsked = () => Promise.reject(new Error('not asked'))
   const identityOf = async () => ({ platform: 'wechat', appid: APPID, openid: 'openid' })

@@ -1,4 +1,5 @@
 /** Serves until SIGTERM: configuration → stores → gateway → two listeners → drain. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../clock.ts'
 import { type Config, ConfigError, loadConfig } from '../config/config.ts'
 import { createGateway } from '../gateway.ts'
@@ -54,7 +55,7 @@ async function stop(signal: string): Promise<void> {
   stopping = true
   log.info({ signal }, 'draining')
   gateway.drain()
-  await new Promise((resolve) => setTimeout(resolve, config.shutdownDelaySeconds * 1000))
+  await pause(config.shutdownDelaySeconds * 1000)
   await Promise.all(listeners.map((listener) => listener.close(DRAIN_DEADLINE_MS)))
   await Promise.all([gateway.close(), sender.close()])
   await tracing?.close()

@@ -1,4 +1,5 @@
 /** Notices that a server is away by asking it, so that requests fail at once instead of each finding out by waiting. */
+import { setTimeout as pause } from 'node:timers/promises'
 
 export type OutageWatch = {
   available(): boolean
@@ -43,7 +44,7 @@ export function createOutageWatch(parts: OutageWatchParts): OutageWatch {
         away = true
         onAway()
       }
-      await new Promise((resolve) => setTimeout(resolve, everyMs).unref())
+      await pause(everyMs, undefined, { ref: false })
     }
     away = false
     asking = false
