@@ -1,23 +1,54 @@
-/** One line of this gateway broken for each requirement, which must notice. The texts are found in the sources exactly once. */
-import type { RequirementId } from './requirement.ts'
+/** Reads mutants.txt: breaks of this gateway, each for the requirement that must notice. */
+import { readFileSync } from 'node:fs'
+
+export type Edit = { file: string; from: string; to: string }
 
 export type Mutant = {
-  breaks: RequirementId
-  /** What the mutant does. */
+  /** The id of the requirement. */
+  breaks: string
+  /** What the break does. */
   what: string
-  file: string
-  from: string
-  to: string
-  /** More than one, where one alone cannot show it. */
-  replicas?: number
+  /** More than one where one alone cannot show it. */
+  replicas: number
+  edits: Edit[]
 }
 
-export const mutants: readonly Mutant[] = [
-  {
-    breaks: 'MPL-1.3',
-    what: 'the code goes into the URL as it is',
-    file: 'src/server/platforms/wechat.ts',
-    from: '[app.appid, app.secret, code].map(encodeURIComponent)',
-    to: '[app.appid, app.secret, code]',
-  },
-]
+const HEAD = /^(MPL-\d+\.\d+)(?: on (\d+))?: (.+)$/
+
+export const readMutants = (): Mutant[] => parseMutants(readFileSync(new URL('mutants.txt', import.meta.url), 'utf8'))
+
+/** Throws where the text is in no form that it can be. */
+export function parseMutants(text: string): Mutant[] {
+  return text
+    .split(/\n{2,}/)
+    .map((block) => block.split('\n').filter((line) => !line.startsWith('#') && line !== ''))
+    .filter((lines) => lines.length > 0)
+    .map(readBlock)
+}
+
+function readBlock([head = '', ...lines]: string[]): Mutant {
+  const [, breaks, replicas = '1', what] = HEAD.exec(head) ?? []
+  if (breaks === undefined || what === undefined) throw new Error(`mutants.txt: not a mutant: ${head}`)
+  const edits: { file: string; from: string[]; to: string[] }[] = []
+  let file = ''
+  let before = ''
+  for (const line of lines) {
+    const sign = line.charAt(0)
+    if (sign === '@') file = line.slice(2)
+    else if (sign === '-') {
+      // A minus after anything else begins another edit.
+      if (before !== '-') edits.push({ file, from: [], to: [] })
+      edits.at(-1)?.from.push(line.slice(2))
+    } else if (sign === '+' && before !== '@') edits.at(-1)?.to.push(line.slice(2))
+    else throw new Error(`mutants.txt: ${breaks}: neither file nor text: ${line}`)
+    before = sign
+  }
+  if (edits.length === 0 || edits.some((edit) => edit.file === ''))
+    throw new Error(`mutants.txt: ${breaks}: no file or no text`)
+  return {
+    breaks,
+    what,
+    replicas: Number(replicas),
+    edits: edits.map(({ file: path, from, to }) => ({ file: path, from: from.join('\n'), to: to.join('\n') })),
+  }
+}

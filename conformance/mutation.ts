@@ -1,5 +1,5 @@
 /** Breaks copies of this gateway one line at a time, and looks whether the requirement that the line is for notices. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
@@ -7,7 +7,7 @@ import { ROOT, runMigrations } from '../chaos/site.ts'
 import { startPostgres } from '../src/dev/services/postgres.ts'
 import { startRedis } from '../src/dev/services/redis.ts'
 import type { Service } from '../src/dev/services/service.ts'
-import { type Mutant, mutants } from './mutants.ts'
+import { type Mutant, readMutants } from './mutants.ts'
 import type { Profile } from './profile.ts'
 import type { Requirement } from './requirement.ts'
 import { runAll } from './run.ts'
@@ -21,35 +21,37 @@ const PATIENCE_SECONDS = 60
 
 type Verdict = { caught: boolean; said: string }
 
-/** Every mutant of these requirements; true when all were caught. */
+/** Every mutant of these requirements; true when all were caught and none is missing. */
 export async function runMutants(chosen: readonly Requirement[], profile: Profile, jobs: number): Promise<boolean> {
-  const tried = chosen.flatMap((requirement) =>
+  const mutants = readMutants()
+  const trials = chosen.flatMap((requirement) =>
     mutants.filter(({ breaks }) => breaks === requirement.id).map((mutant) => ({ requirement, mutant })),
   )
-  const problems = [
-    ...tried.flatMap(({ mutant }) => problemOf(mutant)),
-    ...chosen.filter(({ id }) => !mutants.some(({ breaks }) => breaks === id)).map(({ id }) => `${id} has no mutant`),
-  ]
-  for (const problem of problems) print(`# ${problem}\n`)
-  if (problems.length > 0) return false
+  const without = chosen.filter(({ id }) => !mutants.some(({ breaks }) => breaks === id)).map(({ id }) => id)
   const bench = await startBench(jobs)
   try {
-    print(`TAP version 14\n1..${tried.length}\n`)
-    let survivors = 0
-    const waiting = [...tried.entries()]
+    print(`TAP version 14\n1..${trials.length + without.length}\n`)
+    let caught = 0
+    let number = 0
+    const waiting = [...trials]
     async function work(slot: number): Promise<void> {
-      for (let next = waiting.shift(); next; next = waiting.shift()) {
-        const [index, { requirement, mutant }] = next
+      for (let trial = waiting.shift(); trial; trial = waiting.shift()) {
         const startedAt = performance.now()
-        const { caught, said } = await tryMutant({ requirement, mutant, profile, stores: await bench.storesFor(slot) })
-        if (!caught) survivors += 1
+        const [lost] = problemsOf(trial.mutant)
+        const verdict = lost
+          ? { caught: false, said: `LOST: ${lost}` }
+          : await tryMutant({ ...trial, profile, stores: await bench.storesFor(slot) })
+        number += 1
+        if (verdict.caught) caught += 1
+        const { breaks, what } = trial.mutant
         const seconds = ((performance.now() - startedAt) / 1000).toFixed(0)
-        print(`${caught ? 'ok' : 'not ok'} ${index + 1} - ${mutant.breaks} ${mutant.what} # ${seconds} s: ${said}\n`)
+        print(`${verdict.caught ? 'ok' : 'not ok'} ${number} - ${breaks} ${what}\n# ${seconds} s: ${verdict.said}\n`)
       }
     }
     await Promise.all(Array.from({ length: jobs }, (_, slot) => work(slot)))
-    print(`# ${tried.length - survivors} of ${tried.length} mutants caught\n`)
-    return survivors === 0
+    for (const [index, id] of without.entries()) print(`not ok ${trials.length + index + 1} - ${id} has no mutant\n`)
+    print(`# ${caught} of ${trials.length} mutants caught; requirements without one: ${without.join(', ') || 'none'}\n`)
+    return caught === trials.length && without.length === 0
   } finally {
     await bench.stop()
   }
@@ -58,10 +60,14 @@ export async function runMutants(chosen: readonly Requirement[], profile: Profil
 const print = (text: string) => void process.stdout.write(text)
 
 /** A text that is not there exactly once was moved or changed: the mutant would break nothing, or something else. */
-export function problemOf({ breaks, file, from, to }: Mutant): string[] {
-  const times = readFileSync(join(ROOT, file), 'utf8').split(from).length - 1
-  if (from === to) return [`${breaks}: ${file}: the mutant changes nothing`]
-  return times === 1 ? [] : [`${breaks}: ${file} has this ${times} times instead of once: ${JSON.stringify(from)}`]
+function problemsOf({ breaks, edits }: Mutant): string[] {
+  return edits.flatMap(({ file, from, to }) => {
+    if (from === to) return [`${breaks}: ${file}: the mutant changes nothing`]
+    const path = join(ROOT, file)
+    if (!existsSync(path)) return [`${breaks}: there is no ${file}`]
+    const times = readFileSync(path, 'utf8').split(from).length - 1
+    return times === 1 ? [] : [`${breaks}: ${file} has this ${times} times instead of once: ${JSON.stringify(from)}`]
+  })
 }
 
 type Stores = { databaseUrl: string; redisUrl: string; emptyDatabaseUrl: string }
@@ -100,15 +106,17 @@ async function tryMutant({ requirement, mutant, profile, stores }: Trial): Promi
   try {
     for (const name of COPIED) cpSync(join(ROOT, name), join(tree, name), { recursive: true })
     symlinkSync(join(ROOT, 'node_modules'), join(tree, 'node_modules'))
-    const file = join(tree, mutant.file)
-    // A function, so that `$&` in a text means nothing.
-    writeFileSync(
-      file,
-      readFileSync(file, 'utf8').replace(mutant.from, () => mutant.to),
-    )
-    const migrate = mutant.file.startsWith('migrations/')
+    const { edits, replicas } = mutant
+    for (const { file, from, to } of edits) {
+      const path = join(tree, file)
+      // A function, so that `$&` in a text means nothing.
+      writeFileSync(
+        path,
+        readFileSync(path, 'utf8').replace(from, () => to),
+      )
+    }
+    const migrate = edits.some(({ file }) => file.startsWith('migrations/'))
     const databaseUrl = migrate ? stores.emptyDatabaseUrl : stores.databaseUrl
-    const { replicas = 1 } = mutant
     const site = await startReplicas({ root: tree, replicas, profile, databaseUrl, redisUrl: stores.redisUrl, migrate })
     try {
       return await verdictOf(requirement, worldOf(site, profile, PATIENCE_SECONDS))

@@ -70,10 +70,11 @@ const requirements: Requirement[] = [
     id: 'MPL-6.1',
     text: 'A service that opens sessions MUST offer a way to end them.',
     why: 'Phones are lost, sold and shared.',
-    how: 'The profile names a logout.',
+    how: 'The profile names a logout, and it is answered as a success for a live session.',
     source: 'OWASP ASVS 5.0 7.4.4',
-    async check({ profile }) {
-      expectThat(profile.logout !== undefined, 'a logout in the profile', 'none')
+    async check(world) {
+      expectThat(world.profile.logout !== undefined, 'a logout in the profile', 'none')
+      await end(world, await world.signIn())
     },
   },
   {

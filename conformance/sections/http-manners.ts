@@ -2,6 +2,7 @@
 import { expectNoTokens, expectRefused, expectSame, expectThat, inspect } from '../checks.ts'
 import { type Answer, shown } from '../http.ts'
 import type { Requirement, Section } from '../requirement.ts'
+import type { SendOptions } from '../service.ts'
 import { memberAt } from '../template.ts'
 import { CODE2SESSION } from '../wechat.ts'
 import type { World } from '../world.ts'
@@ -16,17 +17,26 @@ function fieldsOf({ profile }: World, answer: Answer): string[] {
   return typeof fields === 'object' && fields !== null ? Object.keys(fields) : []
 }
 
-/** The routes of the profile that take a body from anybody. */
-function bodied(
-  world: World,
-): { name: string; path: string; post: (options: Parameters<World['service']['login']>[1]) => Promise<Answer> }[] {
-  const { service, profile } = world
-  return [
-    { name: 'login', path: profile.login.path, post: (options) => service.login('unused', options) },
-    ...(profile.refresh
-      ? [{ name: 'refresh', path: profile.refresh.path, post: (options = {}) => service.refresh('unused', options) }]
-      : []),
-  ]
+type Bodied = {
+  name: string
+  /** The member that matters, where it is known. */
+  field: string | undefined
+  post: (options: SendOptions) => Promise<Answer>
+}
+
+/** The requests of the profile that take a body from anybody. */
+function bodied({ service, profile }: World): Bodied[] {
+  const login: Bodied = {
+    name: 'login',
+    field: profile.login.codeField,
+    post: (options) => service.login('unused', options),
+  }
+  const refresh: Bodied = {
+    name: 'refresh',
+    field: profile.refresh?.tokenField,
+    post: (options) => service.refresh('unused', options),
+  }
+  return profile.refresh ? [login, refresh] : [login]
 }
 
 const requirements: Requirement[] = [
@@ -58,32 +68,22 @@ const requirements: Requirement[] = [
   },
   {
     id: 'MPL-10.2',
-    text: 'A body of wrong shape MUST be refused as an invalid request: a list, a number, null, nesting of a thousand levels, names such as __proto__, unpaired surrogates.',
+    text: 'A body of wrong shape MUST be refused as an invalid request: a list, a number, null, nesting of a thousand levels, names such as __proto__, unpaired surrogates and NUL in texts.',
     why: 'Each of them was a 500, a polluted prototype or a dead event loop somewhere.',
     how: 'Each of them, for login and refresh.',
     source: 'OWASP ASVS 5.0 15.3.6; CWE-1321, CWE-674',
     async check(world) {
       const deep = `${'['.repeat(1000)}${']'.repeat(1000)}`
-      const bodies = [
-        '[]',
-        '17',
-        'null',
-        '"text"',
-        'true',
-        deep,
-        '{"__proto__":{"code":"x"}}',
-        '{"constructor":1}',
-        '{"code":"\\ud800"}',
-        '{"refresh_token":"\\u0000"}',
-      ]
-      for (const { name, post } of bodied(world))
-        for (const body of bodies)
-          expectRefused(
-            world.service,
-            await post({ body }),
-            ['invalidRequest', 'refreshInvalid', 'codeInvalid'],
-            `${name} with ${inspect(body).slice(0, 40)}`,
-          )
+      const bodies = ['[]', '17', 'null', '"text"', 'true', deep, '{"__proto__":{"code":"x"}}', '{"constructor":1}']
+      // Beside everything else that the request needs.
+      const values = ['\ud800', 'a\u0000b', 'line\nbreak', '\u202e', { toString: 'x' }, [[]], 1e308]
+      const expectNoDefect = (answer: Answer, what: string) =>
+        expectRefused(world.service, answer, ['invalidRequest', 'refreshInvalid', 'codeInvalid'], what)
+      for (const { name, field, post } of bodied(world)) {
+        for (const body of bodies) expectNoDefect(await post({ body }), `${name} with ${body.slice(0, 40)}`)
+        for (const value of field === undefined ? [] : values)
+          expectNoDefect(await post({ extra: { [String(field)]: value } }), `${name} with ${JSON.stringify(value)}`)
+      }
     },
   },
   {
@@ -94,13 +94,7 @@ const requirements: Requirement[] = [
     source: 'RFC 9457 section 3.2 (errors)',
     needs: ['fields'],
     async check(world) {
-      const { profile } = world
-      const names: Record<string, string | undefined> = {
-        login: profile.login.codeField,
-        refresh: profile.refresh?.tokenField,
-      }
-      for (const { name, post } of bodied(world)) {
-        const field = names[name]
+      for (const { field, post } of bodied(world)) {
         if (field === undefined) continue
         const fields = fieldsOf(world, await post({ body: '{}' }))
         expectThat(

@@ -153,15 +153,19 @@ const requirements: Requirement[] = [
     id: 'MPL-8.8',
     text: 'Tokens of before a rotation MUST verify and be accepted after it.',
     why: 'A rotation that logs everybody out will not be done.',
-    how: 'A token of before; a rotation until the new key signs; the old token at the service and under the JWKS.',
+    how: 'A token of before; a rotation until the new key signs; then for four seconds the old token at the service and under the JWKS.',
     source: 'PostHog/posthog#60895; mckinsey/agents-at-scale-ark#2457',
     needs: ['rotate key', 'jwks', 'jwt'],
     async check(world) {
       const old = await world.signIn()
       await rotateAndWatch(world, async () => {})
-      await expectVerifies(world, old, 'a token of before the rotation')
-      if (world.profile.me)
-        expectDone(world.service, await world.service.me(old.access), 'a token of before the rotation')
+      // A replica takes keys out when it looks for new ones, which is not the moment when they change.
+      for (let look = 1; look <= 4; look += 1) {
+        await expectVerifies(world, old, 'a token of before the rotation')
+        if (world.profile.me)
+          expectDone(world.service, await world.service.me(old.access), 'a token of before the rotation')
+        await sleep(1000)
+      }
       await expectVerifies(world, await world.signIn(), 'a token of after the rotation')
     },
   },
