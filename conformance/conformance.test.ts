@@ -7,6 +7,8 @@ import { describe, expect, test } from 'vitest'
 import { ROOT } from '../chaos/site.ts'
 import { freePort } from '../src/dev/services/service.ts'
 import { startFloor } from './floor-site.ts'
+import { parseMutants, readMutants } from './mutants.ts'
+import { problemsOf } from './mutation.ts'
 import { readReadme, withRequirements } from './readme.ts'
 import { junit } from './report-junit.ts'
 import { tapLine } from './report-tap.ts'
@@ -41,6 +43,28 @@ test('requirements are numbered in order, and each says MUST or SHOULD', () => {
 
 test('the README prints the requirements that are run (npm run docs)', () => {
   expect(readReadme()).toBe(withRequirements(readReadme()))
+})
+
+test('every break of the gateway finds its text in the sources, once (mutants.txt)', () => {
+  expect(readMutants().flatMap(problemsOf)).toEqual([])
+})
+
+test('a break is read with its files, texts and replicas', () => {
+  const text = '# head\n\nMPL-1.7 on 2: breaks\n@ a.ts\n-  one\n-  two\n+  three\n- four\n@ b.ts\n- five\n+\n'
+  expect(parseMutants(text)).toEqual([
+    {
+      breaks: 'MPL-1.7',
+      what: 'breaks',
+      replicas: 2,
+      edits: [
+        { file: 'a.ts', from: ' one\n two', to: ' three' },
+        { file: 'a.ts', from: 'four', to: '' },
+        { file: 'b.ts', from: 'five', to: '' },
+      ],
+    },
+  ])
+  for (const wrong of ['MPL-1: x', 'MPL-1.1: x', 'MPL-1.1: x\n- a\n+ b', 'MPL-1.1: x\n@ a.ts\n+ b'])
+    expect(() => parseMutants(wrong)).toThrow('mutants.txt')
 })
 
 test('this gateway meets a requirement of each section, on embedded stores', async () => {

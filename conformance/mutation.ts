@@ -2,6 +2,7 @@
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 import { Client } from 'pg'
 import { ROOT, runMigrations } from '../chaos/site.ts'
 import { startPostgres } from '../src/dev/services/postgres.ts'
@@ -60,7 +61,7 @@ export async function runMutants(chosen: readonly Requirement[], profile: Profil
 const print = (text: string) => void process.stdout.write(text)
 
 /** A text that is not there exactly once was moved or changed: the mutant would break nothing, or something else. */
-function problemsOf({ breaks, edits }: Mutant): string[] {
+export function problemsOf({ breaks, edits }: Mutant): string[] {
   return edits.flatMap(({ file, from, to }) => {
     if (from === to) return [`${breaks}: ${file}: the mutant changes nothing`]
     const path = join(ROOT, file)
@@ -86,10 +87,18 @@ async function startBench(jobs: number) {
       const [copy, empty] = [`mutant_${made}`, `mutant_${made}_empty`]
       await sql(postgres, `create database ${copy} template ${TEMPLATE}`)
       await sql(postgres, `create database ${empty}`)
+      await emptied(`${redis.url}/${slot}`)
       return { databaseUrl: urlOf(copy), emptyDatabaseUrl: urlOf(empty), redisUrl: `${redis.url}/${slot}` }
     },
     stop: async () => void (await Promise.all(stores.map((service) => service.stop()))),
   }
+}
+
+/** What the mutant before kept there would be taken for this one's own. */
+async function emptied(redisUrl: string): Promise<void> {
+  const redis = new Redis(redisUrl)
+  await redis.flushdb()
+  await redis.quit()
 }
 
 async function sql(postgres: Service, text: string): Promise<void> {
