@@ -88,7 +88,7 @@ const issuer = `http://localhost:${values.port}`
 const simulated = `http://${host}:${values['wechat-port']}`
 const config = configOrExit({
   LOG_LEVEL: 'warn',
-  ADMIN_TOKENS: `dev:admin+introspect+open-data:${ADMIN_TOKEN}`,
+  ADMIN_TOKENS: `dev:admin+introspect+revoke+open-data:${ADMIN_TOKEN}`,
   WECHAT_APPID: APPID,
   WECHAT_SECRET: SECRET,
   ISSUER: issuer,

@@ -1,9 +1,9 @@
 /** The closed list of ways a request can fail: code, HTTP status and the words a user may read. */
 
-type ErrorText = {
+export type Words = { zh: string; en: string }
+
+type ErrorText = Words & {
   status: 400 | 401 | 403 | 404 | 409 | 412 | 413 | 415 | 429 | 500 | 502 | 503 | 504
-  zh: string
-  en: string
 }
 
 /** Families of the Alibaba Java manual: A the caller, B this system, C a third party. */
@@ -76,6 +76,8 @@ export type ErrorParts = {
   /** Which fields are wrong and why, shown to the caller (A0400). */
   fields?: Record<string, string>
   retryAfterSeconds?: number
+  /** What the caller is told instead of the code's own words: still public. */
+  words?: Words
   /** What the log says and the caller never sees. */
   cause?: unknown
   /** A short private note for the log. */
@@ -89,6 +91,7 @@ export class GatewayError extends Error {
   readonly code: ErrorCode
   readonly fields: Record<string, string> | undefined
   readonly retryAfterSeconds: number | undefined
+  readonly words: Words
   readonly alert: string | undefined
 
   constructor(code: ErrorCode, parts: ErrorParts = {}) {
@@ -97,6 +100,7 @@ export class GatewayError extends Error {
     this.code = code
     this.fields = parts.fields
     this.retryAfterSeconds = parts.retryAfterSeconds
+    this.words = parts.words ?? errorCodes[code]
     this.alert = parts.alert
   }
 }

@@ -30,7 +30,7 @@ export function adminAuditRoutes({ store }: { store: AdminStore }): Route[] {
         path: '/admin/audit',
         tag: 'Operators: audit',
         summary: 'The audit trail by user, kind and time; the newest first.',
-        access: 'admin',
+        access: 'admin-read',
         query: z.strictObject({
           user_id: z.guid().optional(),
           kind: z.enum(auditKinds).optional(),

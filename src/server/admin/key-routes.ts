@@ -32,6 +32,7 @@ export function adminKeyRoutes({ ring }: { ring: KeyRing }): Route[] {
         ...common,
         method: 'get',
         path: '/admin/keys',
+        access: 'admin-read',
         summary: 'The signing keys and what each is doing.',
         reply: z.object({ keys: keysSchema }),
       },

@@ -100,6 +100,7 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         ...common,
         method: 'get',
         path: '/admin/users',
+        access: 'admin-read',
         summary: 'Search users by id, openid, phone or the beginning of a nickname; the newest first.',
         query: z.strictObject({
           id: z.guid().optional(),
@@ -121,6 +122,7 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         ...common,
         method: 'get',
         path: '/admin/users/:id',
+        access: 'admin-read',
         summary: 'One user: profile, platform identities and live sessions.',
         params,
         reply: userSchema,

@@ -102,7 +102,18 @@ describe('a good value is taken', () => {
     [
       'ADMIN_TOKENS',
       `ops:admin+introspect:${'s'.repeat(32)}`,
-      { adminTokens: [{ name: 'ops', scopes: ['admin', 'introspect'], secret: 's'.repeat(32) }] },
+      {
+        adminTokens: [
+          {
+            name: 'ops',
+            grants: [
+              { scope: 'admin', only: undefined },
+              { scope: 'introspect', only: undefined },
+            ],
+            secret: 's'.repeat(32),
+          },
+        ],
+      },
     ],
   ])('%s=%s', (name, value, expected) => {
     expect(loadConfig({ ...least, [name]: value })).toMatchObject(expected)

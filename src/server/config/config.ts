@@ -4,9 +4,8 @@ import { type Environment, environmentSchema, variableNames } from './environmen
 import type { AppConfig } from './formats.ts'
 import { readVariables } from './values.ts'
 
+export type { AdminScope, AdminToken } from './admin-tokens.ts'
 export type {
-  AdminScope,
-  AdminToken,
   AppConfig,
   OptionalClaim,
   PlatformName,

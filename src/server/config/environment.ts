@@ -1,8 +1,8 @@
 /** Every variable of the environment: its format, its default and what it means. */
 import { z } from 'zod'
+import { adminTokens } from './admin-tokens.ts'
 import { avatarStoreVariables } from './avatar-store.ts'
 import {
-  adminTokens,
   appid,
   apps,
   baseUrl,
@@ -62,7 +62,11 @@ export const environmentSchema = z.object({
   PORT: port.default(8080).describe('Port of the public listener.'),
   ADMIN_HOST: z.string().default('0.0.0.0').describe('Address of the internal listener.'),
   ADMIN_PORT: port.default(9090).describe('Port of the internal listener; never expose it to the internet.'),
-  ADMIN_TOKENS: adminTokens.default([]).describe('`name:scope+scope:secret`, comma separated. Unset: the API is off.'),
+  ADMIN_TOKENS: adminTokens
+    .default([])
+    .describe(
+      '`name:scope+scope:secret`, comma separated ([scopes](admin.md)). A scope may be narrowed: `introspect@AUDIENCE`. Unset: the API is off.',
+    ),
   ACCESS_TOKEN_TTL_SECONDS: seconds(1, 86_400).default(900).describe('Lifetime of an access token.'),
   REFRESH_TOKEN_TTL_SECONDS: seconds(1).default(2_592_000).describe('A session not refreshed for this long ends.'),
   SESSION_TTL_SECONDS: seconds(1)

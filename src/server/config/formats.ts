@@ -15,10 +15,6 @@ export type SigningAlgorithm = (typeof signingAlgorithms)[number]
 const optionalClaims = ['openid', 'unionid', 'platform'] as const
 export type OptionalClaim = (typeof optionalClaims)[number]
 
-const adminScopes = ['admin', 'introspect', 'open-data'] as const
-export type AdminScope = (typeof adminScopes)[number]
-export type AdminToken = { name: string; scopes: AdminScope[]; secret: string }
-
 /** One program on one platform, as configured. */
 export type AppConfig = {
   platform: PlatformName
@@ -91,28 +87,6 @@ export const encryptionKeys = z.string().transform((text, context): EncryptionKe
   }
   if (keys.length === 0) context.addIssue('needs at least one id:base64 entry')
   return keys
-})
-
-export const adminTokens = z.string().transform((text, context): AdminToken[] => {
-  const tokens: AdminToken[] = []
-  for (const item of list(text)) {
-    const [, name, scopeText = '', secret = ''] = /^([A-Za-z0-9_.-]{1,64}):([a-z+-]+):(.+)$/.exec(item) ?? []
-    const scopes = scopeText.split('+')
-    const known = scopes.filter((scope): scope is AdminScope => adminScopes.some((one) => one === scope))
-    if (name === undefined || known.length !== scopes.length) {
-      context.addIssue(
-        `entry ${tokens.length + 1} must be name:scope+scope:secret with scopes from ${adminScopes.join(', ')}`,
-      )
-      return z.NEVER
-    }
-    if (secret.length < 32) context.addIssue(`the secret of "${name}" must have at least 32 characters`)
-    // What a bearer header can carry (RFC 6750 section 2.1); another secret could never be presented.
-    if (!/^[A-Za-z0-9._~+/=-]{1,4096}$/.test(secret))
-      context.addIssue(`the secret of "${name}" may hold letters, digits and -._~+/= only`)
-    if (tokens.some((token) => token.name === name)) context.addIssue(`the name "${name}" is there twice`)
-    tokens.push({ name, scopes: known, secret })
-  }
-  return tokens
 })
 
 export const appid = z

@@ -9,8 +9,11 @@ export type Access = 'public' | 'user' | AdminScope
 /** The user behind a verified access token whose session lives. */
 export type UserCaller = { userId: string; sid: string; clientId: string; roles: readonly string[]; expiresAt: Date }
 
-/** A program of the operators, as `ADMIN_TOKENS` names it. */
-export type ServiceCaller = { name: string; scopes: readonly AdminScope[] }
+/**
+ * A program of operators or services, as `ADMIN_TOKENS` names it. `only`: the audiences or apps that its token narrows the route's
+ * scope to; undefined: all.
+ */
+export type ServiceCaller = { name: string; only: readonly string[] | undefined }
 
 export type Authenticate = {
   /** Throws A0230, A0202 or A0203. */
@@ -38,9 +41,13 @@ export async function callerOf(
   return user
 }
 
-/** The bearer token of the Authorization header (RFC 6750 section 2.1); throws A0230 when there is none. */
+/** The bearer token of the Authorization header (RFC 6750 section 2.1), where there is one. */
+export const findBearer = (c: GatewayContext): string | undefined =>
+  /^Bearer ([A-Za-z0-9._~+/=-]{1,4096})$/i.exec(c.req.header('authorization') ?? '')?.[1]
+
+/** The user's token; throws A0230 when there is none. */
 export function bearerToken(c: GatewayContext): string {
-  const [, token] = /^Bearer ([A-Za-z0-9._~+/=-]{1,4096})$/i.exec(c.req.header('authorization') ?? '') ?? []
+  const token = findBearer(c)
   if (token === undefined) throw new GatewayError('A0230', { note: 'no bearer token' })
   return token
 }

@@ -28,8 +28,8 @@ export function noteFailure(c: GatewayContext, thrown: unknown): GatewayError {
 export function failure(c: GatewayContext, thrown: unknown): Response {
   const error = noteFailure(c, thrown)
   const { language, requestId, headers } = c.get('request')
-  const { status, ...words } = errorCodes[error.code]
-  const body = { code: error.code, msg: words[language], data: null, request_id: requestId }
+  const { status } = errorCodes[error.code]
+  const body = { code: error.code, msg: error.words[language], data: null, request_id: requestId }
   const whole = error.fields === undefined ? body : { ...body, fields: error.fields }
   return new Response(JSON.stringify(whole), { status, headers })
 }

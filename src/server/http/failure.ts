@@ -28,7 +28,7 @@ function oauthFailure(c: GatewayContext, thrown: unknown): Response {
   const { status, error: word } = oauthFailureOf(error.code)
   if (status === 403) replyHeader(c, 'WWW-Authenticate', `Bearer error="${word}"`)
   const wrong = Object.entries(error.fields ?? {}).map(([name, reason]) => `${name}: ${reason}`)
-  const description = wrong.length > 0 ? wrong.join('; ') : errorCodes[error.code].en
+  const description = wrong.length > 0 ? wrong.join('; ') : error.words.en
   return rawReply(c, JSON.stringify({ error: word, error_description: inOAuthText(description) }), { status })
 }
 

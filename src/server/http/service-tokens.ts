@@ -2,8 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { AdminScope, AdminToken } from '../config/config.ts'
 import { GatewayError } from '../errors.ts'
-import type { ServiceCaller } from './auth.ts'
-import { bearerToken } from './auth.ts'
+import { findBearer, type ServiceCaller } from './auth.ts'
 import type { GatewayContext } from './context.ts'
 
 export type ServiceTokens = {
@@ -11,25 +10,35 @@ export type ServiceTokens = {
   authenticate(c: GatewayContext, scope: AdminScope): ServiceCaller
 }
 
+const off = { zh: '未设置 ADMIN_TOKENS，运维接口未开启', en: 'ADMIN_TOKENS is not set, so this API is off.' }
+const unknown = {
+  zh: '服务令牌缺失或无效，请与 ADMIN_TOKENS 核对',
+  en: 'The service token is missing or unknown; compare it with ADMIN_TOKENS.',
+}
+
 export function createServiceTokens({ tokens }: { tokens: readonly AdminToken[] }): ServiceTokens {
-  const known = tokens.map(({ name, scopes, secret }) => ({ caller: { name, scopes }, digest: sha256(secret) }))
+  const known = tokens.map((token) => ({ ...token, digest: sha256(token.secret) }))
 
   /** Looks at every token, however early one fits: neither the place nor the length of a secret shows in the time. */
-  function identify(secret: string): ServiceCaller | undefined {
+  function identify(secret: string): AdminToken | undefined {
     const given = sha256(secret)
-    let found: ServiceCaller | undefined
-    for (const { caller, digest } of known) if (timingSafeEqual(digest, given)) found = caller
+    let found: AdminToken | undefined
+    for (const token of known) if (timingSafeEqual(token.digest, given)) found = token
     return found
   }
 
   return {
     authenticate(c, scope) {
-      if (known.length === 0) throw new GatewayError('A0404', { note: 'ADMIN_TOKENS is not set' })
-      const caller = identify(bearerToken(c))
-      if (!caller) throw new GatewayError('A0230', { note: 'unknown service token' })
-      if (!caller.scopes.includes(scope))
-        throw new GatewayError('A0312', { note: `service token ${caller.name} lacks the scope ${scope}` })
-      return caller
+      if (known.length === 0) throw new GatewayError('A0404', { note: 'ADMIN_TOKENS is not set', words: off })
+      const token = identify(findBearer(c) ?? '')
+      if (!token) throw new GatewayError('A0230', { note: 'unknown service token', words: unknown })
+      const grant = token.grants.find((one) => one.scope === scope || (one.scope === 'admin' && scope === 'admin-read'))
+      if (!grant)
+        throw new GatewayError('A0312', {
+          note: `service token ${token.name} lacks the scope ${scope}`,
+          words: { zh: `服务令牌缺少权限 ${scope}`, en: `The service token lacks the scope ${scope}.` },
+        })
+      return { name: token.name, only: grant.only }
     },
   }
 }

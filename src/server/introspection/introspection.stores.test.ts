@@ -12,7 +12,7 @@ describe('introspection', () => {
   beforeAll(async () => {
     gateway = await startTestGateway({
       clock: { now: () => new Date(Date.now() + offsetMs) },
-      environment: { ADMIN_TOKENS: `orders:introspect:${SECRET},boss:admin:${OPERATOR}` },
+      environment: { ADMIN_TOKENS: `orders:introspect+revoke:${SECRET},boss:admin:${OPERATOR}` },
     })
   })
   afterAll(() => gateway.close())

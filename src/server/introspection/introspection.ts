@@ -2,7 +2,6 @@
 import type { Actor } from '../actor.ts'
 import { GatewayError } from '../errors.ts'
 import type { Sessions } from '../sessions/sessions.ts'
-import type { VerifiedToken } from '../tokens/access-token.ts'
 
 /** RFC 7662 section 2.2. */
 export type Introspected =
@@ -10,17 +9,19 @@ export type Introspected =
   | ({ active: true; token_use: 'access_token' | 'refresh_token' } & Record<string, unknown>)
 
 export type Introspection = {
-  /** Access or refresh token; anything unknown, expired, spent or of an ended session is inactive. Throws when a store is away. */
-  introspect(token: string): Promise<Introspected>
+  /**
+   * Access or refresh token; anything unknown, expired, spent or of an ended session is inactive. For a caller that may ask for some
+   * audiences alone, so is a token for none of them (RFC 7662 section 2.2) and every refresh token. Throws when a store is away.
+   */
+  introspect(token: string, audiences: readonly string[] | undefined): Promise<Introspected>
   /** Ends the session of an access or refresh token (RFC 7009); a token that is not ours is no error. */
   revoke(token: string, actor: Actor): Promise<void>
-  /** The user of an access token whose session lives; undefined otherwise. Throws when a store is away. */
-  verify(accessToken: string): Promise<VerifiedToken | undefined>
 }
 
 export type IntrospectionParts = { sessions: Sessions; issuer: string }
 
 export function createIntrospection({ sessions, issuer }: IntrospectionParts): Introspection {
+  /** The user of an access token whose session lives; undefined otherwise. */
   async function verify(accessToken: string) {
     try {
       return await sessions.authenticate(accessToken)
@@ -31,10 +32,9 @@ export function createIntrospection({ sessions, issuer }: IntrospectionParts): I
   }
 
   return {
-    verify,
     // Which kind a token is shows in its form, so token_type_hint (RFC 7662 section 2.1) has nothing to add.
-    async introspect(token) {
-      const session = await sessions.findUsable(token)
+    async introspect(token, audiences) {
+      const session = audiences ? undefined : await sessions.findUsable(token)
       if (session) {
         return {
           active: true,
@@ -48,7 +48,7 @@ export function createIntrospection({ sessions, issuer }: IntrospectionParts): I
         }
       }
       const verified = await verify(token)
-      if (!verified) return { active: false }
+      if (!verified || (audiences && !isFor(audiences, verified.claims.aud))) return { active: false }
       return { ...verified.claims, active: true, token_use: 'access_token', token_type: 'Bearer' }
     },
     async revoke(token, actor) {
@@ -57,5 +57,8 @@ export function createIntrospection({ sessions, issuer }: IntrospectionParts): I
     },
   }
 }
+
+const isFor = (audiences: readonly string[], audience: unknown): boolean =>
+  [audience].flat().some((one) => typeof one === 'string' && audiences.includes(one))
 
 const seconds = (ms: number): number => Math.floor(ms / 1000)

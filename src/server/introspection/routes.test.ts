@@ -8,10 +8,11 @@ import { introspectionRoutes } from './routes.ts'
 const SECRET = 'introspecting-service-0123456789abcdef'
 
 const away = () => Promise.reject(new DatabaseUnavailable('it broke'))
+const grant = (...scopes: ('introspect' | 'revoke')[]) => scopes.map((scope) => ({ scope, only: undefined }))
 const { authenticate: service } = createServiceTokens({
-  tokens: [{ name: 'orders', scopes: ['introspect'], secret: SECRET }],
+  tokens: [{ name: 'orders', grants: grant('introspect', 'revoke'), secret: SECRET }],
 })
-const { app } = serveRoutes(introspectionRoutes({ introspection: { introspect: away, revoke: away, verify: away } }), {
+const { app } = serveRoutes(introspectionRoutes({ introspection: { introspect: away, revoke: away } }), {
   service,
   user: away,
 })

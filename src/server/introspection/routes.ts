@@ -19,24 +19,26 @@ const introspectedSchema = z.looseObject({
 })
 
 export function introspectionRoutes({ introspection }: { introspection: Introspection }): Route[] {
-  const common = { tag: 'Services', method: 'post', access: 'introspect', form: tokenForm, failures: 'oauth' } as const
+  const common = { tag: 'Services', method: 'post', form: tokenForm, failures: 'oauth' } as const
   const unstored = { 'Cache-Control': 'no-store' }
   return [
     route(
       {
         ...common,
         path: '/oauth2/introspect',
+        access: 'introspect',
         summary: 'RFC 7662: what a token is worth at this moment.',
         replies: { 200: { 'application/json': introspectedSchema } },
       },
       // Section 2.2: a token that is not active is told by nothing but that.
-      async ({ form }, c) =>
-        rawReply(c, JSON.stringify(await introspection.introspect(form.token)), { headers: unstored }),
+      async ({ form, auth }, c) =>
+        rawReply(c, JSON.stringify(await introspection.introspect(form.token, auth.only)), { headers: unstored }),
     ),
     route(
       {
         ...common,
         path: '/oauth2/revoke',
+        access: 'revoke',
         summary: 'RFC 7009: end the session of a token; 200 for an unknown one, too.',
         replies: { 200: { 'application/json': z.object({}) } },
       },
