@@ -9,7 +9,9 @@ let gateway: TestGateway
 let token: string
 let listeners: Record<'public' | 'internal', Listener>
 beforeAll(async () => {
-  gateway = await startTestGateway({ environment: { ADMIN_TOKENS: `all:admin+introspect+revoke+open-data:${ADMIN_SECRET}` } })
+  gateway = await startTestGateway({
+    environment: { ADMIN_TOKENS: `all:admin+introspect+revoke+open-data:${ADMIN_SECRET}` },
+  })
   token = (await gateway.login('victim')).body.data.token
   const anywhere = { host: '127.0.0.1', port: 0 }
   const [open, internal] = await Promise.all([

@@ -28,7 +28,11 @@ let png: Buffer
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'contract-'))
-  const tokens = [`all:admin+introspect+revoke+open-data:${ALL}`, `boss:admin:${OPERATOR}`, `orders:introspect:${SERVICE}`]
+  const tokens = [
+    `all:admin+introspect+revoke+open-data:${ALL}`,
+    `boss:admin:${OPERATOR}`,
+    `orders:introspect:${SERVICE}`,
+  ]
   gateway = await startTestGateway({
     environment: { ADMIN_TOKENS: tokens.join(), AVATAR_STORE: pathToFileURL(folder).href },
   })

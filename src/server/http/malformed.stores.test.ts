@@ -12,7 +12,9 @@ let token: string
 let before: string
 
 beforeAll(async () => {
-  gateway = await startTestGateway({ environment: { ADMIN_TOKENS: `all:admin+introspect+revoke+open-data:${ADMIN_SECRET}` } })
+  gateway = await startTestGateway({
+    environment: { ADMIN_TOKENS: `all:admin+introspect+revoke+open-data:${ADMIN_SECRET}` },
+  })
   token = (await gateway.login('victim')).body.data.token
   before = await counts()
 })
