@@ -4,7 +4,8 @@ import { z } from 'zod'
 import { namesIn } from './template.ts'
 
 const json = z.json()
-const path = z.string().describe('Member of the JSON reply: names with dots between.')
+/** A member of the JSON reply, names with dots between; for tokens also `header:<name>` and `cookie:<name>`. */
+const path = z.string().min(1)
 const one = <T extends z.ZodType>(item: T) => z.union([item, z.array(item).min(1)])
 
 const requestSchema = z.strictObject({

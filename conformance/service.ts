@@ -88,16 +88,17 @@ export function createService({ profile, bases, internal, values }: ServiceParts
     )
   }
 
-  function tokensIn({ json }: Answer): Tokens {
+  function tokensIn(reply: Answer): Tokens {
     const { answer } = profile.login
-    const access = textAt(json, answer.accessToken) ?? ''
+    const access = textAt(reply, answer.accessToken) ?? ''
+    const expiresIn = valueAt(reply, answer.expiresIn)
     return {
       access,
-      refresh: textAt(json, answer.refreshToken),
-      expiresIn: numberAt(json, answer.expiresIn),
-      user: textAt(json, answer.user) ?? subjectOf(access),
-      isNew: memberAt(json, answer.isNew),
-      nickname: memberAt(json, answer.nickname),
+      refresh: textAt(reply, answer.refreshToken),
+      expiresIn: typeof expiresIn === 'number' ? expiresIn : undefined,
+      user: textAt(reply, answer.user) ?? subjectOf(access),
+      isNew: valueAt(reply, answer.isNew),
+      nickname: valueAt(reply, answer.nickname),
     }
   }
 
@@ -137,15 +138,19 @@ function bodyOf(spec: RequestSpec, values: Values, extra: Record<string, unknown
   return JSON.stringify({ ...(fill(spec.body, values) as object), ...extra })
 }
 
-/** Ids are texts here, and may be numbers there. */
-function textAt(json: unknown, path: string | undefined): string | undefined {
-  const value = memberAt(json, path)
-  return typeof value === 'number' ? String(value) : typeof value === 'string' && value !== '' ? value : undefined
+/** What stands at a path of the profile: `header:<name>`, `cookie:<name>`, or a member of the JSON body. */
+function valueAt({ headers, json }: Answer, path: string | undefined): unknown {
+  const [, place, name = ''] = /^(header|cookie):(.+)$/.exec(path ?? '') ?? []
+  if (place === 'header') return headers.get(name)?.replace(/^Bearer /i, '')
+  if (place === undefined) return memberAt(json, path)
+  const cookie = headers.getSetCookie().find((each) => each.startsWith(`${name}=`))
+  return cookie?.slice(name.length + 1).split(';')[0]
 }
 
-function numberAt(json: unknown, path: string | undefined): number | undefined {
-  const value = memberAt(json, path)
-  return typeof value === 'number' ? value : undefined
+/** Ids are texts here, and may be numbers there. */
+export function textAt(answer: Answer, path: string | undefined): string | undefined {
+  const value = valueAt(answer, path)
+  return typeof value === 'number' ? String(value) : typeof value === 'string' && value !== '' ? value : undefined
 }
 
 function subjectOf(access: string): string | undefined {

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { expectSuccess } from './checks.ts'
 import type { Answer } from './http.ts'
 import type { App, Profile } from './profile.ts'
-import { createService, type LoginOptions, type Service, type Tokens } from './service.ts'
+import { CannotTest } from './requirement.ts'
+import { createService, type LoginOptions, type Service, type Tokens, textAt } from './service.ts'
 import { createWechat, type Wechat } from './wechat.ts'
 
 export type SignedIn = Tokens & { answer: Answer; code: string; person: string; app: App }
@@ -18,6 +19,8 @@ export type World = {
   unknownCode(): string
   /** A code of wx.login. */
   codeOf(person: string, app?: App, options?: { unionid?: boolean }): Promise<string>
+  /** What a successful login or refresh gave, with the user's id even where only the profile's `me` tells it. */
+  tokensOf(answer: Answer, what: string): Promise<Tokens>
   /** Logs in and expects it to succeed. */
   signIn(person?: string, options?: LoginOptions & { unionid?: boolean }): Promise<SignedIn>
   /** How long a check may wait for time to pass. */
@@ -48,6 +51,13 @@ function createWorld({ service, wechat, patienceSeconds, run }: WorldParts): Wor
   const someone = () => `mpl-${run}-${++people}`
   const codeOf: World['codeOf'] = (person, app = main, options = {}) => wechat.code(app.appid, person, options)
 
+  const tokensOf: World['tokensOf'] = async (answer, what) => {
+    const tokens = expectSuccess(service, answer, what)
+    const path = profile.me?.answer.user
+    if (tokens.user !== undefined || path === undefined) return tokens
+    return { ...tokens, user: textAt(await service.me(tokens.access), path) }
+  }
+
   return {
     service,
     profile,
@@ -59,8 +69,15 @@ function createWorld({ service, wechat, patienceSeconds, run }: WorldParts): Wor
       const app = options.app ?? main
       const code = await codeOf(person, app, unionid === undefined ? {} : { unionid })
       const answer = await service.login(code, options)
-      return { ...expectSuccess(service, answer, 'a login with a fresh code'), answer, code, person, app }
+      return { ...(await tokensOf(answer, 'a login with a fresh code')), answer, code, person, app }
     },
+    tokensOf,
     patienceSeconds,
   }
+}
+
+/** The user's id, of a service that tells it. */
+export function userOf({ user }: Pick<Tokens, 'user'>): string {
+  if (user === undefined) throw new CannotTest('no user id: set login.answer.user or me.answer.user in the profile')
+  return user
 }

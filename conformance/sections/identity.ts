@@ -1,9 +1,10 @@
 /** Section 3: which user a platform identity is. */
 import { expectRefused, expectSame, expectSuccess, expectThat, inspect } from '../checks.ts'
+import type { Answer } from '../http.ts'
 import type { App } from '../profile.ts'
 import { CannotTest, type Requirement, type Section } from '../requirement.ts'
 import { CODE2SESSION } from '../wechat.ts'
-import type { SignedIn, World } from '../world.ts'
+import { type SignedIn, userOf, type World } from '../world.ts'
 
 const AT_ONCE = 8
 const PEOPLE = 20
@@ -46,7 +47,7 @@ const requirements: Requirement[] = [
         const app = (round % 2 ? profile.apps.other : undefined) ?? profile.apps.main
         const codes = await Promise.all(Array.from({ length: AT_ONCE }, () => world.codeOf(person, app)))
         const answers = await Promise.all(codes.map((code) => service.login(code, { app })))
-        const users = answers.map((answer) => userOf(expectSuccess(service, answer, 'a parallel first login')))
+        const users = await usersOf(world, answers)
         expectSame('users of one person', new Set(users).size, 1)
         expectSame('the user at the next login', (await world.signIn(person, { app })).user, users[0])
       }
@@ -112,7 +113,7 @@ const requirements: Requirement[] = [
         const apps = Array.from({ length: AT_ONCE }, (_, index) => (index % 2 ? sisterOf(profile) : profile.apps.main))
         const codes = await Promise.all(apps.map((app) => world.codeOf(person, app)))
         const answers = await Promise.all(codes.map((code, index) => service.login(code, { app: apps[index] })))
-        const users = answers.map((answer) => userOf(expectSuccess(service, answer, 'a parallel first login')))
+        const users = await usersOf(world, answers)
         expectSame('users of one person', new Set(users).size, 1)
       }
     },
@@ -176,7 +177,7 @@ const requirements: Requirement[] = [
       const code = await world.codeOf(world.someone())
       const answer = await world.service.login(code, { extra: { ...claimed, sub: victim.user, user: victim.user } })
       if (!world.service.succeeded(answer)) return expectRefused(world.service, answer, 'invalidRequest', 'the body')
-      const thief = expectSuccess(world.service, answer, 'a login')
+      const thief = await world.tokensOf(answer, 'a login')
       expectThat(thief.user !== victim.user, 'another user than the one that the body names', inspect(thief.user))
     },
   },
@@ -202,10 +203,8 @@ export const identity: Section = {
   requirements,
 }
 
-function userOf({ user }: Pick<SignedIn, 'user'>): string {
-  if (user === undefined) throw new CannotTest('no user id in the reply: set login.answer.user in the profile')
-  return user
-}
+const usersOf = (world: World, answers: readonly Answer[]): Promise<string[]> =>
+  Promise.all(answers.map(async (answer) => userOf(await world.tokensOf(answer, 'a parallel first login'))))
 
 const sisterOf = ({ apps }: World['profile']): App => apps.sister ?? apps.main
 

@@ -11,7 +11,7 @@ import {
 import { type Answer, shown } from '../http.ts'
 import { CannotTest, type Requirement, type Section } from '../requirement.ts'
 import { CODE2SESSION } from '../wechat.ts'
-import type { SignedIn, World } from '../world.ts'
+import { type SignedIn, userOf, type World } from '../world.ts'
 import { expectAlive, expectDead, expectListed } from './ending.ts'
 
 async function act(world: World, name: 'suspend' | 'reinstate', user: string | undefined): Promise<void> {
@@ -92,7 +92,7 @@ const requirements: Requirement[] = [
       await act(world, 'suspend', session.user)
       await act(world, 'reinstate', session.user)
       await expectDead(world, session, 'a session that ended by suspension')
-      expectSame('the user', (await world.signIn(session.person)).user, session.user)
+      expectSame('the user', userOf(await world.signIn(session.person)), userOf(session))
     },
   },
   {
@@ -124,7 +124,7 @@ const requirements: Requirement[] = [
       const again = await world.signIn(session.person)
       expectThat(again.user !== session.user, 'another user than the erased one', `${again.user}`)
       if (world.profile.login.answer.isNew) expectSame('new', again.isNew, true)
-      expectSame('the user at the login after', (await world.signIn(session.person)).user, again.user)
+      expectSame('the user at the login after', userOf(await world.signIn(session.person)), userOf(again))
     },
   },
   {
@@ -165,7 +165,7 @@ const requirements: Requirement[] = [
         expectThat(answer.status >= 400 && answer.status < 500, 'an erasure without proof is refused', shown(answer))
       }
       await expectAlive(world, session, 'a user that was not erased')
-      expectSame('the user', (await world.signIn(session.person)).user, session.user)
+      expectSame('the user', userOf(await world.signIn(session.person)), userOf(session))
       expectThat((await world.wechat.calls(CODE2SESSION)).length > 0, 'the proof is asked of the platform', 'no call')
       expectSuccess(service, await service.login(await world.codeOf(session.person)), 'a login')
     },
