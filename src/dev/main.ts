@@ -109,7 +109,7 @@ await migrate(database.kysely)
 const sender = createUndiciSender()
 const cache = createSwitchableCache(createMemoryCache({ clock: systemClock }))
 const journal = createJournal()
-const gateway = createGateway({
+const gateway = await createGateway({
   config,
   database,
   cache,

@@ -43,6 +43,7 @@ import { createStatusLists } from './revocation/publisher.ts'
 import { statusListRoutes } from './revocation/routes.ts'
 import { statusReference } from './revocation/status-list.ts'
 import { createStatusStore } from './revocation/store.ts'
+import { optionalServiceRoutes } from './optional.ts'
 import { createSessionKeys } from './session-key/session-keys.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 import { createSessions } from './sessions/sessions.ts'
@@ -80,7 +81,7 @@ export type Gateway = {
   close(): Promise<void>
 }
 
-export function createGateway(parts: GatewayParts): Gateway {
+export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const { config, database, cache, send, log, metrics = createMetrics(), docsOnPublic = false, tracing } = parts
   // What is shared goes by the database's clock; only a token's own times go by this process's.
   const { clock } = database
@@ -243,6 +244,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const internalRoutes = [
     ...adminRoutes({ database, users, sessions, ring }),
     ...sessionKeys.routes,
+    ...(await optionalServiceRoutes({ config, sessionKeys, apps, audit, clock, limits })),
     ...introspectionRoutes({ introspection: createIntrospection({ sessions, issuer }) }),
     ...lifecycle.routes,
   ]
@@ -255,8 +257,8 @@ export function createGateway(parts: GatewayParts): Gateway {
     internal: [...internalRoutes, ...docs],
   }
   return {
-    publicApp: createApp({ ...common, listener: 'public', routes: routes.public }),
-    internalApp: createApp({ ...common, listener: 'internal', routes: routes.internal }),
+    publicApp: createApp({ ...common, listener: 'public', routes: routes.public, webOrigins: config.webOrigins }),
+    internalApp: createApp({ ...common, listener: 'internal', routes: routes.internal, webOrigins: [] }),
     routes,
     start: lifecycle.start,
     drain: lifecycle.drain,

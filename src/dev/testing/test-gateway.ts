@@ -111,7 +111,7 @@ async function build(
   const lines: string[] = []
   const log = createLog({ level: 'trace', destination: { write: (line: string) => void lines.push(line) } })
   const metrics = createMetrics()
-  const gateway = createGateway({ config, database, cache: view.cache, send, clock, log, metrics, tracing })
+  const gateway = await createGateway({ config, database, cache: view.cache, send, clock, log, metrics, tracing })
   await gateway.start()
 
   const callOn =

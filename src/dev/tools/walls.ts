@@ -13,9 +13,9 @@ export const layers: readonly (readonly string[])[] = [
   ['clients/', 'http/', 'storage/'],
   ['audit/', 'avatars/', 'events/', 'housekeeping/', 'platforms/'],
   ['keys/', 'rate-limit/', 'users/'],
-  ['cli/', 'revocation/', 'session-key/', 'tokens/'],
+  ['cli/', 'credential/', 'revocation/', 'session-key/', 'tokens/'],
   ['lifecycle/', 'personal-data/', 'profile/', 'sessions/'],
-  ['admin/', 'introspection/', 'login/'],
+  ['admin/', 'introspection/', 'login/', 'optional.ts'],
   ['gateway.ts'],
   ['serve/'],
 ]

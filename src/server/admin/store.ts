@@ -6,6 +6,7 @@ import type { Database } from '../storage/database.ts'
 export type UserSearch = {
   id?: string | undefined
   openid?: string | undefined
+  external_id?: string | undefined
   phone?: string | undefined
   nickname_prefix?: string | undefined
   /** The last id of the page before. */
@@ -28,11 +29,12 @@ export type AdminStore = ReturnType<typeof createAdminStore>
 export function createAdminStore({ kysely }: Pick<Database, 'kysely'>) {
   return {
     /** The newest first. */
-    async searchUsers({ id, openid, phone, nickname_prefix, after, limit }: UserSearch) {
+    async searchUsers({ id, openid, external_id, phone, nickname_prefix, after, limit }: UserSearch) {
       let query = kysely
         .selectFrom('users')
-        .select(['id', 'status', 'nickname', 'phone', 'roles', 'created_at', 'last_login_at'])
+        .select(['id', 'status', 'nickname', 'phone', 'roles', 'external_id', 'created_at', 'last_login_at'])
       if (id !== undefined) query = query.where('id', '=', id)
+      if (external_id !== undefined) query = query.where('external_id', '=', external_id)
       if (phone !== undefined) query = query.where('phone', '=', phone)
       if (nickname_prefix !== undefined) {
         const pattern = `${nickname_prefix.replace(/[\\%_]/g, '\\$&')}%`

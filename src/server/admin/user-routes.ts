@@ -1,10 +1,11 @@
 /** Operators on users: search, read, suspend and reinstate, give roles, end sessions, erase. */
 import { z } from 'zod'
-import { GatewayError } from '../errors.ts'
+import { GatewayError, invalidField } from '../errors.ts'
 import { operatorOf } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import { profileFields, profileFieldsOf } from '../users/profile-fields.ts'
+import { externalIdSchema, ownClaimsBody } from '../users/own-claims.ts'
 import type { Users } from '../users/users.ts'
 import { limitParameter, pageOf, toPage } from './page.ts'
 import type { AdminStore } from './store.ts'
@@ -19,6 +20,7 @@ const userLineSchema = z
     nickname: z.string().nullable(),
     phone: z.string().nullable(),
     roles: z.array(z.string()),
+    external_id: z.string().nullable(),
     created_at: instant,
     last_login_at: instant,
   })
@@ -27,6 +29,7 @@ const userLineSchema = z
 const userSchema = userLineSchema
   .extend({
     ...profileFields.shape,
+    claims: z.record(z.string(), z.json()).nullable().describe('The user’s own claims: `ext` in tokens.'),
     suspended_at: instant.nullable(),
     erased_at: instant.nullable(),
     identities: z.array(
@@ -82,6 +85,7 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
     return {
       ...toLine(user),
       ...profileFieldsOf(user),
+      claims: user.claims as z.input<typeof userSchema>['claims'],
       suspended_at: user.suspended_at?.toISOString() ?? null,
       erased_at: user.erased_at?.toISOString() ?? null,
       identities: identities.map((identity) => ({ ...identity, created_at: identity.created_at.toISOString() })),
@@ -105,6 +109,7 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         query: z.strictObject({
           id: z.guid().optional(),
           openid: text(128).optional(),
+          external_id: externalIdSchema.optional(),
           phone: text(32).optional().describe('E.164, the plus as %2B.'),
           nickname: text(50).optional().describe('The beginning of it, in any case of letters.'),
           limit: limitParameter,
@@ -175,6 +180,38 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
     route(
       {
         ...common,
+        method: 'put',
+        path: '/admin/users/:id/claims',
+        summary:
+          'Replace the user’s own claims: the body, or its member `claims`. Every token from the next login or refresh on has them under `ext`; null: none.',
+        params,
+        body: ownClaimsBody,
+        reply: userSchema,
+      },
+      async ({ params: { id }, body, auth }, c) => {
+        found(await users.setClaims(id, body, operatorOf(c, auth)))
+        return await read(id)
+      },
+    ),
+    route(
+      {
+        ...common,
+        method: 'put',
+        path: '/admin/users/:id/external-id',
+        summary: 'Set the id by which another system knows the user, unique and in every token from then on. null: none.',
+        params,
+        body: z.strictObject({ external_id: externalIdSchema.nullable() }),
+        reply: userSchema,
+      },
+      async ({ params: { id }, body, auth }, c) => {
+        const done = found(await users.setExternalId(id, body.external_id, operatorOf(c, auth)))
+        if (done === 'taken') throw invalidField('external_id', 'belongs to another user')
+        return await read(id)
+      },
+    ),
+    route(
+      {
+        ...common,
         method: 'delete',
         path: '/admin/users/:id/sessions',
         summary: 'End every session of a user.',
@@ -220,12 +257,13 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
 
 type UserLine = Awaited<ReturnType<AdminStore['searchUsers']>>[number]
 
-const toLine = ({ id, status, nickname, phone, roles, created_at, last_login_at }: UserLine) => ({
+const toLine = ({ id, status, nickname, phone, roles, external_id, created_at, last_login_at }: UserLine) => ({
   user_id: id,
   status,
   nickname,
   phone,
   roles,
+  external_id,
   created_at: created_at.toISOString(),
   last_login_at: last_login_at.toISOString(),
 })

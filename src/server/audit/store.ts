@@ -18,6 +18,10 @@ export const auditKinds = [
   'key_retired',
   'session_key_reset',
   'keys_resealed',
+  'claims_changed',
+  'external_id_changed',
+  'user_state_signed',
+  'credential_renewed',
 ] as const
 export type AuditKind = (typeof auditKinds)[number]
 

@@ -20,7 +20,7 @@ const special = {
   sessionTtlSeconds: 3000,
   claims: [],
 }
-const clients = createClients({ ...config, apps: [plain, special] })
+const clients = createClients({ ...config, clients: [], apps: [plain, special] })
 
 test('an app that says nothing has what the configuration says for all', () => {
   expect(clients.of(plain)).toEqual({

@@ -1,5 +1,6 @@
 /** The clients that sessions belong to: the one place that knows the audience, the lifetimes and the claims of each. */
 import type { AppConfig, Config, OptionalClaim, PlatformName } from '../config/config.ts'
+import type { ClientConfig } from '../config/clients.ts'
 import { GatewayError } from '../errors.ts'
 
 /** What a client's sessions and tokens are like, whatever kind of client it is. */
@@ -24,7 +25,13 @@ export type PlatformClient = ClientPolicy & {
   union: string | undefined
 }
 
-export type Client = PlatformClient
+/** A device or a web page: its sessions come from another client's, and know no platform. */
+export type PlainClient = ClientPolicy & { kind: 'device' | 'web'; platform: typeof PLAIN_PLATFORM }
+
+/** In the place of a platform, so that a plain client's sessions are told apart from an app's of the same id. */
+export const PLAIN_PLATFORM = 'client'
+
+export type Client = PlatformClient | PlainClient
 
 /** How a session names its client: by the id, unique within its platform. */
 export type ClientName = { platform: string; appid: string }
@@ -32,6 +39,8 @@ export type ClientName = { platform: string; appid: string }
 export type Clients = {
   /** Throws A0230 when the client is no longer configured: it gets no more tokens. */
   of(name: ClientName): Client
+  /** The client of that id; of several the first in the configuration. */
+  find(id: string): Client | undefined
   /** Every audience that tokens are made for, each once. */
   audiences: readonly string[]
   /** The longest lifetimes of any client, and of the defaults: how long what was issued may still be used. */
@@ -40,11 +49,14 @@ export type Clients = {
 
 export type ClientsConfig = Pick<
   Config,
-  'apps' | 'audience' | 'accessTokenClaims' | 'accessTokenTtlSeconds' | 'refreshTokenTtlSeconds' | 'sessionTtlSeconds'
+  'apps' | 'clients' | 'audience' | 'accessTokenClaims' | 'accessTokenTtlSeconds' | 'refreshTokenTtlSeconds' | 'sessionTtlSeconds'
 >
 
 export function createClients(config: ClientsConfig): Clients {
-  const all = config.apps.map((app) => appClient(app, config))
+  const all: Client[] = [
+    ...config.apps.map((app) => appClient(app, config)),
+    ...config.clients.map((client) => plainClient(client, config)),
+  ]
   const byName = new Map(all.map((client) => [`${client.platform} ${client.id}`, client]))
   return {
     of({ platform, appid }) {
@@ -52,6 +64,7 @@ export function createClients(config: ClientsConfig): Clients {
       if (!client) throw new GatewayError('A0230', { note: 'the client is no longer configured' })
       return client
     },
+    find: (id) => all.find((client) => client.id === id),
     audiences: [...new Set([...config.audience, ...all.flatMap((client) => client.audience)])],
     longest: {
       accessTokenSeconds: Math.max(config.accessTokenTtlSeconds, ...all.map((client) => client.accessTokenSeconds)),
@@ -60,6 +73,18 @@ export function createClients(config: ClientsConfig): Clients {
     },
   }
 }
+
+const plainClient = (client: ClientConfig, config: ClientsConfig): PlainClient => ({
+  kind: client.kind,
+  id: client.id,
+  name: client.name,
+  platform: PLAIN_PLATFORM,
+  audience: client.audience ?? config.audience,
+  claims: config.accessTokenClaims,
+  accessTokenSeconds: config.accessTokenTtlSeconds,
+  idleSeconds: config.refreshTokenTtlSeconds,
+  absoluteSeconds: config.sessionTtlSeconds,
+})
 
 const appClient = (app: AppConfig, config: ClientsConfig): PlatformClient => ({
   kind: 'app',

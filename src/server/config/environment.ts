@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { adminTokens } from './admin-tokens.ts'
 import { avatarStoreVariables } from './avatar-store.ts'
+import { clients, webOrigins } from './clients.ts'
 import {
   appid,
   apps,
@@ -43,6 +44,12 @@ export const environmentSchema = z.object({
   ENCRYPTION_KEYS: encryptionKeys.describe('`id:base64(32 bytes)`, comma separated; the first seals, all open.'),
   WECHAT_APPID: appid.optional().describe('The one-app short form: the appid.'),
   WECHAT_SECRET: z.string().min(1).optional().describe('The one-app short form: the AppSecret.'),
+  CLIENTS: clients
+    .optional()
+    .describe('Devices and web pages that are logged in to, as a JSON array of `id`, `name`, `kind` (`device`, `web`), `audience`.'),
+  WEB_ORIGINS: webOrigins
+    .optional()
+    .describe('Origins of web pages that may call the public API from a browser, exact and comma separated.'),
   APPS: apps.optional().describe('Several apps, as a JSON array.'),
   WECHAT_API_BASE: z
     .url({ protocol: /^https?$/ })
@@ -133,6 +140,7 @@ export const environmentSchema = z.object({
   RATE_LIMIT_CHANGES_PER_USER: rateLimitRule('60/60').describe('Changes of one user: every other request with one.'),
   RATE_LIMIT_EXPORTS_PER_USER: rateLimitRule('10/3600').describe('Exports of one user, of which one runs at a time.'),
   RATE_LIMIT_AVATARS_PER_USER: rateLimitRule('20/3600').describe('Pictures that one user uploads.'),
+  RATE_LIMIT_SIGN_PER_USER: rateLimitRule('60/60').describe('User-state signatures made for one user.'),
   RATE_LIMIT_UPSTREAM_PER_USER: rateLimitRule('30/3600').describe(
     'Calls to a platform that one person causes after the login: text checks, phone codes, proofs for an erasure.',
   ),

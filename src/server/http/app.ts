@@ -1,5 +1,6 @@
 /** The routes of one listener as an HTTP application: each with its request state, its count and its log line. */
 import { Hono, type MiddlewareHandler } from 'hono'
+import { cors } from 'hono/cors'
 import { errorCodes, GatewayError } from '../errors.ts'
 import type { Log } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
@@ -19,6 +20,8 @@ export type AppParts = {
   log: Log
   metrics: Metrics
   trustedProxyHops: number
+  /** Origins of web pages that may call this listener from a browser; documents are for all of them anyway. */
+  webOrigins: readonly string[]
   draining: () => boolean
 }
 
@@ -30,9 +33,11 @@ const METHOD_OVERRIDE = 'x-http-method-override'
  * Hono's chain of promises, and a document without any.
  */
 export function createApp(parts: AppParts): HttpApp {
-  const { routes, tracing } = parts
+  const { routes, tracing, webOrigins } = parts
   const app = new Hono<GatewayEnv>()
   const { answer, answerDocument } = createAnswering(parts)
+
+  if (webOrigins.length > 0) for (const path of ['/api/*', '/oauth2/*']) app.use(path, corsFor(webOrigins))
 
   for (const route of routes) {
     const { method, path } = route
@@ -57,6 +62,16 @@ export function createApp(parts: AppParts): HttpApp {
   app.onError((error, c) => answer(c, fails(error)))
   return app
 }
+
+/** The Fetch standard's CORS for exact origins, without credentials: tokens travel in a header, never in a cookie. */
+const corsFor = (origins: readonly string[]): MiddlewareHandler =>
+  cors({
+    origin: [...origins],
+    allowMethods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    allowHeaders: ['Authorization', 'Content-Type', 'If-Match', 'Accept-Language', 'X-Request-Id', 'X-HTTP-Method-Override'],
+    exposeHeaders: ['ETag', 'Retry-After', 'X-Request-Id'],
+    maxAge: 7200,
+  })
 
 type Served = Pick<Route, 'path' | 'handle'>
 

@@ -19,8 +19,9 @@ import type { Users } from '../users/users.ts'
 import { createCodeLogin } from './code.ts'
 import { createReplay } from './replay.ts'
 import { loginRoutes } from './routes.ts'
-import { createSignIn, type SignIn } from './sign-in.ts'
+import { createSignIn, type OpenFor, type SignIn } from './sign-in.ts'
 import { createLoginStore } from './store.ts'
+import { createTickets } from './ticket.ts'
 
 export type LoginParts = {
   database: Database
@@ -40,10 +41,10 @@ export type LoginParts = {
   onSessionsEnded: OnSessionsEnded
 }
 
-export function createLogin(parts: LoginParts): { routes: Route[]; signIn: SignIn } {
+export function createLogin(parts: LoginParts): { routes: Route[]; signIn: SignIn; openFor: OpenFor } {
   const { database, cache, sealer, apps, clients, users, sessions, vault, audit, limits, config, log, metrics } = parts
   const { clock } = database
-  const signIn = createSignIn({
+  const { signIn, openFor } = createSignIn({
     store: createLoginStore({
       database,
       now: () => clock.now(),
@@ -68,5 +69,6 @@ export function createLogin(parts: LoginParts): { routes: Route[]; signIn: SignI
     clock,
     onSessionKeyLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is down'),
   })
-  return { signIn, routes: loginRoutes({ codeLogin, limit: limitByAddress(limits.loginPerAddress) }) }
+  const tickets = createTickets({ cache, sealer, clients, clock, openFor })
+  return { signIn, openFor, routes: loginRoutes({ codeLogin, tickets, limit: limitByAddress(limits.loginPerAddress) }) }
 }

@@ -1,12 +1,13 @@
 /** POST /api/login. */
 import { z } from 'zod'
-import { actorOf, replyHeader } from '../http/context.ts'
+import { actorOf, type GatewayContext, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import { platformFailures } from '../platforms/platform.ts'
 import type { Limit } from '../rate-limit/limit.ts'
-import { tokenReplySchema } from '../sessions/token-reply.ts'
+import { type TokenReply, tokenReplySchema } from '../sessions/token-reply.ts'
 import { admissionBy } from './admission.ts'
 import type { CodeLogin } from './code.ts'
+import { TICKET_SECONDS, type Tickets } from './ticket.ts'
 import { userInfoSchema } from './user-info.ts'
 
 const encrypted = z.string().min(1).max(16_384)
@@ -19,7 +20,8 @@ const pairs = [
 
 export const loginBody = z
   .object({
-    code: z.string().min(1).max(128).describe('What wx.login gave; good for one login.'),
+    code: z.string().min(1).max(128).optional().describe('What wx.login gave; good for one login. This or `ticket`.'),
+    ticket: z.string().min(1).max(128).optional().describe('From POST /api/tickets; good for one login within a minute.'),
     appid: z.string().max(64).optional().describe('Required when several apps are configured.'),
     platform: z.string().max(32).optional().describe('Required when the appid exists on several platforms.'),
     userinfo: userInfoSchema.nullish().describe('The plain object of wx.getUserInfo.'),
@@ -30,6 +32,10 @@ export const loginBody = z
     device: z.string().max(100).optional().describe('Free text, shown in the list of sessions.'),
   })
   .superRefine((body, context) => {
+    if ((body.code === undefined) === (body.ticket === undefined)) {
+      const message = body.code === undefined ? undefined : 'either code or ticket'
+      context.addIssue({ code: 'custom', path: [message ? 'ticket' : 'code'], message: message ?? 'is required, or a ticket' })
+    }
     for (const [one, other] of pairs) {
       if ((body[one] === undefined) === (body[other] === undefined)) continue
       const missing = body[one] === undefined ? one : other
@@ -37,7 +43,16 @@ export const loginBody = z
     }
   })
 
-export function loginRoutes({ codeLogin, limit }: { codeLogin: CodeLogin; limit: Limit }): Route[] {
+export type LoginRoutesParts = { codeLogin: CodeLogin; tickets: Tickets; limit: Limit }
+
+export function loginRoutes({ codeLogin, tickets, limit }: LoginRoutesParts): Route[] {
+  async function logIn({ code, ticket, ...request }: z.output<typeof loginBody>, c: GatewayContext): Promise<TokenReply> {
+    if (code !== undefined) return await codeLogin({ code, ...request }, actorOf(c), admissionBy(limit(c)))
+    await limit(c)
+    return await tickets.redeem({ ticket: ticket ?? '', appid: request.appid, device: request.device }, actorOf(c))
+  }
+
+
   return [
     route(
       {
@@ -53,9 +68,24 @@ export function loginRoutes({ codeLogin, limit }: { codeLogin: CodeLogin; limit:
       },
       async ({ body }, c) => {
         replyHeader(c, 'Cache-Control', 'no-store')
-        const reply = await codeLogin(body, actorOf(c), admissionBy(limit(c)))
+        const reply = await logIn(body, c)
         c.get('request').userId = reply.user_id
         return reply
+      },
+    ),
+    route(
+      {
+        method: 'post',
+        path: '/api/tickets',
+        tag: 'Login',
+        summary: 'A ticket by which another client of this user (an H5 page, a web page) logs in once within a minute.',
+        access: 'user',
+        body: z.strictObject({ appid: z.string().min(1).max(64).describe('The client that it is for: an appid, or an id of CLIENTS.') }),
+        reply: z.object({ ticket: z.string(), expires_in: z.number().int().describe('Seconds.') }),
+      },
+      async ({ auth, body }, c) => {
+        replyHeader(c, 'Cache-Control', 'no-store')
+        return { ticket: await tickets.issue(auth, body.appid), expires_in: TICKET_SECONDS }
       },
     ),
   ]

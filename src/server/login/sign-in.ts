@@ -40,6 +40,17 @@ export type Proof = Proved & {
  */
 export type SignIn = (request: SignInRequest, prove: () => Promise<Proof>) => Promise<TokenReply>
 
+/** Opens a session for a user who is known already: from another session of theirs, or because they confirmed it there. */
+export type OpenForRequest = SignInRequest & {
+  /** The session's id, chosen beforehand: the same request sent twice opens one session. */
+  sid: string
+  /** parentSid: the new session ends with that one. userId: it stands alone. */
+  from: { parentSid: string } | { userId: string }
+}
+
+/** Answers with its tokens. Throws A0202, A0203, or A0223 when the session it comes from has ended. */
+export type OpenFor = (request: OpenForRequest) => Promise<TokenReply>
+
 export type SignInParts = {
   store: LoginStore
   users: Pick<Users, 'joinUnion'>
@@ -54,7 +65,7 @@ export type SignInParts = {
 /** A lost race is settled by looking again; more often than this it is a defect. */
 const MAX_ATTEMPTS = 6
 
-export function createSignIn(parts: SignInParts): SignIn {
+export function createSignIn(parts: SignInParts): { signIn: SignIn; openFor: OpenFor } {
   const { store, users, sessions, audit, clock, perOpenid, onEnded, onLogin } = parts
 
   /** Sends the sign-in until it has a user: joins by unionid where one appeared, looks again after a lost race. */
@@ -94,7 +105,7 @@ export function createSignIn(parts: SignInParts): SignIn {
       appid: client.id,
       openid,
       unionid,
-      unionName: client.union,
+      unionName: client.kind === 'app' ? client.union : undefined,
       sid,
       newUserId,
       nickname: profile.nickname,
@@ -117,6 +128,8 @@ export function createSignIn(parts: SignInParts): SignIn {
         openid,
         unionid: signed.unionid,
         roles: signed.roles,
+        claims: signed.claims,
+        externalId: signed.externalId,
         statusIndex: signed.statusIndex,
         refreshCounter: 0,
         endsInSeconds: signed.endsInSeconds,
@@ -126,10 +139,24 @@ export function createSignIn(parts: SignInParts): SignIn {
     )
   }
 
-  return async (request, prove) => {
+  async function openFor({ client, device, actor, sid, from }: OpenForRequest): Promise<TokenReply> {
+    const opened = await store.openFor({ client, device, actor, sid, from })
+    if (!opened) throw new GatewayError('A0223', { note: 'the session it comes from has ended' })
+    if (opened.status === 'suspended') throw new GatewayError('A0202')
+    if (opened.status === 'erased') throw new GatewayError('A0203')
+    const { userId, roles, claims, externalId, statusIndex, endsInSeconds, sessionEndsAt, nickname } = opened
+    const { platform, id: appid } = client
+    return sessions.reply(
+      { userId, sid, platform, appid, roles, claims, externalId, statusIndex, refreshCounter: 0, endsInSeconds, sessionEndsAt },
+      { nickname, isNew: false },
+    )
+  }
+
+  /** Counts every outcome of a way to log in, and audits every refusal. */
+  async function watched(request: SignInRequest, work: () => Promise<TokenReply>): Promise<TokenReply> {
     const { client, actor } = request
     try {
-      const tokens = await open(request, await prove())
+      const tokens = await work()
       onLogin(client.platform, 'ok')
       return tokens
     } catch (error) {
@@ -138,6 +165,11 @@ export function createSignIn(parts: SignInParts): SignIn {
       if (reason) audit.record({ kind: 'login_refused', at: clock.now(), actor, appid: client.id, detail: { reason } })
       throw error
     }
+  }
+
+  return {
+    signIn: (request, prove) => watched(request, async () => open(request, await prove())),
+    openFor: (request) => watched(request, () => openFor(request)),
   }
 }
 

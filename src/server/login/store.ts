@@ -32,6 +32,8 @@ export type SignedIn = {
   statusIndex: number
   nickname: string | null
   roles: string[]
+  claims: Record<string, unknown> | null
+  externalId: string | null
   firstSessionId: string
   unionid: string | null
   /** Until the session ends if it is not refreshed. */
@@ -100,10 +102,10 @@ export const signInStatement: Statement = {
         avatar = case when 'avatar' = any (u.chosen_fields) then u.avatar else coalesce(excluded.avatar, u.avatar) end,
         sex = case when 'sex' = any (u.chosen_fields) then u.sex else coalesce(excluded.sex, u.sex) end
       where u.status = 'active'
-      returning u.id, u.nickname as user_nickname, u.roles, u.first_session_id
+      returning u.id, u.nickname as user_nickname, u.roles, u.claims, u.external_id, u.first_session_id
     ),
     signed as materialized (
-      select p.*, u.user_nickname, u.roles, u.first_session_id from persons p join users_in u on u.id = p.user_id
+      select p.*, u.user_nickname, u.roles, u.claims, u.external_id, u.first_session_id from persons p join users_in u on u.id = p.user_id
     ),
     opened as (
       insert into sessions (id, user_id, platform, appid, openid, unionid, device, ip, created_at, refreshed_at, last_used_at,
@@ -161,7 +163,7 @@ export const signInStatement: Statement = {
     )
     select i.ord::int, f.needs_join as "needsJoin", coalesce(s.user_id, f.user_id) as "userId",
       case when s.sid is null then (select status from users u where u.id = f.user_id) else 'active' end as status,
-      s.user_nickname as nickname, s.roles, s.first_session_id as "firstSessionId", s.known_unionid as unionid,
+      s.user_nickname as nickname, s.roles, s.claims, s.external_id as "externalId", s.first_session_id as "firstSessionId", s.known_unionid as unionid,
       coalesce(o.status_index, e.status_index) as "statusIndex", e.ended_at as "endedAt",
       ceil(extract(epoch from ends.at - $2::timestamptz))::int as "endsInSeconds",
       extract(epoch from ends.at)::float8 as "sessionEndsAt",
@@ -179,6 +181,71 @@ export const signInStatement: Statement = {
 }
 
 export type SignInResult = SignedIn | NotSignedIn | 'unknown' | 'needs_join'
+
+const openForStatement: Statement = {
+  name: 'open_session_for',
+  text: `
+    with parent as materialized (
+      select s.id, s.user_id, s.unionid, s.expires_at from sessions s
+      where s.id = $1::uuid and s.ended_at is null and s.idle_expires_at > $3::timestamptz and s.expires_at > $3::timestamptz
+      for share
+    ),
+    person as materialized (
+      select u.id, u.status, u.nickname, u.roles, u.claims, u.external_id from users u
+      where u.id = coalesce((select user_id from parent), $2::uuid) for share
+    ),
+    opened as (
+      insert into sessions (id, user_id, platform, appid, openid, unionid, device, ip, created_at, refreshed_at, last_used_at,
+        idle_expires_at, expires_at, status_index, parent_id)
+      select $4::uuid, p.id, $5, $6, '', (select unionid from parent), $7, $8, $3::timestamptz, $3::timestamptz, $3::timestamptz,
+        $3::timestamptz + make_interval(secs => $9::int),
+        least($3::timestamptz + make_interval(secs => $10::int), (select expires_at from parent)),
+        next_status_index($11::bigint, $12::bigint), (select id from parent)
+      from person p where p.status = 'active'
+      on conflict (id) do nothing
+      returning id, user_id, status_index, idle_expires_at, expires_at
+    ),
+    audited as (
+      ${auditRowsText({
+        kind: 'login',
+        from: 'opened o',
+        at: '$3',
+        user_id: 'o.user_id',
+        session_id: 'o.id',
+        appid: '$6',
+        ip: '$8',
+        actor: "'user'",
+        request_id: '$13',
+        detail: `(select jsonb_build_object('parent', id) from parent)`,
+      })}
+    )
+    select p.id as "userId", p.status, p.nickname, p.roles, p.claims, p.external_id as "externalId",
+      coalesce(o.status_index, 0) as "statusIndex",
+      coalesce(ceil(extract(epoch from least(o.idle_expires_at, o.expires_at) - $3::timestamptz))::int, 0) as "endsInSeconds",
+      coalesce(extract(epoch from least(o.idle_expires_at, o.expires_at))::float8, 0) as "sessionEndsAt"
+    from person p left join opened o on true
+    where o.id is not null or p.status <> 'active'`,
+}
+
+export type OpenForItem = {
+  client: { platform: string; id: string; idleSeconds: number; absoluteSeconds: number }
+  device: string | undefined
+  actor: { ip?: string | undefined; requestId?: string | undefined }
+  sid: string
+  from: { parentSid: string } | { userId: string }
+}
+
+export type OpenedFor = {
+  userId: string
+  status: UserStatus
+  nickname: string | null
+  roles: string[]
+  claims: Record<string, unknown> | null
+  externalId: string | null
+  statusIndex: number
+  endsInSeconds: number
+  sessionEndsAt: number
+}
 
 export type LoginStore = ReturnType<typeof createLoginStore>
 
@@ -213,5 +280,32 @@ export function createLoginStore({ database, now, sessionLimit, allocated, onOut
     },
   })
 
-  return { signIn }
+  return {
+    signIn,
+
+    /**
+     * A session for a user who is known already. The row it comes from is locked, so that an end which commits first is seen, and one
+     * that comes later finds the new session. Undefined when that session has ended.
+     */
+    async openFor({ client, device, actor, sid, from }: OpenForItem): Promise<OpenedFor | undefined> {
+      const { next, seed } = allocated()
+      const fromParent = 'parentSid' in from
+      const [row] = await database.run<OpenedFor>(openForStatement, [
+        fromParent ? from.parentSid : null,
+        fromParent ? null : from.userId,
+        now(),
+        sid,
+        client.platform,
+        client.id,
+        device ?? null,
+        actor.ip ?? null,
+        client.idleSeconds,
+        client.absoluteSeconds,
+        next,
+        seed,
+        actor.requestId ?? '',
+      ])
+      return row
+    },
+  }
 }

@@ -3,6 +3,7 @@
  * through the cache and renewed by one of them at a time; without the cache each process gets its own.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { AppConfig, PlatformName } from '../config/config.ts'
 import { randomToken } from '../crypto/random.ts'
@@ -18,14 +19,21 @@ export type PlatformCredentials = {
    * renewal throws.
    */
   use<T>(app: AppConfig, call: (credential: string) => Promise<T>, time?: TimeBudget): Promise<T>
+  /**
+   * The current one, for a caller outside. `refused` is the SHA-256 (hex) of one that the platform refused: if it is still the
+   * current one it is renewed, once for all who report it.
+   */
+  lend(app: AppConfig, refused?: string): Promise<LentCredential>
 }
+
+export type LentCredential = { text: string; expiresInSeconds: number; renewed: boolean }
 
 export type FetchedCredential = { text: string; expiresInSeconds: number }
 
 export type PlatformCredentialParts = {
   platform: PlatformName
-  /** Asks the platform for one; bounded by CREDENTIAL_TIMEOUT_MS. */
-  fetchCredential: (app: AppConfig) => Promise<FetchedCredential>
+  /** Asks the platform for one, with `force` for another than the one it gave last; bounded by CREDENTIAL_TIMEOUT_MS. */
+  fetchCredential: (app: AppConfig, force: boolean) => Promise<FetchedCredential>
   cache: Cache
   sealer: Sealer
   clock: Clock
@@ -93,14 +101,17 @@ export function createPlatformCredentials({
     return fetched
   }
 
-  async function fetchNew(app: AppConfig): Promise<Credential> {
+  /** Another than the one that the platform itself refused, where it would give that again. */
+  async function fetchNew(app: AppConfig, refused: string | undefined): Promise<Credential> {
     const askedAt = now()
-    const { text, expiresInSeconds } = await fetchCredential(app)
+    let fetched = await fetchCredential(app, false)
+    if (fetched.text === refused) fetched = await fetchCredential(app, true)
+    const { text, expiresInSeconds } = fetched
     return { text, expiresAt: askedAt + expiresInSeconds * 1000 }
   }
 
   /** The shared credential if it is fresh, else a new one, fetched by whoever holds the claim. */
-  async function renew(app: AppConfig): Promise<Credential> {
+  async function renew(app: AppConfig, refused: string | undefined): Promise<Credential> {
     const { credential } = await readShared(app)
     if (credential && fresh(credential)) return credential
     const claimKey = `${keyOf(app)}:renewal`
@@ -114,7 +125,7 @@ export function createPlatformCredentials({
     try {
       const again = claimed ? (await readShared(app)).credential : undefined
       if (again && fresh(again)) return again
-      return await share(app, await fetchNew(app))
+      return await share(app, await fetchNew(app, refused))
     } finally {
       if (claimed) await cache.deleteIf(claimKey, claim).catch(unlessAway)
     }
@@ -130,10 +141,10 @@ export function createPlatformCredentials({
   }
 
   /** One renewal per app at a time in this process, too. */
-  function renewOnce(app: AppConfig): Promise<Credential> {
+  function renewOnce(app: AppConfig, refused?: string): Promise<Credential> {
     const underWay = renewals.get(app.appid)
     if (underWay) return underWay
-    const renewal = renew(app)
+    const renewal = renew(app, refused)
       .then((credential) => {
         const renewAt = Math.max(credential.expiresAt - RENEW_BEFORE_MS, now() + RENEW_AGAIN_MS)
         known.set(app.appid, { ...credential, renewAt })
@@ -144,15 +155,15 @@ export function createPlatformCredentials({
     return renewal
   }
 
-  async function current(app: AppConfig): Promise<string> {
+  async function current(app: AppConfig): Promise<Credential> {
     const kept = known.get(app.appid)
-    if (!kept || !usable(kept)) return (await renewOnce(app)).text
+    if (!kept || !usable(kept)) return await renewOnce(app)
     if (kept.renewAt <= now()) {
       kept.renewAt = now() + RENEW_AGAIN_MS
       // In the background: nobody waits for it, and if it fails the next call tries again.
       renewOnce(app).catch(() => undefined)
     }
-    return kept.text
+    return kept
   }
 
   async function drop(app: AppConfig, failed: string): Promise<void> {
@@ -162,15 +173,25 @@ export function createPlatformCredentials({
   }
 
   return {
+    async lend(app, refused) {
+      let credential = await current(app)
+      const reported = refused !== undefined && createHash('sha256').update(credential.text).digest('hex') === refused
+      if (reported) {
+        await drop(app, credential.text)
+        credential = await renewOnce(app, credential.text)
+      }
+      const expiresInSeconds = Math.max(0, Math.floor((credential.expiresAt - END_MARGIN_MS - now()) / 1000))
+      return { text: credential.text, expiresInSeconds, renewed: reported }
+    },
     async use(app, call, time) {
       const wait = <T>(work: Promise<T>) => (time ? time.wait(`${platform}.credential`, work) : work)
-      const credential = await wait(current(app))
+      const { text: credential } = await wait(current(app))
       try {
         return await call(credential)
       } catch (error) {
         if (!(error instanceof PlatformError) || error.refusal !== 'credential_invalid') throw error
         await wait(drop(app, credential))
-        return await call(await wait(current(app)))
+        return await call((await wait(current(app))).text)
       }
     },
   }

@@ -5,6 +5,7 @@ import type { Sealer } from '../crypto/seal.ts'
 import { invalidField } from '../errors.ts'
 import type { Cache } from '../storage/cache.ts'
 import type { Send } from './fetch-json.ts'
+import type { LentCredential } from './platform-credential.ts'
 import type { Exchange, Platform, UserApi } from './platform.ts'
 import { type ResilienceParts, withResilience } from './resilience.ts'
 import { createSisters } from './sisters.ts'
@@ -17,6 +18,8 @@ export type App = AppConfig & {
   exchange(code: string): Promise<Exchange>
   /** What the platform does for this app's users beyond login. */
   userApi: UserApi
+  /** The app's platform credential, where the platform has one to lend. */
+  lendCredential?: (refused?: string) => Promise<LentCredential>
 }
 
 export type Apps = {
@@ -43,17 +46,20 @@ export function createApps({ config, send, cache, sealer, clock, observe }: Apps
   const credentials = createWechatCredentials({ apiBase, ...upstream })
   const wechat = createWechat({ send, apiBase, userApi: createWechatApi({ send, apiBase, credentials }) })
   const sisters = createSisters({ apps: config.apps, apiBases: config.platformApiBases, ...upstream })
-  const platforms = [wechat, ...sisters].map((platform) =>
+  const platforms = [{ ...wechat, lendCredential: credentials.lend }, ...sisters].map((platform) =>
     withResilience({ platform, maxConcurrency: config.upstreamMaxConcurrency, ...observe(platform.name) }),
   )
   return appsOn(platforms, config.apps)
 }
 
+const lending = ({ lendCredential }: Platform, app: AppConfig): Pick<App, 'lendCredential'> =>
+  lendCredential ? { lendCredential: (refused) => lendCredential(app, refused) } : {}
+
 export function appsOn(platforms: readonly Platform[], apps: readonly AppConfig[]): Apps {
   const all = apps.map((app): App => {
     const platform = platforms.find((one) => one.name === app.platform)
     if (!platform) throw new Error(`no platform "${app.platform}"`)
-    return { ...app, exchange: (code) => platform.exchange(app, code), userApi: platform.userApi?.(app) ?? {} }
+    return { ...app, exchange: (code) => platform.exchange(app, code), userApi: platform.userApi?.(app) ?? {}, ...lending(platform, app) }
   })
   const [only] = all
 

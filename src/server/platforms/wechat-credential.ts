@@ -19,10 +19,10 @@ import { throwIfRefused } from './wechat.ts'
 export type WechatCredentialParts = { send: Send; apiBase: string; cache: Cache; sealer: Sealer; clock: Clock }
 
 export function createWechatCredentials({ send, apiBase, ...kept }: WechatCredentialParts): PlatformCredentials {
-  async function fetchCredential(app: AppConfig): Promise<FetchedCredential> {
+  async function fetchCredential(app: AppConfig, force: boolean): Promise<FetchedCredential> {
     const operation = 'stableToken'
-    // Normal mode (api_getstableaccesstoken). Forcing a new one would end the one that the others use.
-    const body = { grant_type: 'client_credential', appid: app.appid, secret: app.secret, force_refresh: false }
+    // Normal mode (api_getstableaccesstoken): forcing a new one ends the one that others use, so only once that is refused anyway.
+    const body = { grant_type: 'client_credential', appid: app.appid, secret: app.secret, force_refresh: force }
     const reply = await fetchJson(send, {
       operation,
       method: 'POST',

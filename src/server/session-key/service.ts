@@ -17,6 +17,8 @@ export type UserInApp = { userId: string; appid: string }
 export type SessionKeyService = {
   /** The plaintext. Throws A0240 (stale key: the user must log in and tap again), A0340, A0202, A0404, B0320. */
   open(user: UserInApp, encrypted: Encrypted): Promise<Record<string, unknown>>
+  /** The kept key of a user on one of these platforms, for a use inside the gateway. Throws A0240, A0202, A0404, B0320. */
+  keyFor(user: UserInApp, platforms: readonly string[]): Promise<string>
   /** Whether the platform still takes the kept key. Throws A0240 when none is kept, A0202, A0404, B0320 and as the platform answers. */
   checkSessionKey(user: UserInApp): Promise<boolean>
   /** Replaces the key, at the platform and here; throws as the check does, and A0240 when the platform no longer takes the old one. */
@@ -56,6 +58,14 @@ export function createSessionKeyService(parts: SessionKeyServiceParts): SessionK
 
   return {
     open: async (user, encrypted) => await openWithKeptKey(await identityOf(user), encrypted),
+    async keyFor(user, platforms) {
+      const identity = await identityOf(user)
+      if (!platforms.includes(identity.platform))
+        throw new GatewayError('A0404', { note: `${identity.platform} has no such signature` })
+      const sessionKey = await vault.get(identity)
+      if (sessionKey === undefined) throw new GatewayError('A0240', { note: 'no session_key is kept' })
+      return sessionKey
+    },
     async checkSessionKey(user) {
       const { identity, call, sessionKey } = await forKey(user, 'checkSessionKey')
       return await call(identity.openid, sessionKey)

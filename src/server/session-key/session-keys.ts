@@ -10,13 +10,14 @@ import type { Cache } from '../storage/cache.ts'
 import type { Database } from '../storage/database.ts'
 import { createOpenWithKeptKey, type OpenWithKeptKey } from './open-data.ts'
 import { sessionKeyRoutes } from './routes.ts'
-import { createSessionKeyService } from './service.ts'
+import { createSessionKeyService, type SessionKeyService } from './service.ts'
 import { createSessionKeyStore } from './store.ts'
 import { createVault, type Vault } from './vault.ts'
 
 export type SessionKeys = {
   vault: Vault
   openWithKeptKey: OpenWithKeptKey
+  service: SessionKeyService
   /** For the internal listener. */
   routes: Route[]
 }
@@ -38,5 +39,5 @@ export function createSessionKeys(parts: SessionKeysParts): SessionKeys {
   const openWithKeptKey = createOpenWithKeptKey({ vault, clock })
   const store = createSessionKeyStore(database)
   const service = createSessionKeyService({ store, openWithKeptKey, apps, vault, audit, clock, limitUpstream })
-  return { vault, openWithKeptKey, routes: sessionKeyRoutes({ service }) }
+  return { vault, openWithKeptKey, service, routes: sessionKeyRoutes({ service }) }
 }

@@ -18,6 +18,8 @@ export const sessionItemSchema = z
     created_at: z.iso.datetime(),
     last_used_at: z.iso.datetime().describe('To within five minutes.'),
     ip: z.string().nullable().describe('Where it was used from at the last login or refresh.'),
+    parent_sid: z.string().nullable().describe('The session that it was opened from by a ticket, and ends with.'),
+    client_id: z.string().describe('The appid, or the id in CLIENTS.'),
     current: z.boolean().describe('Whether it is the session that asks.'),
   })
   .meta({ id: 'Session' })
@@ -84,12 +86,14 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
         reply: z.array(sessionItemSchema),
       },
       async ({ auth }) =>
-        (await sessions.list(auth.userId)).map(({ id, device, ip, created_at, last_used_at }) => ({
+        (await sessions.list(auth.userId)).map(({ id, appid, parent_id, device, ip, created_at, last_used_at }) => ({
           sid: id,
           device,
           created_at: created_at.toISOString(),
           last_used_at: last_used_at.toISOString(),
           ip,
+          parent_sid: parent_id,
+          client_id: appid,
           current: id === auth.sid,
         })),
     ),

@@ -30,6 +30,8 @@ export type Refreshed = {
   status: UserStatus
   nickname: string | null
   roles: string[]
+  claims: Record<string, unknown> | null
+  externalId: string | null
 }
 
 /**
@@ -82,7 +84,7 @@ export const refreshStatement: Statement = {
     )
     select sid, user_id as "userId", platform, appid, openid, unionid, status_index as "statusIndex",
       refresh_counter as "refreshCounter", ends_in_seconds as "endsInSeconds", ends_at as "sessionEndsAt",
-      ended_at as "endedAt", u.status, u.nickname, u.roles
+      ended_at as "endedAt", u.status, u.nickname, u.roles, u.claims, u.external_id as "externalId"
     from used join users u on u.id = used.user_id`,
 }
 
@@ -199,7 +201,7 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
     async listLive(userId: string) {
       return await kysely
         .selectFrom('sessions')
-        .select(['id', 'platform', 'appid', 'device', 'ip', 'created_at', 'last_used_at'])
+        .select(['id', 'platform', 'appid', 'parent_id', 'device', 'ip', 'created_at', 'last_used_at'])
         .where('user_id', '=', userId)
         .where(isLive(now()))
         .orderBy('last_used_at', 'desc')

@@ -20,6 +20,9 @@ export type UsersTable = {
   signature: string | null
   chosen_fields: Generated<string[]>
   roles: Generated<string[]>
+  /** Claims of the user's own, under `ext` in tokens. */
+  claims: ColumnType<Record<string, unknown> | null, string | null | undefined, string | null>
+  external_id: string | null
   version: Generated<number>
   first_session_id: string
   created_at: Date
@@ -50,6 +53,7 @@ export type SessionEndReason =
   | 'erased'
   | 'ended_by_operator'
   | 'revoked'
+  | 'parent_ended'
 
 export type SessionsTable = {
   id: string
@@ -71,6 +75,8 @@ export type SessionsTable = {
   /** The transaction that ended it, as text; null where an older version or a hand did. */
   ended_xid: string | null
   end_reason: SessionEndReason | null
+  /** The session that this one was opened from, and ends with. */
+  parent_id: string | null
 }
 
 export type SigningKeysTable = {

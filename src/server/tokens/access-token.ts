@@ -11,12 +11,15 @@ export type TokenSubject = {
   userId: string
   sid: string
   roles: readonly string[]
+  /** The user's own claims, and the id by which another system knows the user, where there are any. */
+  claims?: Readonly<Record<string, unknown>> | null
+  externalId?: string | null
   statusIndex: number
   /** When the session ends unless it is refreshed, in seconds since 1970, by the database's clock. */
   sessionEndsAt: number
   /** Who the user is to the platform of the client; missing where the client is of none. */
   platform?: string
-  openid?: string
+  openid?: string | undefined
   unionid?: string | null
 }
 
@@ -75,6 +78,8 @@ export function createAccessTokens(parts: AccessTokenParts): AccessTokens {
         status: { status_list: statusOf(subject.statusIndex) },
       }
       if (subject.roles.length > 0) payload.roles = subject.roles
+      if (subject.claims) payload.ext = subject.claims
+      if (subject.externalId) payload.external_id = subject.externalId
       for (const claim of client.claims) payload[claim] = extra[claim]
       const token = await ring.sign(type, JSON.stringify(payload))
       return { token, expiresInSeconds: Math.max(0, expiresAt - issuedAt) }

@@ -6,6 +6,7 @@ import type { EndedSession } from '../events/session-ended.ts'
 import type { Database } from '../storage/database.ts'
 import type { Schema } from '../storage/schema.ts'
 import { transact } from '../storage/transaction.ts'
+import type { OwnClaims } from './own-claims.ts'
 import { noProfileFields } from './profile-fields.ts'
 
 export type JoinRequest = {
@@ -93,6 +94,35 @@ export function createUserStore({ database, endUserSessions }: UserStoreParts) {
       })
     },
 
+    /** The audit says which names changed, not their values: they may be personal, and the trail is kept. */
+    async setClaims(userId: string, claims: OwnClaims | null, actor: Actor, at: Date): Promise<boolean> {
+      return await transact(database, async (tx) => {
+        const user = await lockUser(tx, userId)
+        const text = claims && JSON.stringify(claims)
+        if (user && JSON.stringify(user.claims) !== text) {
+          await tx.updateTable('users').set({ claims: text, updated_at: at }).where('id', '=', userId).execute()
+          const detail = { from: Object.keys(user.claims ?? {}), to: Object.keys(claims ?? {}) }
+          await writeAudit(tx, { kind: 'claims_changed', at, actor, user_id: userId, detail })
+        }
+        return user !== undefined
+      })
+    },
+
+    async setExternalId(userId: string, externalId: string | null, actor: Actor, at: Date): Promise<boolean> {
+      return await transact(database, async (tx) => {
+        const user = await lockUser(tx, userId)
+        if (user && user.external_id !== externalId) {
+          await tx
+            .updateTable('users')
+            .set({ external_id: externalId, updated_at: at })
+            .where('id', '=', userId)
+            .execute()
+          await writeAudit(tx, { kind: 'external_id_changed', at, actor, user_id: userId })
+        }
+        return user !== undefined
+      })
+    },
+
     /** The row stays, without anything personal, so that ids in other systems still mean somebody who is gone. */
     async erase(userId: string, receiptId: string, actor: Actor, at: Date): Promise<Erased | undefined> {
       return await transact(database, async (tx) => {
@@ -105,6 +135,8 @@ export function createUserStore({ database, endUserSessions }: UserStoreParts) {
             status: 'erased',
             chosen_fields: [],
             roles: [],
+            claims: null,
+            external_id: null,
             version: eb('version', '+', 1),
             updated_at: at,
             erased_at: at,
@@ -217,7 +249,7 @@ export function createUserStore({ database, endUserSessions }: UserStoreParts) {
 async function lockUser(tx: Transaction<Schema>, userId: string) {
   return await tx
     .selectFrom('users')
-    .select(['status', 'roles', 'avatar'])
+    .select(['status', 'roles', 'avatar', 'claims', 'external_id'])
     .where('id', '=', userId)
     .where('status', '<>', 'erased')
     .forNoKeyUpdate()

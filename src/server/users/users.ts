@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import { uuidv7 } from '../crypto/random.ts'
 import type { OnSessionsEnded } from '../events/session-ended.ts'
 import { isUniqueViolation } from '../storage/sqlstate.ts'
+import type { OwnClaims } from './own-claims.ts'
 import type { Erased, JoinRequest, UserStore } from './store.ts'
 
 export type { Erased } from './store.ts'
@@ -17,6 +18,10 @@ export type Users = {
   reinstate(userId: string, actor: Actor): Promise<boolean>
   /** The roles of every token from now on. False when there is no such user. */
   setRoles(userId: string, roles: readonly string[], actor: Actor): Promise<boolean>
+  /** The user's own claims in every token from now on, null for none. False when there is no such user. */
+  setClaims(userId: string, claims: OwnClaims | null, actor: Actor): Promise<boolean>
+  /** How another system knows the user. False when there is no such user; 'taken' when another user has that id. */
+  setExternalId(userId: string, externalId: string | null, actor: Actor): Promise<boolean | 'taken'>
   /**
    * Takes away everything personal and ends every session; a later login of the same person makes a new user. Undefined when there
    * is no such user, or it was erased before. What is kept outside the database is dropped as well (`afterErase`).
@@ -50,6 +55,16 @@ export function createUsers({ store, clock, onEnded, afterErase }: UsersParts): 
     },
     reinstate: (userId, actor) => store.reinstate(userId, actor, clock.now()),
     setRoles: (userId, roles, actor) => store.setRoles(userId, [...new Set(roles)].sort(), actor, clock.now()),
+    setClaims: (userId, claims, actor) =>
+      store.setClaims(userId, claims && Object.keys(claims).length > 0 ? claims : null, actor, clock.now()),
+    async setExternalId(userId, externalId, actor) {
+      try {
+        return await store.setExternalId(userId, externalId, actor, clock.now())
+      } catch (error) {
+        if (isUniqueViolation(error)) return 'taken'
+        throw error
+      }
+    },
     async erase(userId, actor) {
       const at = clock.now()
       const erased = await store.erase(userId, uuidv7(at), actor, at)

@@ -1,0 +1,51 @@
+/** `CLIENTS`: what is logged in to beside the apps of a platform: devices (RFC 8628) and web pages. `WEB_ORIGINS`: who may call from a browser. */
+import { z } from 'zod'
+import { list } from './formats.ts'
+
+export type ClientConfig = {
+  id: string
+  /** What people read when they are asked to confirm. */
+  name: string
+  /** device: logs in by the device flow. web: by a hand-off ticket. */
+  kind: 'device' | 'web'
+  audience?: string[] | undefined
+}
+
+const client = z.strictObject({
+  id: z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must have 1 to 64 letters, digits and _.-'),
+  name: z.string().min(1).max(64),
+  kind: z.enum(['device', 'web']),
+  audience: z.array(z.string().min(1).max(500)).min(1).optional(),
+})
+
+export const clients = z.string().transform((text, context): ClientConfig[] => {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    context.addIssue('must be JSON: [{"id":"pc","name":"Back office","kind":"device"}]')
+    return z.NEVER
+  }
+  const parsed = z.array(client).min(1).max(100).safeParse(value)
+  if (!parsed.success) {
+    for (const { path, message } of parsed.error.issues) context.addIssue(`${path.join('.') || 'the list'}: ${message}`)
+    return z.NEVER
+  }
+  const ids = parsed.data.map(({ id }) => id)
+  const twice = ids.find((id, index) => ids.indexOf(id) !== index)
+  if (twice !== undefined) context.addIssue(`"${twice}" is there twice`)
+  return parsed.data
+})
+
+/** Exact origins, as a browser sends them (RFC 6454 section 6.2): no path, no trailing slash, no wildcard. */
+export const webOrigins = z.string().transform((text, context): string[] => {
+  const origins = list(text)
+  for (const origin of origins) {
+    const url = URL.canParse(origin) ? new URL(origin) : undefined
+    const loopback = url !== undefined && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
+    const secure = url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback)
+    if (!secure || url?.origin !== origin)
+      context.addIssue(`"${origin.slice(0, 100)}" must be an exact origin such as https://www.example.com (http on a loopback host alone)`)
+  }
+  return origins
+})
