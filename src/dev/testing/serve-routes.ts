@@ -20,6 +20,7 @@ export function serveRoutes(routes: readonly Route[], authenticate: Partial<Auth
     tracing: undefined,
     log: createLog({ level: 'info', destination: { write: (line: string) => void lines.push(line) } }),
     metrics: createMetrics(),
+    webOrigins: [],
     trustedProxyHops: 0,
     draining: () => false,
   })

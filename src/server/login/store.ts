@@ -197,7 +197,7 @@ const openForStatement: Statement = {
     opened as (
       insert into sessions (id, user_id, platform, appid, openid, unionid, device, ip, created_at, refreshed_at, last_used_at,
         idle_expires_at, expires_at, status_index, parent_id)
-      select $4::uuid, p.id, $5, $6, '', (select unionid from parent), $7, $8, $3::timestamptz, $3::timestamptz, $3::timestamptz,
+      select $4::uuid, p.id, $5::text, $6::text, '', (select unionid from parent), $7::text, $8::text, $3::timestamptz, $3::timestamptz, $3::timestamptz,
         $3::timestamptz + make_interval(secs => $9::int),
         least($3::timestamptz + make_interval(secs => $10::int), (select expires_at from parent)),
         next_status_index($11::bigint, $12::bigint), (select id from parent)
@@ -212,10 +212,10 @@ const openForStatement: Statement = {
         at: '$3',
         user_id: 'o.user_id',
         session_id: 'o.id',
-        appid: '$6',
-        ip: '$8',
+        appid: '$6::text',
+        ip: '$8::text',
         actor: "'user'",
-        request_id: '$13',
+        request_id: '$13::text',
         detail: `(select jsonb_build_object('parent', id) from parent)`,
       })}
     )

@@ -5,10 +5,11 @@ import { Migrator } from 'kysely/migration'
 import * as core from '../../../migrations/0001_core.ts'
 import * as sessionEnds from '../../../migrations/0002_session_ends.ts'
 import * as userClaims from '../../../migrations/0003_user_claims.ts'
+import * as sessionParents from '../../../migrations/0004_session_parents.ts'
 import type { Schema } from './schema.ts'
 
 /** A static list: type-checked, and the same in development, in tests and in the image. */
-const migrations = { '0001_core': core, '0002_session_ends': sessionEnds, '0003_user_claims': userClaims }
+const migrations = { '0001_core': core, '0002_session_ends': sessionEnds, '0003_user_claims': userClaims, '0004_session_parents': sessionParents }
 
 const migrator = (db: Kysely<Schema>) => new Migrator({ db, provider: { getMigrations: async () => migrations } })
 
