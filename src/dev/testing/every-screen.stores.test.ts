@@ -138,8 +138,15 @@ describe('a web page', () => {
   })
 
   test('and without WEB_ORIGINS no page may', async () => {
-    const closed = await gateway.replica({ WEB_ORIGINS: '' as never, APPS: '' as never, WECHAT_SECRET: APP_SECRET, WECHAT_APPID: APPID })
-    expect((await preflight(PAGE, '/api/login', closed.publicApp)).headers.get('access-control-allow-origin')).toBeNull()
+    const closed = await gateway.replica({
+      WEB_ORIGINS: '' as never,
+      APPS: '' as never,
+      WECHAT_SECRET: APP_SECRET,
+      WECHAT_APPID: APPID,
+    })
+    expect(
+      (await preflight(PAGE, '/api/login', closed.publicApp)).headers.get('access-control-allow-origin'),
+    ).toBeNull()
     await closed.close()
   })
 })

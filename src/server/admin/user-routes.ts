@@ -4,8 +4,8 @@ import { GatewayError, invalidField } from '../errors.ts'
 import { operatorOf } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import type { Sessions } from '../sessions/sessions.ts'
-import { profileFields, profileFieldsOf } from '../users/profile-fields.ts'
 import { externalIdSchema, ownClaimsBody } from '../users/own-claims.ts'
+import { profileFields, profileFieldsOf } from '../users/profile-fields.ts'
 import type { Users } from '../users/users.ts'
 import { limitParameter, pageOf, toPage } from './page.ts'
 import type { AdminStore } from './store.ts'
@@ -198,7 +198,8 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         ...common,
         method: 'put',
         path: '/admin/users/:id/external-id',
-        summary: 'Set the id by which another system knows the user, unique and in every token from then on. null: none.',
+        summary:
+          'Set the id by which another system knows the user, unique and in every token from then on. null: none.',
         params,
         body: z.strictObject({ external_id: externalIdSchema.nullable() }),
         reply: userSchema,

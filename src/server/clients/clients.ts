@@ -1,6 +1,7 @@
 /** The clients that sessions belong to: the one place that knows the audience, the lifetimes and the claims of each. */
-import type { AppConfig, Config, OptionalClaim, PlatformName } from '../config/config.ts'
+
 import type { ClientConfig } from '../config/clients.ts'
+import type { AppConfig, Config, OptionalClaim, PlatformName } from '../config/config.ts'
 import { GatewayError } from '../errors.ts'
 
 /** What a client's sessions and tokens are like, whatever kind of client it is. */
@@ -49,7 +50,13 @@ export type Clients = {
 
 export type ClientsConfig = Pick<
   Config,
-  'apps' | 'clients' | 'audience' | 'accessTokenClaims' | 'accessTokenTtlSeconds' | 'refreshTokenTtlSeconds' | 'sessionTtlSeconds'
+  | 'apps'
+  | 'clients'
+  | 'audience'
+  | 'accessTokenClaims'
+  | 'accessTokenTtlSeconds'
+  | 'refreshTokenTtlSeconds'
+  | 'sessionTtlSeconds'
 >
 
 export function createClients(config: ClientsConfig): Clients {

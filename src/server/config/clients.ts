@@ -45,7 +45,9 @@ export const webOrigins = z.string().transform((text, context): string[] => {
     const loopback = url !== undefined && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
     const secure = url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback)
     if (!secure || url?.origin !== origin)
-      context.addIssue(`"${origin.slice(0, 100)}" must be an exact origin such as https://www.example.com (http on a loopback host alone)`)
+      context.addIssue(
+        `"${origin.slice(0, 100)}" must be an exact origin such as https://www.example.com (http on a loopback host alone)`,
+      )
   }
   return origins
 })

@@ -46,7 +46,9 @@ export const environmentSchema = z.object({
   WECHAT_SECRET: z.string().min(1).optional().describe('The one-app short form: the AppSecret.'),
   CLIENTS: clients
     .optional()
-    .describe('Devices and web pages that are logged in to, as a JSON array of `id`, `name`, `kind` (`device`, `web`), `audience`.'),
+    .describe(
+      'Devices and web pages that are logged in to, as a JSON array of `id`, `name`, `kind` (`device`, `web`), `audience`.',
+    ),
   WEB_ORIGINS: webOrigins
     .optional()
     .describe('Origins of web pages that may call the public API from a browser, exact and comma separated.'),

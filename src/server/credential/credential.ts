@@ -40,7 +40,9 @@ export function credentialRoutes({ apps, audit, clock }: CredentialParts): Route
       async ({ body: { appid, refused }, auth }, c) => {
         replyHeader(c, 'Cache-Control', 'no-store')
         if (auth.only && !auth.only.includes(appid))
-          throw new GatewayError('A0312', { note: `service token ${auth.name} may have that of ${auth.only.join(', ')} alone` })
+          throw new GatewayError('A0312', {
+            note: `service token ${auth.name} may have that of ${auth.only.join(', ')} alone`,
+          })
         const lend = apps.all.find((app) => app.appid === appid && app.lendCredential)?.lendCredential
         if (!lend) throw invalidField('appid', 'is not an app of this gateway whose platform has such a credential')
         const { text, expiresInSeconds, renewed } = await lend(refused?.toLowerCase())

@@ -68,7 +68,14 @@ const corsFor = (origins: readonly string[]): MiddlewareHandler =>
   cors({
     origin: [...origins],
     allowMethods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    allowHeaders: ['Authorization', 'Content-Type', 'If-Match', 'Accept-Language', 'X-Request-Id', 'X-HTTP-Method-Override'],
+    allowHeaders: [
+      'Authorization',
+      'Content-Type',
+      'If-Match',
+      'Accept-Language',
+      'X-Request-Id',
+      'X-HTTP-Method-Override',
+    ],
     exposeHeaders: ['ETag', 'Retry-After', 'X-Request-Id'],
     maxAge: 7200,
   })

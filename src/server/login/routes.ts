@@ -21,7 +21,12 @@ const pairs = [
 export const loginBody = z
   .object({
     code: z.string().min(1).max(128).optional().describe('What wx.login gave; good for one login. This or `ticket`.'),
-    ticket: z.string().min(1).max(128).optional().describe('From POST /api/tickets; good for one login within a minute.'),
+    ticket: z
+      .string()
+      .min(1)
+      .max(128)
+      .optional()
+      .describe('From POST /api/tickets; good for one login within a minute.'),
     appid: z.string().max(64).optional().describe('Required when several apps are configured.'),
     platform: z.string().max(32).optional().describe('Required when the appid exists on several platforms.'),
     userinfo: userInfoSchema.nullish().describe('The plain object of wx.getUserInfo.'),
@@ -34,7 +39,11 @@ export const loginBody = z
   .superRefine((body, context) => {
     if ((body.code === undefined) === (body.ticket === undefined)) {
       const message = body.code === undefined ? undefined : 'either code or ticket'
-      context.addIssue({ code: 'custom', path: [message ? 'ticket' : 'code'], message: message ?? 'is required, or a ticket' })
+      context.addIssue({
+        code: 'custom',
+        path: [message ? 'ticket' : 'code'],
+        message: message ?? 'is required, or a ticket',
+      })
     }
     for (const [one, other] of pairs) {
       if ((body[one] === undefined) === (body[other] === undefined)) continue
@@ -46,12 +55,14 @@ export const loginBody = z
 export type LoginRoutesParts = { codeLogin: CodeLogin; tickets: Tickets; limit: Limit }
 
 export function loginRoutes({ codeLogin, tickets, limit }: LoginRoutesParts): Route[] {
-  async function logIn({ code, ticket, ...request }: z.output<typeof loginBody>, c: GatewayContext): Promise<TokenReply> {
+  async function logIn(
+    { code, ticket, ...request }: z.output<typeof loginBody>,
+    c: GatewayContext,
+  ): Promise<TokenReply> {
     if (code !== undefined) return await codeLogin({ code, ...request }, actorOf(c), admissionBy(limit(c)))
     await limit(c)
     return await tickets.redeem({ ticket: ticket ?? '', appid: request.appid, device: request.device }, actorOf(c))
   }
-
 
   return [
     route(
@@ -80,7 +91,9 @@ export function loginRoutes({ codeLogin, tickets, limit }: LoginRoutesParts): Ro
         tag: 'Login',
         summary: 'A ticket by which another client of this user (an H5 page, a web page) logs in once within a minute.',
         access: 'user',
-        body: z.strictObject({ appid: z.string().min(1).max(64).describe('The client that it is for: an appid, or an id of CLIENTS.') }),
+        body: z.strictObject({
+          appid: z.string().min(1).max(64).describe('The client that it is for: an appid, or an id of CLIENTS.'),
+        }),
         reply: z.object({ ticket: z.string(), expires_in: z.number().int().describe('Seconds.') }),
       },
       async ({ auth, body }, c) => {

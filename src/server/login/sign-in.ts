@@ -147,7 +147,19 @@ export function createSignIn(parts: SignInParts): { signIn: SignIn; openFor: Ope
     const { userId, roles, claims, externalId, statusIndex, endsInSeconds, sessionEndsAt, nickname } = opened
     const { platform, id: appid } = client
     return sessions.reply(
-      { userId, sid, platform, appid, roles, claims, externalId, statusIndex, refreshCounter: 0, endsInSeconds, sessionEndsAt },
+      {
+        userId,
+        sid,
+        platform,
+        appid,
+        roles,
+        claims,
+        externalId,
+        statusIndex,
+        refreshCounter: 0,
+        endsInSeconds,
+        sessionEndsAt,
+      },
       { nickname, isNew: false },
     )
   }

@@ -5,10 +5,10 @@
 import { hash } from 'node:crypto'
 import type { Actor } from '../actor.ts'
 import type { Client, Clients } from '../clients/clients.ts'
+import type { Clock } from '../clock.ts'
 import { randomToken, uuidv7 } from '../crypto/random.ts'
 import type { Sealer } from '../crypto/seal.ts'
 import { SealError } from '../crypto/seal.ts'
-import type { Clock } from '../clock.ts'
 import { GatewayError, invalidField } from '../errors.ts'
 import type { TokenReply } from '../sessions/token-reply.ts'
 import type { Cache } from '../storage/cache.ts'
@@ -21,7 +21,10 @@ export type Tickets = {
   /** A ticket for a session under that client. Throws A0400 for an unknown client, B0320 while the cache is down. */
   issue(parent: { userId: string; sid: string }, clientId: string): Promise<string>
   /** Opens that session. Throws A0223 when the ticket is unknown, used, expired or for another client; B0320 while the cache is down. */
-  redeem(request: { ticket: string; appid?: string | undefined; device?: string | undefined }, actor: Actor): Promise<TokenReply>
+  redeem(
+    request: { ticket: string; appid?: string | undefined; device?: string | undefined },
+    actor: Actor,
+  ): Promise<TokenReply>
 }
 
 export type TicketParts = { cache: Cache; sealer: Sealer; clients: Clients; clock: Clock; openFor: OpenFor }
@@ -37,7 +40,8 @@ export function createTickets({ cache, sealer, clients, clock, openFor }: Ticket
     const key = keyOf(ticket)
     const sealed = await cache.get(key)
     // The one whose deletion finds it there has it.
-    if (sealed === undefined || !(await cache.deleteIf(key, sealed))) throw refused('the ticket is unknown, used or expired')
+    if (sealed === undefined || !(await cache.deleteIf(key, sealed)))
+      throw refused('the ticket is unknown, used or expired')
     try {
       return JSON.parse(sealer.open(sealed, key)) as Kept
     } catch (error) {

@@ -2,8 +2,9 @@
  * A platform credential: the app's own token, which some platforms want with every call. One per app, shared by all replicas
  * through the cache and renewed by one of them at a time; without the cache each process gets its own.
  */
-import { setTimeout as pause } from 'node:timers/promises'
+
 import { createHash } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import type { AppConfig, PlatformName } from '../config/config.ts'
 import { randomToken } from '../crypto/random.ts'

@@ -12,7 +12,10 @@ export type Platform = {
   /** What it does for the users of an app beyond login, where it does any of it. */
   userApi?: (app: AppConfig) => UserApi
   /** Its credential for an app, for services to call it with. */
-  lendCredential?: (app: AppConfig, refused?: string) => Promise<{ text: string; expiresInSeconds: number; renewed: boolean }>
+  lendCredential?: (
+    app: AppConfig,
+    refused?: string,
+  ) => Promise<{ text: string; expiresInSeconds: number; renewed: boolean }>
 }
 
 /** What a platform does for a user it knows; each may lack some or all of it. Every one throws PlatformError. */

@@ -5,8 +5,8 @@ import type { Sealer } from '../crypto/seal.ts'
 import { invalidField } from '../errors.ts'
 import type { Cache } from '../storage/cache.ts'
 import type { Send } from './fetch-json.ts'
-import type { LentCredential } from './platform-credential.ts'
 import type { Exchange, Platform, UserApi } from './platform.ts'
+import type { LentCredential } from './platform-credential.ts'
 import { type ResilienceParts, withResilience } from './resilience.ts'
 import { createSisters } from './sisters.ts'
 import { createWechat } from './wechat.ts'
@@ -59,7 +59,12 @@ export function appsOn(platforms: readonly Platform[], apps: readonly AppConfig[
   const all = apps.map((app): App => {
     const platform = platforms.find((one) => one.name === app.platform)
     if (!platform) throw new Error(`no platform "${app.platform}"`)
-    return { ...app, exchange: (code) => platform.exchange(app, code), userApi: platform.userApi?.(app) ?? {}, ...lending(platform, app) }
+    return {
+      ...app,
+      exchange: (code) => platform.exchange(app, code),
+      userApi: platform.userApi?.(app) ?? {},
+      ...lending(platform, app),
+    }
   })
   const [only] = all
 

@@ -41,7 +41,16 @@ const cache = createRedisCache({
   onError: (error) => log.warn({ error }, 'Redis connection'),
   span: tracing?.span,
 })
-const gateway = await createGateway({ config, database, cache, send: sender.send, clock: systemClock, log, metrics, tracing })
+const gateway = await createGateway({
+  config,
+  database,
+  cache,
+  send: sender.send,
+  clock: systemClock,
+  log,
+  metrics,
+  tracing,
+})
 
 const listeners = await Promise.all([
   listen(gateway.publicApp, config.publicListener),

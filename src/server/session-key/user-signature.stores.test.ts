@@ -14,7 +14,10 @@ const sign = (gateway: TestGateway, body: object, token = SIGNER) => gateway.int
 
 /** From WeChat's guide to virtual payment; the blanks are part of it. */
 const vectors = [
-  ['{"openid": "xxx", "user_ip": "127.0.0.1", "env": 0}', '089d9e8dc5d308977360c4b79ec600a93d736802802a807d634192328032f6c7'],
+  [
+    '{"openid": "xxx", "user_ip": "127.0.0.1", "env": 0}',
+    '089d9e8dc5d308977360c4b79ec600a93d736802802a807d634192328032f6c7',
+  ],
   [
     '{"offer_id": "12345678", "openid": "oUrsfxxxxxxxxxx", "ts": 1668136271, "zone_id": "1", "env": 0}',
     '42fe1d3341fb1c8bd6f5014ba735ab04eacc80a2deb3ab4669eab4700b5b6729',

@@ -71,7 +71,9 @@ export function userSignatureRoutes({ service, audit, clock, limit }: UserSignat
         replyHeader(c, 'Cache-Control', 'no-store')
         c.get('request').userId = userId
         if (auth.only && !auth.only.includes(appid))
-          throw new GatewayError('A0312', { note: `service token ${auth.name} may sign for ${auth.only.join(', ')} alone` })
+          throw new GatewayError('A0312', {
+            note: `service token ${auth.name} may sign for ${auth.only.join(', ')} alone`,
+          })
         await enforce(limit, userId)
         const user = { userId, appid }
         const sessionKey = await service.keyFor(user, SIGNING_PLATFORMS)

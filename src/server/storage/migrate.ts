@@ -9,7 +9,12 @@ import * as sessionParents from '../../../migrations/0004_session_parents.ts'
 import type { Schema } from './schema.ts'
 
 /** A static list: type-checked, and the same in development, in tests and in the image. */
-const migrations = { '0001_core': core, '0002_session_ends': sessionEnds, '0003_user_claims': userClaims, '0004_session_parents': sessionParents }
+const migrations = {
+  '0001_core': core,
+  '0002_session_ends': sessionEnds,
+  '0003_user_claims': userClaims,
+  '0004_session_parents': sessionParents,
+}
 
 const migrator = (db: Kysely<Schema>) => new Migrator({ db, provider: { getMigrations: async () => migrations } })
 
