@@ -4,6 +4,7 @@ import { createBatch } from '../storage/batch.ts'
 import type { Database, Statement } from '../storage/database.ts'
 import type { Sex, UserStatus } from '../storage/schema.ts'
 import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
+import { createOpenFor } from './known-user-store.ts'
 
 export type SignInItem = {
   platform: string
@@ -182,71 +183,6 @@ export const signInStatement: Statement = {
 
 export type SignInResult = SignedIn | NotSignedIn | 'unknown' | 'needs_join'
 
-const openForStatement: Statement = {
-  name: 'open_session_for',
-  text: `
-    with parent as materialized (
-      select s.id, s.user_id, s.unionid, s.expires_at from sessions s
-      where s.id = $1::uuid and s.ended_at is null and s.idle_expires_at > $3::timestamptz and s.expires_at > $3::timestamptz
-      for share
-    ),
-    person as materialized (
-      select u.id, u.status, u.nickname, u.roles, u.claims, u.external_id from users u
-      where u.id = coalesce((select user_id from parent), $2::uuid) for share
-    ),
-    opened as (
-      insert into sessions (id, user_id, platform, appid, openid, unionid, device, ip, created_at, refreshed_at, last_used_at,
-        idle_expires_at, expires_at, status_index, parent_id)
-      select $4::uuid, p.id, $5::text, $6::text, '', (select unionid from parent), $7::text, $8::text, $3::timestamptz, $3::timestamptz, $3::timestamptz,
-        $3::timestamptz + make_interval(secs => $9::int),
-        least($3::timestamptz + make_interval(secs => $10::int), (select expires_at from parent)),
-        next_status_index($11::bigint, $12::bigint), (select id from parent)
-      from person p where p.status = 'active'
-      on conflict (id) do nothing
-      returning id, user_id, status_index, idle_expires_at, expires_at
-    ),
-    audited as (
-      ${auditRowsText({
-        kind: 'login',
-        from: 'opened o',
-        at: '$3',
-        user_id: 'o.user_id',
-        session_id: 'o.id',
-        appid: '$6::text',
-        ip: '$8::text',
-        actor: "'user'",
-        request_id: '$13::text',
-        detail: `(select jsonb_build_object('parent', id) from parent)`,
-      })}
-    )
-    select p.id as "userId", p.status, p.nickname, p.roles, p.claims, p.external_id as "externalId",
-      coalesce(o.status_index, 0) as "statusIndex",
-      coalesce(ceil(extract(epoch from least(o.idle_expires_at, o.expires_at) - $3::timestamptz))::int, 0) as "endsInSeconds",
-      coalesce(extract(epoch from least(o.idle_expires_at, o.expires_at))::float8, 0) as "sessionEndsAt"
-    from person p left join opened o on true
-    where o.id is not null or p.status <> 'active'`,
-}
-
-export type OpenForItem = {
-  client: { platform: string; id: string; idleSeconds: number; absoluteSeconds: number }
-  device: string | undefined
-  actor: { ip?: string | undefined; requestId?: string | undefined }
-  sid: string
-  from: { parentSid: string } | { userId: string }
-}
-
-export type OpenedFor = {
-  userId: string
-  status: UserStatus
-  nickname: string | null
-  roles: string[]
-  claims: Record<string, unknown> | null
-  externalId: string | null
-  statusIndex: number
-  endsInSeconds: number
-  sessionEndsAt: number
-}
-
 export type LoginStore = ReturnType<typeof createLoginStore>
 
 export type LoginStoreParts = {
@@ -282,30 +218,6 @@ export function createLoginStore({ database, now, sessionLimit, allocated, onOut
 
   return {
     signIn,
-
-    /**
-     * A session for a user who is known already. The row it comes from is locked, so that an end which commits first is seen, and one
-     * that comes later finds the new session. Undefined when that session has ended.
-     */
-    async openFor({ client, device, actor, sid, from }: OpenForItem): Promise<OpenedFor | undefined> {
-      const { next, seed } = allocated()
-      const fromParent = 'parentSid' in from
-      const [row] = await database.run<OpenedFor>(openForStatement, [
-        fromParent ? from.parentSid : null,
-        fromParent ? null : from.userId,
-        now(),
-        sid,
-        client.platform,
-        client.id,
-        device ?? null,
-        actor.ip ?? null,
-        client.idleSeconds,
-        client.absoluteSeconds,
-        next,
-        seed,
-        actor.requestId ?? '',
-      ])
-      return row
-    },
+    openFor: createOpenFor({ database, now, allocated }),
   }
 }
