@@ -23,7 +23,8 @@ export type LiveGateway = {
   stop(): Promise<void>
 }
 
-export async function startGateway(): Promise<LiveGateway> {
+/** `settings`: of the gateway, beside those that make its keys and lists change within seconds. */
+export async function startGateway(settings: Record<string, string> = {}): Promise<LiveGateway> {
   const [port, adminPort] = [await freePort(), await freePort()]
   const issuer = `http://127.0.0.1:${port}`
   const environment = {
@@ -34,6 +35,7 @@ export async function startGateway(): Promise<LiveGateway> {
     SIGNING_KEY_PUBLISH_AHEAD_SECONDS: '8',
     JWKS_MAX_AGE_SECONDS: '4',
     ACCESS_TOKEN_TTL_SECONDS: '300',
+    ...settings,
   }
   const site = await startSite({ replicas: 0, environment })
   let gateway: Service

@@ -19,7 +19,7 @@ export type LiveService = {
 
 type Commands = { build?: string; start: string }
 
-/** `sdks/<language>`, or `sdks/live/<language>` for one whose SDK stands elsewhere. */
+/** `sdks/<language>` (`sdks/stock/<library>` too), or `sdks/live/<language>` for one whose SDK stands elsewhere. */
 function folderOf(language: string): string {
   const folders = [`../${language}`, `./${language}`].map((path) => fileURLToPath(new URL(path, import.meta.url)))
   const found = folders.find((folder) => existsSync(join(folder, 'live.json')))
@@ -27,13 +27,17 @@ function folderOf(language: string): string {
   return found
 }
 
-export async function startLiveService(language: string, issuer: string): Promise<LiveService> {
+export async function startLiveService(
+  language: string,
+  issuer: string,
+  settings: Record<string, string> = {},
+): Promise<LiveService> {
   const folder = folderOf(language)
   const { build, start } = JSON.parse(readFileSync(join(folder, 'live.json'), 'utf8')) as Commands
-  const out = mkdtempSync(join(tmpdir(), `live-${language}-`))
+  const out = mkdtempSync(join(tmpdir(), `live-${language.replaceAll('/', '-')}-`))
   const removeData = () => rmSync(out, { recursive: true, force: true })
   const own = Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value ? [[name, value]] : [])))
-  const env = { ...own, OUT: out, NODE: process.execPath, ISSUER: issuer, AUDIENCE }
+  const env = { ...own, ...settings, OUT: out, NODE: process.execPath, ISSUER: issuer, AUDIENCE }
   if (build !== undefined) {
     const done = spawnSync('/bin/sh', ['-c', build], { cwd: folder, env, stdio: 'inherit' })
     if (done.status !== 0) {

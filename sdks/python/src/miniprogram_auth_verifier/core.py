@@ -161,7 +161,7 @@ class Core:
 
     def _report(self, failure: Failure) -> None:
         if self._settings.on_failure is None:
-            _log.warning("%s could not be fetched, which is tried again: %s", failure.url, failure.error)
+            _log.warning("a fetch failed, which is tried again: %s (%s)", failure.error, failure.url)
             return
         try:
             self._settings.on_failure(failure)
