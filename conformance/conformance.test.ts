@@ -56,6 +56,7 @@ test('a break is read with its files, texts and replicas', () => {
       breaks: 'MPL-1.7',
       what: 'breaks',
       replicas: 2,
+      byDefect: false,
       edits: [
         { file: 'a.ts', from: ' one\n two', to: ' three' },
         { file: 'a.ts', from: 'four', to: '' },

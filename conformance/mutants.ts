@@ -10,10 +10,12 @@ export type Mutant = {
   what: string
   /** More than one where one alone cannot show it. */
   replicas: number
+  /** Whether the requirement is about a defect of the gateway: otherwise one shows that the break does not run. */
+  byDefect: boolean
   edits: Edit[]
 }
 
-const HEAD = /^(MPL-\d+\.\d+)(?: on (\d+))?: (.+)$/
+const HEAD = /^(MPL-\d+\.\d+)(?: on (\d+))?( by a defect)?: (.+)$/
 
 export const readMutants = (): Mutant[] => parseMutants(readFileSync(new URL('mutants.txt', import.meta.url), 'utf8'))
 
@@ -27,7 +29,7 @@ export function parseMutants(text: string): Mutant[] {
 }
 
 function readBlock([head = '', ...lines]: string[]): Mutant {
-  const [, breaks, replicas = '1', what] = HEAD.exec(head) ?? []
+  const [, breaks, replicas = '1', defect, what] = HEAD.exec(head) ?? []
   if (breaks === undefined || what === undefined) throw new Error(`mutants.txt: not a mutant: ${head}`)
   const edits: { file: string; from: string[]; to: string[] }[] = []
   let file = ''
@@ -49,6 +51,7 @@ function readBlock([head = '', ...lines]: string[]): Mutant {
     breaks,
     what,
     replicas: Number(replicas),
+    byDefect: defect !== undefined,
     edits: edits.map(({ file: path, from, to }) => ({ file: path, from: from.join('\n'), to: to.join('\n') })),
   }
 }

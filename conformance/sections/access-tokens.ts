@@ -127,9 +127,10 @@ const requirements: Requirement[] = [
     source: 'RFC 8725 section 2; CVE-2026-22817, CVE-2026-22818, CVE-2023-48223',
     needs: ['jwt', 'jwks', 'me'],
     async check(world) {
-      const { access } = await world.signIn()
+      const [{ access }, victim] = [await world.signIn(), await world.signIn()]
       expectDone(world.service, await world.service.me(access), 'the good token')
-      for (const [what, token] of await forgeriesOf(world, access)) await expectNoAccess(world, token, what)
+      for (const [what, token] of await forgeriesOf(world, access, victim.user ?? 'somebody else'))
+        await expectNoAccess(world, token, what)
     },
   },
   {
@@ -249,12 +250,13 @@ export const accessTokens: Section = {
   requirements,
 }
 
-async function forgeriesOf(world: World, access: string): Promise<[string, string][]> {
+/** `access` with the claims of a victim, or with a header that asks to be believed. */
+async function forgeriesOf(world: World, access: string, victim: string): Promise<[string, string][]> {
   const [, , signature = ''] = access.split('.')
   const [header, claims] = [headerOf(access), claimsOf(access)]
   const [jwk] = await keysOf(world)
   if (!jwk) throw new CannotTest('no published key')
-  const more = encode({ ...claims, exp: (claims.exp ?? 0) + 3600, sub: 'somebody-else', roles: ['admin'] })
+  const more = encode({ ...claims, exp: (claims.exp ?? 0) + 3600, sub: victim, roles: ['admin'] })
   const same = encode(claims)
   const hs256 = encode({ ...header, alg: 'HS256' })
   const mac = (input: string, key: string) => createHmac('sha256', key).update(input).digest('base64url')
