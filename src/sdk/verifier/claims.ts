@@ -1,7 +1,6 @@
 /** The claims of an access token (RFC 9068), and the proof that a token has them. */
 
-import type { JWTPayload } from 'jose'
-import { isRecord } from './keys.ts'
+import { type Claims, isRecord } from './form.ts'
 import { invalidClaim, missingClaim, type TokenKind } from './signed.ts'
 
 /** The claims of an access token (RFC 9068), checked: types and presence are as stated. */
@@ -24,13 +23,17 @@ export type AccessTokenClaims = {
   platform?: string
 }
 
-export const ACCESS_TOKEN: TokenKind = { name: 'an access token', types: ['jwt', 'at+jwt'], requiredClaims: ['exp'] }
+export const ACCESS_TOKEN: TokenKind = {
+  name: 'an access token',
+  types: ['jwt', 'at+jwt'],
+  requiredClaims: ['iss', 'aud', 'exp'],
+}
 
 const REQUIRED_TEXTS = ['sub', 'sid', 'client_id', 'jti'] as const
 const OPTIONAL_TEXTS = ['openid', 'unionid', 'platform'] as const
 
 /** The shape of a token whose signature holds; `iss`, `aud` and `exp` have been checked by then. */
-export function accessTokenClaims(payload: JWTPayload): AccessTokenClaims {
+export function accessTokenClaims(payload: Claims): AccessTokenClaims {
   for (const name of REQUIRED_TEXTS) {
     if (payload[name] === undefined) throw missingClaim(name)
     if (typeof payload[name] !== 'string' || payload[name] === '') throw invalidClaim(name)
@@ -44,7 +47,7 @@ export function accessTokenClaims(payload: JWTPayload): AccessTokenClaims {
     throw invalidClaim('roles')
   }
   if (status !== undefined && !isStatusReference(status)) throw invalidClaim('status')
-  return payload as AccessTokenClaims
+  return payload as unknown as AccessTokenClaims
 }
 
 function isStatusReference(status: unknown): boolean {

@@ -1,7 +1,6 @@
 /** The claims of a security event token (RFC 8417), and the proof that a token has them. */
 
-import type { JWTPayload } from 'jose'
-import { isRecord } from './keys.ts'
+import { type Claims, isRecord } from './form.ts'
 import { invalidClaim, type TokenKind } from './signed.ts'
 
 /** What the gateway tells a service, checked: types and presence are as stated. An event may come twice; `jti` tells. */
@@ -21,10 +20,10 @@ export type SecurityEvent = {
 export const SECURITY_EVENT: TokenKind = {
   name: 'a security event token',
   types: ['secevent+jwt'],
-  requiredClaims: ['iat', 'jti', 'sub_id', 'events'],
+  requiredClaims: ['iss', 'aud', 'iat', 'jti', 'sub_id', 'events'],
 }
 
-export function securityEvent(payload: JWTPayload): SecurityEvent {
+export function securityEvent(payload: Claims): SecurityEvent {
   const { jti, txn, sub_id, events } = payload
   // RFC 8417 section 2.2 advises against both: they make an event look like a token that lets somebody in.
   for (const name of ['exp', 'sub']) if (payload[name] !== undefined) throw invalidClaim(name)
@@ -33,7 +32,7 @@ export function securityEvent(payload: JWTPayload): SecurityEvent {
   if (!isSubject(sub_id)) throw invalidClaim('sub_id')
   const isEvents = isRecord(events) && Object.keys(events).length > 0 && Object.values(events).every(isRecord)
   if (!isEvents) throw invalidClaim('events')
-  return payload as SecurityEvent
+  return payload as unknown as SecurityEvent
 }
 
 function isSubject(subject: unknown): boolean {

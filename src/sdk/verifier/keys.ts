@@ -2,6 +2,7 @@
 
 import { type CryptoKey, importJWK, type JWK } from 'jose'
 import { VerifierError } from './error.ts'
+import { isRecord } from './form.ts'
 import { createRefresher } from './refresher.ts'
 import { type GatewaySource, reasonOf } from './source.ts'
 
@@ -171,8 +172,4 @@ async function importKeys(
   }
   if (keys.size === 0) throw new Error('the JWKS holds no usable key')
   return keys
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

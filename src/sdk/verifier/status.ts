@@ -5,11 +5,11 @@
 
 import { promisify } from 'node:util'
 import { inflate } from 'node:zlib'
-import { jwtVerify } from 'jose'
 import { VerifierError } from './error.ts'
-import { decoded, requireForm } from './form.ts'
-import { isRecord, type KeySet } from './keys.ts'
+import { decoded, isRecord, readForm } from './form.ts'
+import type { KeySet } from './keys.ts'
 import { createRefresher, type Refresher } from './refresher.ts'
+import { requireTimes, verifySignature } from './signed.ts'
 import { type GatewaySource, NotPublished } from './source.ts'
 
 export type StatusListsOptions = {
@@ -46,6 +46,7 @@ type PublishedList = {
 }
 type TrackedList = { neededUntilElapsed: number; held?: PublishedList; etag?: string | undefined; refresher: Refresher }
 
+const STATUS_LIST = { name: 'a status list', types: ['statuslist+jwt'] }
 const DEFAULT_TTL_SECONDS = 30
 const LONGEST_TTL_SECONDS = 3600
 const DEFAULT_LIFE_SECONDS = 600
@@ -127,24 +128,20 @@ export function createStatusLists(options: StatusListsOptions): StatusLists {
 
   /** Draft section 8.3: a list counts when the gateway signed it, as a list, for this very URI, and it has not expired. */
   async function open(jwt: string, uri: string): Promise<PublishedList> {
-    requireForm(jwt, MAX_BYTES)
-    const { payload } = await jwtVerify(jwt, (header) => keys.find(header), {
-      algorithms: [...algorithms],
-      typ: 'statuslist+jwt',
-      subject: uri,
-      currentDate: now(),
-      clockTolerance: clockToleranceSeconds,
-    })
-    const { iss, iat, exp, ttl, status_list: published } = payload
+    const claims = readForm(jwt, MAX_BYTES)
+    await verifySignature(jwt, STATUS_LIST, keys, algorithms)
+    requireTimes(claims, now(), clockToleranceSeconds)
+    const { iss, sub, iat, exp, ttl, status_list: published } = claims
+    if (sub !== uri) throw new Error('the status list is of another URI')
     if (iss !== undefined && iss !== issuer) throw new Error('the status list is of another issuer')
-    if (iat === undefined) throw new Error('the status list has no iat')
+    if (typeof iat !== 'number') throw new Error('the status list has no iat')
     if (!isRecord(published) || typeof published.lst !== 'string') throw new Error('the status list has no lst')
     const bits = published.bits
     if (bits !== 1 && bits !== 2 && bits !== 4 && bits !== 8) throw new Error('the status list has odd bits')
     const compressed = decoded(published.lst)
     if (!compressed) throw new Error('the lst of the status list is no base64url')
     const statuses = await inflateAsync(compressed, { maxOutputLength: MAX_INFLATED_BYTES })
-    const expiresAtSeconds = exp ?? iat + DEFAULT_LIFE_SECONDS
+    const expiresAtSeconds = typeof exp === 'number' ? exp : iat + DEFAULT_LIFE_SECONDS
     return {
       ended: endedBits(statuses, bits),
       issuedAtSeconds: iat,
