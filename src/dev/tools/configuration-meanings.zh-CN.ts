@@ -23,7 +23,8 @@ export const meanings = {
   PORT: '对外监听的端口。',
   ADMIN_HOST: '内部监听的地址。',
   ADMIN_PORT: '内部监听的端口；绝不可暴露到公网。',
-  ADMIN_TOKENS: '`name:scope+scope:secret`，逗号分隔。不设置则运维接口关闭。',
+  ADMIN_TOKENS:
+    '`name:scope+scope:secret`，逗号分隔（[权限列表](admin.md)）；权限可限定范围：`introspect@AUDIENCE`。不设置则运维接口关闭。',
   ACCESS_TOKEN_TTL_SECONDS: '访问令牌的有效期。',
   REFRESH_TOKEN_TTL_SECONDS: '会话这么久没有刷新就结束。',
   SESSION_TTL_SECONDS: '会话最长存续时间，无论刷新多少次。',

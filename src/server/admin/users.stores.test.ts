@@ -4,13 +4,14 @@ import { APP_SECRET, APPID, startTestGateway, type TestGateway } from '../../dev
 
 const BOSS = 'operator-boss-0123456789-0123456789'
 const READER = 'introspecting-reader-0123456789-0123'
+const ONLOOKER = 'reading-operator-0123456789-01234567'
 
 describe('operators and users', () => {
   let gateway: TestGateway
   beforeAll(async () => {
     gateway = await startTestGateway({
       environment: {
-        ADMIN_TOKENS: `boss:admin+introspect:${BOSS},reader:introspect:${READER}`,
+        ADMIN_TOKENS: `boss:admin+introspect:${BOSS},reader:introspect:${READER},onlooker:admin-read:${ONLOOKER}`,
         WECHAT_APPID: undefined,
         WECHAT_SECRET: undefined,
         APPS: JSON.stringify([{ appid: APPID, secret: APP_SECRET, union: 'acme' }]),
@@ -29,7 +30,7 @@ describe('operators and users', () => {
     gateway.stores.database.run<Row>({ name, text }, values)
   const refreshCode = async (refresh_token: string) => (await gateway.post('/api/refresh', { refresh_token })).body.code
 
-  test('every route wants a service token with the scope admin', async () => {
+  test('every route wants a service token with the scope admin; reading, admin-read', async () => {
     const { token, user_id } = await login('target')
     const routes = [
       ['GET', '/admin/users'],
@@ -48,9 +49,16 @@ describe('operators and users', () => {
       for (const headers of [{}, { authorization: `Bearer ${token}` }, { authorization: `Bearer ${BOSS}0` }]) {
         const reply = await gateway.internal(method, path, { headers })
         expect([path, reply.status, reply.body.code]).toEqual([path, 401, 'A0230'])
+        // An operator's words, not those for a user whose login has expired.
+        expect(reply.body.msg).toContain('ADMIN_TOKENS')
       }
-      const scoped = await gateway.internal(method, path, { token: READER })
-      expect([path, scoped.status, scoped.body.code]).toEqual([path, 403, 'A0312'])
+      const scope = method === 'GET' ? 'admin-read' : 'admin'
+      for (const token of method === 'GET' ? [READER] : [READER, ONLOOKER]) {
+        const scoped = await gateway.internal(method, path, { token, headers: { 'accept-language': 'en' } })
+        expect([path, scoped.status, scoped.body.code]).toEqual([path, 403, 'A0312'])
+        expect(scoped.body.msg).toBe(`The service token lacks the scope ${scope}.`)
+      }
+      if (method === 'GET') expect((await gateway.internal(method, path, { token: ONLOOKER })).status).toBe(200)
     }
     expect((await operate('GET', `users/${user_id}`)).body.data).toMatchObject({ status: 'active' })
   })

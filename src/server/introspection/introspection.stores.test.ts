@@ -5,6 +5,8 @@ import { APPID, startTestGateway, type TestGateway } from '../../dev/testing/tes
 
 const SECRET = 'introspecting-service-0123456789abcdef'
 const OPERATOR = 'operator-without-introspect-0123456789'
+const NARROW = 'service-of-one-audience-0123456789abcdef'
+const ELSEWHERE = 'service-of-another-audience-0123456789ab'
 
 describe('introspection', () => {
   let offsetMs = 0
@@ -12,7 +14,9 @@ describe('introspection', () => {
   beforeAll(async () => {
     gateway = await startTestGateway({
       clock: { now: () => new Date(Date.now() + offsetMs) },
-      environment: { ADMIN_TOKENS: `orders:introspect+revoke:${SECRET},boss:admin:${OPERATOR}` },
+      environment: {
+        ADMIN_TOKENS: `orders:introspect+revoke:${SECRET},boss:admin:${OPERATOR},shop:introspect@https://auth.example.com:${NARROW},bank:introspect@https://bank.example:${ELSEWHERE}`,
+      },
     })
   })
   afterAll(() => gateway.close())
@@ -121,6 +125,25 @@ describe('introspection', () => {
       expect(events.body.data.items).toMatchObject([{ actor: 'service:orders', detail: { reason: 'revoked' } }])
     },
   )
+
+  test('a service narrowed to an audience is told of its own access tokens alone, and ends no session', async () => {
+    const { token, refresh_token } = await login('narrow')
+    const ask = (secret: string, one: string, path = '/oauth2/introspect') =>
+      send(path, new URLSearchParams({ token: one }), { authorization: `Bearer ${secret}` })
+    expect((await ask(NARROW, token)).body).toMatchObject({ active: true, token_use: 'access_token' })
+    for (const [secret, one] of [
+      [NARROW, refresh_token],
+      [ELSEWHERE, token],
+      [ELSEWHERE, refresh_token],
+    ] as const)
+      expect((await ask(secret, one)).body).toEqual({ active: false })
+    const refused = await ask(NARROW, token, '/oauth2/revoke')
+    expect([refused.status, refused.body]).toEqual([
+      403,
+      { error: 'insufficient_scope', error_description: 'The service token lacks the scope revoke.' },
+    ])
+    expect((await introspect(refresh_token)).active).toBe(true)
+  })
 
   test('revoking a token that is not ours, or twice, is 200 as RFC 7009 section 2.2 wants', async () => {
     const { token } = await login('twice')
