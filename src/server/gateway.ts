@@ -235,7 +235,8 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
       limits,
       limitUpstream,
     }),
-    ...createPersonalData({ database, identityOf: sessions.identityOf, apps, users, limitUpstream }).routes,
+    ...createPersonalData({ database, identityOf: sessions.identityOf, apps, users, limits, limitUpstream, log })
+      .routes,
     ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits.refreshPerAddress) }),
     ...keyRoutes({ ring, issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds }),
     ...statusListRoutes({ lists: statusLists, issuer, ttlSeconds: config.statusListTtlSeconds }),

@@ -1,12 +1,15 @@
 /** The common reply: `{code, msg, data}`, and for a failure also `request_id` and, where fields are wrong, `fields`. */
 import { errorCodes, GatewayError } from '../errors.ts'
 import { type GatewayContext, replyHeader } from './context.ts'
+import { isStreamed, streamOf } from './streamed.ts'
 
 const SUCCESS = '00000'
 
 export function success(c: GatewayContext, data: unknown, message: { zh: string; en: string }): Response {
   const { language, headers } = c.get('request')
-  return new Response(JSON.stringify({ code: SUCCESS, msg: message[language], data: data ?? null }), { headers })
+  const msg = message[language]
+  if (!isStreamed(data)) return new Response(JSON.stringify({ code: SUCCESS, msg, data: data ?? null }), { headers })
+  return new Response(streamOf(data, `{"code":"${SUCCESS}","msg":${JSON.stringify(msg)},"data":`), { headers })
 }
 
 /** What is thrown on purpose is a failure the contract names; anything else is a defect, and says nothing outside. */

@@ -6,6 +6,7 @@ import { type BytesDescription, readForm, readJson, readTyped } from './body.ts'
 import { type GatewayContext, languageOf } from './context.ts'
 import { success } from './envelope.ts'
 import { type FailureForm, failureAs } from './failure.ts'
+import type { Streamed } from './streamed.ts'
 import type { UploadDescription } from './upload.ts'
 
 type Asked = {
@@ -70,7 +71,7 @@ export type RouteInput<Description extends RouteDescription> = {
 
 /** What the handler answers is checked against the reply schema by the compiler. */
 type Answer<Description> = Description extends { reply: infer Schema extends z.ZodType }
-  ? Promise<z.input<Schema>>
+  ? Promise<z.input<Schema> | Streamed<z.input<Schema>>>
   : Response | Promise<Response>
 
 type Handler<Description extends RouteDescription> = (

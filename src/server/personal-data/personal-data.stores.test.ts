@@ -223,7 +223,7 @@ describe('an erasure', () => {
     const late = { userId, sid: crypto.randomUUID(), set, chosen: [], versions: undefined, actor, at: new Date() }
     expect(await profiles.change(late)).toBeUndefined()
     expect(await profiles.find(userId)).toBeUndefined()
-    expect(await createPersonalDataStore(database).personalDataOf(userId)).toBeUndefined()
+    expect(await createPersonalDataStore(database).find(userId)).toBeUndefined()
     expect(await rowsOf(userId)).not.toContain('trace')
   })
 })

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { actorOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
+import { mapPages, type Streamed, streamed } from '../http/streamed.ts'
 import { platformFailures } from '../platforms/platform.ts'
 import { profileFields } from '../users/profile-fields.ts'
 import type { Erase } from './erasure.ts'
@@ -67,7 +68,14 @@ export const eraseBody = z.strictObject({
   code: z.string().min(1).max(128).describe('A fresh code of wx.login, as proof.'),
 })
 
-export function personalDataRoutes({ exportData, erase }: { exportData: Export; erase: Erase }): Route[] {
+export type PersonalDataRoutesParts = {
+  exportData: Export
+  erase: Erase
+  /** Told of an export that was not read to its end. */
+  onBroken: (error: unknown) => void
+}
+
+export function personalDataRoutes({ exportData, erase, onBroken }: PersonalDataRoutesParts): Route[] {
   return [
     route(
       {
@@ -80,7 +88,7 @@ export function personalDataRoutes({ exportData, erase }: { exportData: Export; 
       },
       async ({ auth }, c) => {
         replyHeader(c, 'Cache-Control', 'no-store')
-        return toExport(await exportData(auth.userId))
+        return toExport(await exportData(auth.userId), onBroken)
       },
     ),
     route(
@@ -104,27 +112,37 @@ export function personalDataRoutes({ exportData, erase }: { exportData: Export; 
   ]
 }
 
-function toExport({ user, identities, unions, sessions, events }: PersonalData): z.input<typeof exportSchema> {
+type ExportedData = z.input<typeof exportSchema>
+
+function toExport(data: PersonalData, onBroken: (error: unknown) => void): Streamed<ExportedData> {
+  const { user, identities, unions, sessions, events, end } = data
   const { id, created_at, updated_at, last_login_at, ...profile } = user
-  return {
-    profile: {
-      user_id: id,
-      ...profile,
-      created_at: created_at.toISOString(),
-      updated_at: updated_at.toISOString(),
-      last_login_at: last_login_at.toISOString(),
+  return streamed<ExportedData>(
+    {
+      profile: {
+        user_id: id,
+        ...profile,
+        created_at: created_at.toISOString(),
+        updated_at: updated_at.toISOString(),
+        last_login_at: last_login_at.toISOString(),
+      },
+      identities: identities.map((one) => ({ ...one, created_at: one.created_at.toISOString() })),
+      unions: unions.map(({ union_name, unionid }) => ({ union: union_name, unionid })),
+      sessions: mapPages(sessions, ({ cursor: sid, ...one }) => ({
+        sid,
+        ...one,
+        created_at: one.created_at.toISOString(),
+        refreshed_at: one.refreshed_at.toISOString(),
+        last_used_at: one.last_used_at.toISOString(),
+        idle_expires_at: one.idle_expires_at.toISOString(),
+        expires_at: one.expires_at.toISOString(),
+        ended_at: one.ended_at?.toISOString() ?? null,
+      })),
+      events: mapPages(events, ({ cursor: _, ...one }) => ({ ...one, at: one.at.toISOString() })),
     },
-    identities: identities.map((one) => ({ ...one, created_at: one.created_at.toISOString() })),
-    unions: unions.map(({ union_name, unionid }) => ({ union: union_name, unionid })),
-    sessions: sessions.map((one) => ({
-      ...one,
-      created_at: one.created_at.toISOString(),
-      refreshed_at: one.refreshed_at.toISOString(),
-      last_used_at: one.last_used_at.toISOString(),
-      idle_expires_at: one.idle_expires_at.toISOString(),
-      expires_at: one.expires_at.toISOString(),
-      ended_at: one.ended_at?.toISOString() ?? null,
-    })),
-    events: events.map((one) => ({ ...one, at: one.at.toISOString() })),
-  }
+    (error) => {
+      end()
+      if (error !== undefined) onBroken(error)
+    },
+  )
 }

@@ -4,6 +4,8 @@ import type { PlatformIdentity } from '../platforms/platform.ts'
 import type { Database } from '../storage/database.ts'
 import { profileColumns } from '../users/profile-fields.ts'
 
+export type PageRequest = { after: string | undefined; limit: number }
+
 export type PersonalDataStore = ReturnType<typeof createPersonalDataStore>
 
 export function createPersonalDataStore({ kysely }: Pick<Database, 'kysely'>) {
@@ -20,9 +22,8 @@ export function createPersonalDataStore({ kysely }: Pick<Database, 'kysely'>) {
       return row?.user_id
     },
 
-    /** Everything that is kept about the user, for them to read; undefined when the user is gone. */
-    async personalDataOf(userId: string) {
-      // One snapshot, so that the parts fit each other.
+    /** The user with their platform identities, in one snapshot; undefined when the user is gone. */
+    async find(userId: string) {
       return await kysely
         .transaction()
         .setIsolationLevel('repeatable read')
@@ -46,39 +47,62 @@ export function createPersonalDataStore({ kysely }: Pick<Database, 'kysely'>) {
             .select(['union_name', 'unionid'])
             .where('user_id', '=', userId)
             .execute()
-          const sessions = await tx
-            .selectFrom('sessions')
-            .select([
-              'id as sid',
-              'platform',
-              'appid',
-              'openid',
-              'unionid',
-              'device',
-              'ip',
-              'created_at',
-              'refreshed_at',
-              'last_used_at',
-              'idle_expires_at',
-              'expires_at',
-              'ended_at',
-              'end_reason',
-            ])
-            .where('user_id', '=', userId)
-            .orderBy('created_at')
-            .execute()
-          const events = await tx
-            .selectFrom('audit_events')
-            .select(['at', 'kind', 'session_id as sid', 'appid', 'ip'])
-            // An operator's name and another user's id are not this user's data.
-            .select(sql<string>`case when actor = 'user' then 'user' else 'operator' end`.as('actor'))
-            .select(sql<Record<string, unknown> | null>`detail - 'belongs_to'`.as('detail'))
-            .where('user_id', '=', userId)
-            .orderBy('at')
-            .orderBy('id')
-            .execute()
-          return { user, identities, unions, sessions, events }
+          return { user, identities, unions }
         })
+    },
+
+    /** The user's sessions after a cursor, in the order in which they were opened. */
+    async sessionsOf(userId: string, { after, limit }: PageRequest) {
+      return await kysely
+        .selectFrom('sessions')
+        .select([
+          'id as cursor',
+          'platform',
+          'appid',
+          'openid',
+          'unionid',
+          'device',
+          'ip',
+          'created_at',
+          'refreshed_at',
+          'last_used_at',
+          'idle_expires_at',
+          'expires_at',
+          'ended_at',
+          'end_reason',
+        ])
+        .where('user_id', '=', userId)
+        .$if(after !== undefined, (query) => query.where('id', '>', after ?? ''))
+        .orderBy('id')
+        .limit(limit)
+        .execute()
+    },
+
+    /** The audit events about the user after a cursor, the oldest first. */
+    async eventsOf(userId: string, { after, limit }: PageRequest) {
+      const [at, id] = after?.split(' ') ?? []
+      return await kysely.transaction().execute(async (tx) => {
+        // By the index of user and time, a page a page: sorting would read all that is left for each of them.
+        await sql`set local enable_sort = off`.execute(tx)
+        return await tx
+          .selectFrom('audit_events')
+          .select(['at', 'kind', 'session_id as sid', 'appid', 'ip'])
+          // An operator's name and another user's id are not this user's data.
+          .select(sql<string>`case when actor = 'user' then 'user' else 'operator' end`.as('actor'))
+          .select(sql<Record<string, unknown> | null>`detail - 'belongs_to'`.as('detail'))
+          // To the microsecond, which a Date is not.
+          .select(
+            sql<string>`to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || ' ' || id`.as('cursor'),
+          )
+          .where('user_id', '=', userId)
+          .$if(after !== undefined, (query) =>
+            query.where(sql<boolean>`at >= ${at}::timestamptz and (at, id) > (${at}::timestamptz, ${id}::bigint)`),
+          )
+          .orderBy('at')
+          .orderBy('id')
+          .limit(limit)
+          .execute()
+      })
     },
   }
 }
