@@ -6,6 +6,7 @@ import { createAvatars } from './avatars/avatars.ts'
 import { avatarRoutes } from './avatars/routes.ts'
 import { createClients } from './clients/clients.ts'
 import type { Clock } from './clock.ts'
+import { isGranted } from './config/admin-tokens.ts'
 import type { Config } from './config/config.ts'
 import { createSealer } from './crypto/seal.ts'
 import { createSessionEnded } from './events/session-ended.ts'
@@ -30,7 +31,6 @@ import type { Log } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import type { Tracing } from './observability/tracing.ts'
 import { observeUpstream } from './observability/upstream.ts'
-import { optionalServiceRoutes } from './optional.ts'
 import { createAfterErase } from './personal-data/after-erase.ts'
 import { createPersonalData } from './personal-data/personal-data.ts'
 import { type Send, traceSend } from './platforms/fetch-json.ts'
@@ -155,7 +155,17 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     onRefresh: (outcome) => metrics.refreshes.inc({ outcome }),
     onEnded: onSessionsEnded,
   })
-  const sessionKeys = createSessionKeys({ database, cache, sealer, apps, audit, clock, limitUpstream, config })
+  const sessionKeys = await createSessionKeys({
+    database,
+    cache,
+    sealer,
+    apps,
+    audit,
+    clock,
+    limitUpstream,
+    limits,
+    config,
+  })
   const { vault } = sessionKeys
   const avatars = createAvatars({ config: config.avatarStore, issuer: config.issuer, send, clock, log })
   const users = createUsers({
@@ -164,7 +174,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     onEnded: onSessionsEnded,
     afterErase: createAfterErase({ vault, avatars, log }),
   })
-  const login = createLogin({
+  const login = await createLogin({
     database,
     cache,
     sealer,
@@ -238,14 +248,16 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     ...createPersonalData({ database, identityOf: sessions.identityOf, apps, users, limits, limitUpstream, log })
       .routes,
     ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits.refreshPerAddress) }),
-    ...keyRoutes({ ring, issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds }),
+    ...keyRoutes({ ring, issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds, endpoints: login.endpoints }),
     ...statusListRoutes({ lists: statusLists, issuer, ttlSeconds: config.statusListTtlSeconds }),
     ...avatarRoutes({ avatars }),
   ]
   const internalRoutes = [
     ...adminRoutes({ database, users, sessions, ring }),
     ...sessionKeys.routes,
-    ...(await optionalServiceRoutes({ config, sessionKeys, apps, audit, clock, limits })),
+    ...(isGranted(config.adminTokens, 'credential')
+      ? (await import('./credential/credential.ts')).credentialRoutes({ apps, audit, clock })
+      : []),
     ...introspectionRoutes({ introspection: createIntrospection({ sessions, issuer }) }),
     ...lifecycle.routes,
   ]

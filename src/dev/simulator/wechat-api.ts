@@ -44,6 +44,19 @@ export function weChatApi({ people, credentials, traffic, clock }: Parts) {
     )
   }
 
+  // getUnlimitedQRCode: the picture itself, or JSON when it is refused. A phone reads the scene out of ours.
+  api.post('/wxa/getwxacodeunlimit', async (c) => {
+    const body = parseObject(await c.req.text())
+    const scene = body?.scene
+    const checked = credentials.check(c.req.query('access_token'))
+    if ('errcode' in checked) return c.json(refusal(checked.errcode))
+    if (typeof scene !== 'string' || !/^[\w!#$&'()*+,/:;=?@.~-]{1,32}$/.test(scene)) return c.json(refusal(40129))
+    const { default: sharp } = await import('sharp')
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="430" height="430"><circle cx="215" cy="215" r="200" fill="none" stroke="#07c160" stroke-width="12"/><text x="215" y="230" font-size="36" font-family="monospace" text-anchor="middle">${scene.replaceAll('&', '&amp;')}</text></svg>`
+    const picture = await sharp(Buffer.from(svg)).png().toBuffer()
+    return new Response(new Uint8Array(picture), { headers: { 'content-type': 'image/png' } })
+  })
+
   // code2Session: JSON under text/plain, and no errcode on success (api_code2session; community reports on both).
   get('/sns/jscode2session', 41002, 'text/plain', ({ query }) => {
     const { appid, secret, js_code: text, grant_type: grantType } = query

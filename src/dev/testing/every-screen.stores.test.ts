@@ -7,6 +7,7 @@ import { APP_SECRET, APPID, startTestGateway, type TestGateway } from './test-ga
 const PAGE = 'https://www.example.com'
 let gateway: TestGateway
 let other: TestGateway
+const replicas: TestGateway[] = []
 beforeAll(async () => {
   gateway = await startTestGateway({
     environment: {
@@ -18,7 +19,7 @@ beforeAll(async () => {
   other = await gateway.replica()
 })
 afterAll(async () => {
-  await other.close()
+  for (const replica of [...replicas, other]) await replica.close()
   await gateway.close()
 })
 
@@ -147,6 +148,6 @@ describe('a web page', () => {
     expect(
       (await preflight(PAGE, '/api/login', closed.publicApp)).headers.get('access-control-allow-origin'),
     ).toBeNull()
-    await closed.close()
+    replicas.push(closed)
   })
 })

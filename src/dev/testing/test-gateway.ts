@@ -157,7 +157,7 @@ async function build(
 
 /** Calls a simulator in process, with the time limit and the typed failures of the real sender. */
 export function simulatorSend(simulator: { fetch(request: Request): Promise<Response> }): Send {
-  return async ({ operation, method, url, headers, body, timeoutMs }) => {
+  return async ({ operation, method, url, headers, body, binary, timeoutMs }) => {
     try {
       const request = new Request(url, {
         method,
@@ -166,7 +166,9 @@ export function simulatorSend(simulator: { fetch(request: Request): Promise<Resp
         ...(body === undefined ? {} : { body }),
       })
       const reply = await simulator.fetch(request)
-      return { status: reply.status, text: await reply.text() }
+      if (!binary) return { status: reply.status, text: await reply.text() }
+      const bytes = new Uint8Array(await reply.arrayBuffer())
+      return { status: reply.status, text: Buffer.from(bytes).toString('utf8'), bytes }
     } catch (error) {
       throw new PlatformError(
         operation,

@@ -15,6 +15,7 @@ export const meanings = {
   WECHAT_SECRET: '只有一个小程序时的简写：AppSecret。',
   APPS: '多个小程序，JSON 数组。',
   CLIENTS: '可登录的设备和网页，JSON 数组：`id`、`name`、`kind`（`device`、`web`）、`audience`。',
+  DEVICE_CONFIRM_PAGE: '小程序中确认设备登录的页面：扫小程序码打开，scene 为用户代码。',
   WEB_ORIGINS: '可以从浏览器调用公开 API 的网页来源，须完全一致，用逗号分隔。',
   WECHAT_API_BASE: '微信的服务端接口地址。',
   UPSTREAM_MAX_CONCURRENCY: '到每个平台的连接数；最多接纳两倍的并发调用，其余立即拒绝。',

@@ -15,7 +15,7 @@ export const layers: readonly (readonly string[])[] = [
   ['keys/', 'rate-limit/', 'users/'],
   ['cli/', 'credential/', 'revocation/', 'session-key/', 'tokens/'],
   ['lifecycle/', 'personal-data/', 'profile/', 'sessions/'],
-  ['admin/', 'introspection/', 'login/', 'optional.ts'],
+  ['admin/', 'introspection/', 'login/'],
   ['gateway.ts'],
   ['serve/'],
 ]

@@ -68,3 +68,7 @@ function grantOf(scope: AdminScope, named: NamedScope[], problem: (reason: strin
   if (only.length > 0 && only.length < values.length) problem(`the scope ${scope} is there both whole and narrowed`)
   return { scope, only: only.length > 0 ? only : undefined }
 }
+
+/** Whether any token has the scope: what nobody may use is not loaded. */
+export const isGranted = (tokens: readonly AdminToken[], scope: AdminScope): boolean =>
+  tokens.some(({ grants }) => grants.some((grant) => grant.scope === scope))

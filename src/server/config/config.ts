@@ -110,6 +110,7 @@ function toConfig(env: Environment) {
     encryptionKeys: env.ENCRYPTION_KEYS,
     apps: appsOf(env),
     clients: env.CLIENTS ?? [],
+    deviceConfirmPage: env.DEVICE_CONFIRM_PAGE,
     webOrigins: env.WEB_ORIGINS ?? [],
     wechatApiBase: env.WECHAT_API_BASE.replace(/\/+$/, ''),
     upstreamMaxConcurrency: env.UPSTREAM_MAX_CONCURRENCY,

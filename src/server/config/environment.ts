@@ -49,6 +49,11 @@ export const environmentSchema = z.object({
     .describe(
       'Devices and web pages that are logged in to, as a JSON array of `id`, `name`, `kind` (`device`, `web`), `audience`.',
     ),
+  DEVICE_CONFIRM_PAGE: z
+    .string()
+    .regex(/^[\w-]+(\/[\w-]+)*$/, 'must be a path of the mini program without a leading slash')
+    .default('pages/device/device')
+    .describe('The page of the mini program that confirms a device: opened by the picture, with the user code as scene.'),
   WEB_ORIGINS: webOrigins
     .optional()
     .describe('Origins of web pages that may call the public API from a browser, exact and comma separated.'),

@@ -38,7 +38,7 @@ test('all callers on all replicas get the same one, from one request to the plat
 
 test('a refused one is renewed once for any number of reporters; a report of an older one renews nothing', async () => {
   const before = (await lend(gateway)).body.data.access_token as string
-  gateway.simulator.revokeCredential(APPID)
+  gateway.simulator.revokeCredential(before)
   const replies = await Promise.all(
     Array.from({ length: 10 }, (_, index) =>
       lend(index % 2 ? gateway : other, { appid: APPID, refused: hashOf(before) }),

@@ -5,9 +5,15 @@ import { notModified } from '../http/not-modified.ts'
 import { type Route, route } from '../http/route.ts'
 import type { KeyRing, PublishedDocument } from './ring.ts'
 
-export type KeyRoutesParts = { ring: KeyRing; issuer: string; jwksMaxAgeSeconds: number }
+export type KeyRoutesParts = {
+  ring: KeyRing
+  issuer: string
+  jwksMaxAgeSeconds: number
+  /** What the optional capabilities add to the metadata. */
+  endpoints?: Readonly<Record<string, string | readonly string[]>>
+}
 
-export function keyRoutes({ ring, issuer, jwksMaxAgeSeconds }: KeyRoutesParts): Route[] {
+export function keyRoutes({ ring, issuer, jwksMaxAgeSeconds, endpoints = {} }: KeyRoutesParts): Route[] {
   const headers = {
     'Content-Type': 'application/json',
     'Cache-Control': `public, max-age=${jwksMaxAgeSeconds}, stale-while-revalidate=60, stale-if-error=86400`,
@@ -29,7 +35,7 @@ export function keyRoutes({ ring, issuer, jwksMaxAgeSeconds }: KeyRoutesParts): 
     const algorithms = ring.algorithms()
     const id = algorithms.join(' ')
     if (metadata?.algorithms !== id) {
-      const body = JSON.stringify(metadataOf(issuer, algorithms))
+      const body = JSON.stringify({ ...metadataOf(issuer, algorithms), ...endpoints })
       metadata = { algorithms: id, document: { body, etag: `"${Buffer.from(id).toString('base64url')}"` } }
     }
     return metadata.document
@@ -88,6 +94,10 @@ const metadataSchema = z.object({
   response_types_supported: z.array(z.string()),
   subject_types_supported: z.array(z.string()),
   status_list_aggregation_endpoint: z.string(),
+  device_authorization_endpoint: z.string().optional(),
+  token_endpoint: z.string().optional(),
+  grant_types_supported: z.array(z.string()).optional(),
+  token_endpoint_auth_methods_supported: z.array(z.string()).optional(),
 })
 
 /** RFC 8414 and OpenID Connect Discovery: what a resource server reads when it is given the issuer alone. */

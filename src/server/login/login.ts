@@ -19,7 +19,7 @@ import type { Users } from '../users/users.ts'
 import { createCodeLogin } from './code.ts'
 import { createReplay } from './replay.ts'
 import { loginRoutes } from './routes.ts'
-import { createSignIn, type OpenFor, type SignIn } from './sign-in.ts'
+import { createSignIn } from './sign-in.ts'
 import { createLoginStore } from './store.ts'
 import { createTickets } from './ticket.ts'
 
@@ -34,14 +34,14 @@ export type LoginParts = {
   vault: Vault
   audit: Audit
   limits: RateLimits
-  config: Pick<Config, 'sessionLimit'>
+  config: Pick<Config, 'sessionLimit' | 'clients' | 'issuer' | 'deviceConfirmPage'>
   log: Log
   metrics: Metrics
   statusLists: Pick<StatusLists, 'allocated' | 'skipAhead'>
   onSessionsEnded: OnSessionsEnded
 }
 
-export function createLogin(parts: LoginParts): { routes: Route[]; signIn: SignIn; openFor: OpenFor } {
+export async function createLogin(parts: LoginParts): Promise<{ routes: Route[]; endpoints: Record<string, string | string[]> }> {
   const { database, cache, sealer, apps, clients, users, sessions, vault, audit, limits, config, log, metrics } = parts
   const { clock } = database
   const { signIn, openFor } = createSignIn({
@@ -70,5 +70,10 @@ export function createLogin(parts: LoginParts): { routes: Route[]; signIn: SignI
     onSessionKeyLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is down'),
   })
   const tickets = createTickets({ cache, sealer, clients, clock, openFor })
-  return { signIn, openFor, routes: loginRoutes({ codeLogin, tickets, limit: limitByAddress(limits.loginPerAddress) }) }
+  const limit = limitByAddress(limits.loginPerAddress)
+  const routes = loginRoutes({ codeLogin, tickets, clock, limit })
+  if (!config.clients.some(({ kind }) => kind === 'device')) return { routes, endpoints: {} }
+  const { createDeviceLogin } = await import('./device/device-login.ts')
+  const device = createDeviceLogin({ config, cache, clock, clients, apps, sessions, openFor, limit })
+  return { routes: [...routes, ...device.routes], endpoints: device.endpoints }
 }

@@ -1,5 +1,6 @@
 /** POST /api/login. */
 import { z } from 'zod'
+import type { Clock } from '../clock.ts'
 import { actorOf, type GatewayContext, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import { platformFailures } from '../platforms/platform.ts'
@@ -52,9 +53,19 @@ export const loginBody = z
     }
   })
 
-export type LoginRoutesParts = { codeLogin: CodeLogin; tickets: Tickets; limit: Limit }
+/** WeChat adds members of its own (timestamp, path, query, scene, token). */
+const prefetchQuery = z.object({
+  code: z.string().min(1).max(128).describe('A login code that WeChat made.'),
+  appid: z.string().max(64).optional(),
+})
 
-export function loginRoutes({ codeLogin, tickets, limit }: LoginRoutesParts): Route[] {
+const prefetchSchema = tokenReplySchema
+  .extend({ at: z.number().int().describe("When it was made, by the gateway's time in seconds since 1970: good for 60 seconds.") })
+  .meta({ id: 'PrefetchedTokens' })
+
+export type LoginRoutesParts = { codeLogin: CodeLogin; tickets: Tickets; clock: Clock; limit: Limit }
+
+export function loginRoutes({ codeLogin, tickets, clock, limit }: LoginRoutesParts): Route[] {
   async function logIn(
     { code, ticket, ...request }: z.output<typeof loginBody>,
     c: GatewayContext,
@@ -82,6 +93,25 @@ export function loginRoutes({ codeLogin, tickets, limit }: LoginRoutesParts): Ro
         const reply = await logIn(body, c)
         c.get('request').userId = reply.user_id
         return reply
+      },
+    ),
+    route(
+      {
+        method: 'get',
+        path: '/api/prefetch',
+        tag: 'Login',
+        summary:
+          'What WeChat calls at a cold start (data prefetch): a login by the code in the query, stamped with the time, for the program to find.',
+        access: 'public',
+        query: prefetchQuery,
+        reply: prefetchSchema,
+        errors: [...platformFailures, 'A0223', 'A0202', 'A0203', 'A0321', 'A0501', 'A0506'],
+      },
+      async ({ query: { code, appid } }, c) => {
+        replyHeader(c, 'Cache-Control', 'no-store')
+        const reply = await codeLogin({ code, appid, device: 'prefetch' }, actorOf(c), admissionBy(limit(c)))
+        c.get('request').userId = reply.user_id
+        return { ...reply, at: Math.floor(clock.now().getTime() / 1000) }
       },
     ),
     route(

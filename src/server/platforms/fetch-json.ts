@@ -12,6 +12,8 @@ export type UpstreamRequest = {
   url: string
   headers?: Record<string, string>
   body?: string | Uint8Array
+  /** The reply is wanted as bytes, too. */
+  binary?: true
   /** What is left of the caller's time. */
   timeoutMs: number
 }
@@ -19,7 +21,7 @@ export type UpstreamRequest = {
 /** Sends a request and gives status and text; throws PlatformError `unreachable` or `timeout`. */
 export type Send = (request: UpstreamRequest) => Promise<UpstreamReply>
 /** `date` is the header as it came: what time it is over there. */
-export type UpstreamReply = { status: number; text: string; date?: string }
+export type UpstreamReply = { status: number; text: string; bytes?: Uint8Array; date?: string }
 
 const CONNECT_TIMEOUT_MS = 1000
 const MAX_REPLY_BYTES = 256 * 1024
@@ -44,7 +46,7 @@ export function createUndiciSender({ connections = 256 }: { connections?: number
   }
 
   return {
-    async send({ operation, method, url, headers, body, timeoutMs }) {
+    async send({ operation, method, url, headers, body, binary, timeoutMs }) {
       const pathAt = url.indexOf('/', url.indexOf('//') + 2)
       // An emitter does what an AbortController would, for a fraction of its price; undici takes either.
       const deadline = new EventEmitter()
@@ -62,9 +64,11 @@ export function createUndiciSender({ connections = 256 }: { connections?: number
           signal: deadline,
         })
         const { date } = reply.headers
+        const bytes = binary && new Uint8Array(await reply.body.arrayBuffer())
         return {
           status: reply.statusCode,
-          text: await reply.body.text(),
+          text: bytes ? Buffer.from(bytes).toString('utf8') : await reply.body.text(),
+          ...(bytes ? { bytes } : {}),
           ...(typeof date === 'string' ? { date } : {}),
         }
       } catch (error) {

@@ -11,6 +11,8 @@ export type Platform = {
   exchange(app: AppConfig, code: string): Promise<Exchange>
   /** What it does for the users of an app beyond login, where it does any of it. */
   userApi?: (app: AppConfig) => UserApi
+  /** The picture that opens a page of the app with a scene of at most 32 characters. */
+  pictureOf?: (app: AppConfig, scene: string, page: string) => Promise<Uint8Array<ArrayBuffer>>
   /** Its credential for an app, for services to call it with. */
   lendCredential?: (
     app: AppConfig,

@@ -11,6 +11,7 @@ import { type ResilienceParts, withResilience } from './resilience.ts'
 import { createSisters } from './sisters.ts'
 import { createWechat } from './wechat.ts'
 import { createWechatApi } from './wechat-api.ts'
+import { createWechatPicture } from './wechat-picture.ts'
 import { createWechatCredentials } from './wechat-credential.ts'
 
 export type App = AppConfig & {
@@ -18,6 +19,8 @@ export type App = AppConfig & {
   exchange(code: string): Promise<Exchange>
   /** What the platform does for this app's users beyond login. */
   userApi: UserApi
+  /** The picture that opens a page of this app with a scene, where the platform makes one. */
+  pictureOf?: (scene: string, page: string) => Promise<Uint8Array<ArrayBuffer>>
   /** The app's platform credential, where the platform has one to lend. */
   lendCredential?: (refused?: string) => Promise<LentCredential>
 }
@@ -46,14 +49,16 @@ export function createApps({ config, send, cache, sealer, clock, observe }: Apps
   const credentials = createWechatCredentials({ apiBase, ...upstream })
   const wechat = createWechat({ send, apiBase, userApi: createWechatApi({ send, apiBase, credentials }) })
   const sisters = createSisters({ apps: config.apps, apiBases: config.platformApiBases, ...upstream })
-  const platforms = [{ ...wechat, lendCredential: credentials.lend }, ...sisters].map((platform) =>
+  const platforms = [{ ...wechat, lendCredential: credentials.lend, pictureOf: createWechatPicture({ send, apiBase, credentials }) }, ...sisters].map((platform) =>
     withResilience({ platform, maxConcurrency: config.upstreamMaxConcurrency, ...observe(platform.name) }),
   )
   return appsOn(platforms, config.apps)
 }
 
-const lending = ({ lendCredential }: Platform, app: AppConfig): Pick<App, 'lendCredential'> =>
-  lendCredential ? { lendCredential: (refused) => lendCredential(app, refused) } : {}
+const more = ({ lendCredential, pictureOf }: Platform, app: AppConfig): Pick<App, 'lendCredential' | 'pictureOf'> => ({
+  ...(lendCredential && { lendCredential: (refused?: string) => lendCredential(app, refused) }),
+  ...(pictureOf && { pictureOf: (scene: string, page: string) => pictureOf(app, scene, page) }),
+})
 
 export function appsOn(platforms: readonly Platform[], apps: readonly AppConfig[]): Apps {
   const all = apps.map((app): App => {
@@ -63,7 +68,7 @@ export function appsOn(platforms: readonly Platform[], apps: readonly AppConfig[
       ...app,
       exchange: (code) => platform.exchange(app, code),
       userApi: platform.userApi?.(app) ?? {},
-      ...lending(platform, app),
+      ...more(platform, app),
     }
   })
   const [only] = all
