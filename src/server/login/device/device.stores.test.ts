@@ -56,7 +56,9 @@ describe('scan to log in', () => {
     const granted = replies.filter(({ status }) => status === 200)
     expect(granted).toHaveLength(1)
     for (const { status, body } of replies) if (status !== 200) expect(body.error).toBe('invalid_grant')
-    const { body, headers } = granted[0] ?? { body: {}, headers: new Headers() }
+    const [first] = granted
+    if (!first) throw new Error('unreachable')
+    const { body, headers } = first
     expect(headers.get('cache-control')).toBe('no-store')
     expect(decodeJwt(String(body.access_token))).toMatchObject({ sub: user_id, aud: 'office', client_id: 'pc' })
     const renewed = await form('/oauth2/token', {
