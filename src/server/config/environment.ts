@@ -53,7 +53,9 @@ export const environmentSchema = z.object({
     .string()
     .regex(/^[\w-]+(\/[\w-]+)*$/, 'must be a path of the mini program without a leading slash')
     .default('pages/device/device')
-    .describe('The page of the mini program that confirms a device: opened by the picture, with the user code as scene.'),
+    .describe(
+      'The page of the mini program that confirms a device: opened by the picture, with the user code as scene.',
+    ),
   WEB_ORIGINS: webOrigins
     .optional()
     .describe('Origins of web pages that may call the public API from a browser, exact and comma separated.'),

@@ -41,7 +41,9 @@ export type LoginParts = {
   onSessionsEnded: OnSessionsEnded
 }
 
-export async function createLogin(parts: LoginParts): Promise<{ routes: Route[]; endpoints: Record<string, string | string[]> }> {
+export async function createLogin(
+  parts: LoginParts,
+): Promise<{ routes: Route[]; endpoints: Record<string, string | string[]> }> {
   const { database, cache, sealer, apps, clients, users, sessions, vault, audit, limits, config, log, metrics } = parts
   const { clock } = database
   const { signIn, openFor } = createSignIn({

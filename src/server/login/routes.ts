@@ -60,7 +60,12 @@ const prefetchQuery = z.object({
 })
 
 const prefetchSchema = tokenReplySchema
-  .extend({ at: z.number().int().describe("When it was made, by the gateway's time in seconds since 1970: good for 60 seconds.") })
+  .extend({
+    at: z
+      .number()
+      .int()
+      .describe("When it was made, by the gateway's time in seconds since 1970: good for 60 seconds."),
+  })
   .meta({ id: 'PrefetchedTokens' })
 
 export type LoginRoutesParts = { codeLogin: CodeLogin; tickets: Tickets; clock: Clock; limit: Limit }

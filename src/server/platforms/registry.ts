@@ -11,8 +11,8 @@ import { type ResilienceParts, withResilience } from './resilience.ts'
 import { createSisters } from './sisters.ts'
 import { createWechat } from './wechat.ts'
 import { createWechatApi } from './wechat-api.ts'
-import { createWechatPicture } from './wechat-picture.ts'
 import { createWechatCredentials } from './wechat-credential.ts'
+import { createWechatPicture } from './wechat-picture.ts'
 
 export type App = AppConfig & {
   /** Exchanges a login code; throws PlatformError. */
@@ -49,7 +49,10 @@ export function createApps({ config, send, cache, sealer, clock, observe }: Apps
   const credentials = createWechatCredentials({ apiBase, ...upstream })
   const wechat = createWechat({ send, apiBase, userApi: createWechatApi({ send, apiBase, credentials }) })
   const sisters = createSisters({ apps: config.apps, apiBases: config.platformApiBases, ...upstream })
-  const platforms = [{ ...wechat, lendCredential: credentials.lend, pictureOf: createWechatPicture({ send, apiBase, credentials }) }, ...sisters].map((platform) =>
+  const platforms = [
+    { ...wechat, lendCredential: credentials.lend, pictureOf: createWechatPicture({ send, apiBase, credentials }) },
+    ...sisters,
+  ].map((platform) =>
     withResilience({ platform, maxConcurrency: config.upstreamMaxConcurrency, ...observe(platform.name) }),
   )
   return appsOn(platforms, config.apps)

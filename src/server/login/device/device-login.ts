@@ -3,11 +3,11 @@ import type { Clients } from '../../clients/clients.ts'
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
 import type { Route } from '../../http/route.ts'
-import type { OpenFor } from '../sign-in.ts'
 import type { Apps } from '../../platforms/registry.ts'
 import type { Limit } from '../../rate-limit/limit.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
 import type { Cache } from '../../storage/cache.ts'
+import type { OpenFor } from '../sign-in.ts'
 import { createDevice } from './device.ts'
 import { createPictures } from './pictures.ts'
 import { createDeviceRequests } from './requests.ts'
@@ -24,7 +24,10 @@ export type DeviceLoginParts = {
   limit: Limit
 }
 
-export function createDeviceLogin(parts: DeviceLoginParts): { routes: Route[]; endpoints: Record<string, string | string[]> } {
+export function createDeviceLogin(parts: DeviceLoginParts): {
+  routes: Route[]
+  endpoints: Record<string, string | string[]>
+} {
   const { config, cache, clock, clients, apps, sessions, openFor, limit } = parts
   const { issuer, deviceConfirmPage } = config
   const device = createDevice({ requests: createDeviceRequests({ cache, clock }), clients, clock, openFor, sessions })

@@ -12,7 +12,8 @@ const replicas: TestGateway[] = []
 let token: string
 let user_id: string
 beforeAll(async () => {
-  const CLIENTS = '[{"id":"pc","name":"Back office","kind":"device","audience":["office"]},{"id":"h5","name":"H5","kind":"web"}]'
+  const CLIENTS =
+    '[{"id":"pc","name":"Back office","kind":"device","audience":["office"]},{"id":"h5","name":"H5","kind":"web"}]'
   gateway = await startTestGateway({ clock, environment: { CLIENTS } })
   other = await gateway.replica()
   ;({ token, user_id } = (await gateway.login('worker')).body.data)
@@ -108,7 +109,9 @@ describe('scan to log in', () => {
     const password = await form('/oauth2/token', { grant_type: 'password', client_id: 'pc' })
     expect([password.status, password.body.error]).toEqual([400, 'unsupported_grant_type'])
     expect((await poll('d1.made-up')).body.error).toBe('invalid_grant')
-    expect((await gateway.call('POST', '/api/device', { body: { user_code: 'BCDFGHJK', approve: true } })).status).toBe(401)
+    expect((await gateway.call('POST', '/api/device', { body: { user_code: 'BCDFGHJK', approve: true } })).status).toBe(
+      401,
+    )
     const junk = await gateway.call('GET', '/api/device?user_code=BCDF-GHJK', { token })
     expect([junk.status, junk.body.code]).toEqual([404, 'A0404'])
   })
@@ -117,9 +120,10 @@ describe('scan to log in', () => {
     const { body } = await gateway.login('suspended')
     const { device_code = '', user_code = '' } = await ask()
     await decide(user_code, true, gateway, body.data.token)
-    await gateway.stores.database.run({ name: 'suspend_one', text: "update users set status = 'suspended' where id = $1" }, [
-      body.data.user_id,
-    ])
+    await gateway.stores.database.run(
+      { name: 'suspend_one', text: "update users set status = 'suspended' where id = $1" },
+      [body.data.user_id],
+    )
     expect((await poll(device_code)).body.error).toBe('access_denied')
   })
 
@@ -127,7 +131,11 @@ describe('scan to log in', () => {
     const { qr_code_uri = '', verification_uri_complete = '' } = await ask()
     const picture = await other.publicApp.request(new URL(qr_code_uri).pathname)
     expect([picture.status, picture.headers.get('content-type')]).toEqual([200, 'image/png'])
-    expect(Buffer.from(await picture.arrayBuffer()).subarray(1, 4).toString()).toBe('PNG')
+    expect(
+      Buffer.from(await picture.arrayBuffer())
+        .subarray(1, 4)
+        .toString(),
+    ).toBe('PNG')
     expect((await gateway.publicApp.request(`/oauth2/device/${'A'.repeat(43)}.png`)).status).toBe(404)
     const { pathname, search } = new URL(verification_uri_complete)
     const page = await gateway.publicApp.request(pathname + search)

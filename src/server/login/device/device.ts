@@ -7,9 +7,9 @@ import type { Client, Clients } from '../../clients/clients.ts'
 import type { Clock } from '../../clock.ts'
 import { uuidv7 } from '../../crypto/random.ts'
 import { GatewayError } from '../../errors.ts'
-import type { OpenFor } from '../sign-in.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
 import type { TokenReply } from '../../sessions/token-reply.ts'
+import type { OpenFor } from '../sign-in.ts'
 import { DEVICE_SECONDS, type DeviceRequest, type DeviceRequests, INTERVAL_SECONDS } from './requests.ts'
 
 /** Errors of RFC 6749 section 5.2 and RFC 8628 section 3.5. */

@@ -32,7 +32,8 @@ export function devicePage(c: GatewayContext, userCode: string | undefined): Res
     headers: {
       'Content-Type': 'text/html; charset=UTF-8',
       'Cache-Control': 'no-store',
-      'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+      'Content-Security-Policy':
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
       'Referrer-Policy': 'no-referrer',
     },
   })
