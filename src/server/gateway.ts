@@ -1,7 +1,7 @@
 /** The composition root: every part of the gateway is made here and handed what it needs. */
 import packageJson from '../../package.json' with { type: 'json' }
 import { adminRoutes } from './admin/admin-routes.ts'
-import { createAudit, insertAuditRows } from './audit/audit.ts'
+import { createAudit } from './audit/audit.ts'
 import { createAvatars } from './avatars/avatars.ts'
 import { avatarRoutes } from './avatars/routes.ts'
 import { createClients } from './clients/clients.ts'
@@ -47,7 +47,7 @@ import { createStatusStore } from './revocation/store.ts'
 import { createSessionKeys } from './session-key/session-keys.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 import { createSessions } from './sessions/sessions.ts'
-import { createSessionStore, endUserSessions } from './sessions/store.ts'
+import { createSessionStore, userSessions } from './sessions/store.ts'
 import type { Cache } from './storage/cache.ts'
 import { createClockSkew } from './storage/clock-skew.ts'
 import type { Database } from './storage/database.ts'
@@ -90,7 +90,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const skew = createClockSkew({ clock: parts.clock, databaseClock: clock, limitSeconds })
   const sealer = createSealer(config.encryptionKeys)
   const audit = createAudit({
-    insert: (rows) => insertAuditRows(database.kysely, rows),
+    database,
     onError: (error, lost) => log.error({ error, lost }, 'audit events were lost'),
   })
 
@@ -169,7 +169,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const { vault } = sessionKeys
   const avatars = createAvatars({ config: config.avatarStore, issuer: config.issuer, send, clock, log })
   const users = createUsers({
-    store: createUserStore({ database, endUserSessions }),
+    store: createUserStore({ database, userSessions }),
     clock,
     onEnded: onSessionsEnded,
     afterErase: createAfterErase({ vault, avatars, log }),

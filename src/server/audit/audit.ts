@@ -1,5 +1,6 @@
 /** The audit trail: who did what, when and from where. Append only; ids and addresses, never secrets or personal data. */
-import { type AuditEvent, type AuditRow, toRow } from './store.ts'
+import type { Database } from '../storage/database.ts'
+import { type AuditEvent, type AuditRow, insertAuditRows, toRow } from './store.ts'
 
 export {
   type AuditEvent,
@@ -7,7 +8,6 @@ export {
   auditKinds,
   auditRows,
   auditRowsText,
-  insertAuditRows,
   writeAudit,
 } from './store.ts'
 
@@ -22,10 +22,10 @@ const FLUSH_AFTER_MS = 250
 const MAX_WAITING = 10_000
 
 export function createAudit({
-  insert,
+  database,
   onError,
 }: {
-  insert: (rows: readonly AuditRow[]) => Promise<void>
+  database: Pick<Database, 'kysely'>
   onError: (error: unknown, lost: number) => void
 }): Audit {
   let waiting: AuditRow[] = []
@@ -38,7 +38,7 @@ export function createAudit({
     waiting = []
     for (let at = 0; at < rows.length; at += 500) {
       try {
-        await insert(rows.slice(at, at + 500))
+        await insertAuditRows(database.kysely, rows.slice(at, at + 500))
       } catch (error) {
         onError(error, rows.length - at)
         return

@@ -218,14 +218,20 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
 const isLive = (at: Date) => (eb: ExpressionBuilder<Schema, 'sessions'>) =>
   eb.and([eb('ended_at', 'is', null), eb('idle_expires_at', '>', at), eb('expires_at', '>', at)])
 
-/** Ends every session of a user inside the transaction of the change that asks for it: a suspension, an erasure. */
-export const endUserSessions = (
-  tx: Kysely<Schema>,
-  userId: string,
-  reason: SessionEndReason,
-  actor: Actor,
-  at: Date,
-): Promise<EndedSession[]> => endSessions(tx, { userId }, reason, actor, at)
+/** What a change of a user does to their sessions, inside the transaction of that change. */
+export const userSessions = {
+  /** Ends every one that lives. */
+  end: (tx: Kysely<Schema>, userId: string, reason: SessionEndReason, actor: Actor, at: Date) =>
+    endSessions(tx, { userId }, reason, actor, at),
+
+  /** Ends every one that lives, and takes away what is personal in all of them. */
+  async erase(tx: Kysely<Schema>, userId: string, actor: Actor, at: Date): Promise<EndedSession[]> {
+    const ended = await endSessions(tx, { userId }, 'erased', actor, at)
+    const nothing = { openid: '', unionid: null, device: null, ip: null }
+    await tx.updateTable('sessions').set(nothing).where('user_id', '=', userId).execute()
+    return ended
+  },
+}
 
 async function endSessions(
   db: Kysely<Schema>,

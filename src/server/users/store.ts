@@ -24,14 +24,13 @@ export type JoinRequest = {
 
 export type UserStore = ReturnType<typeof createUserStore>
 
-/** Ends every live session of a user inside the transaction of the change that asks for it. */
-export type EndUserSessions = (
-  tx: Transaction<Schema>,
-  userId: string,
-  reason: 'suspended' | 'erased',
-  actor: Actor,
-  at: Date,
-) => Promise<EndedSession[]>
+/** What a change of a user does to their sessions, inside the transaction of that change. */
+export type UserSessions = {
+  /** Ends every one that lives. */
+  end(tx: Transaction<Schema>, userId: string, reason: 'suspended', actor: Actor, at: Date): Promise<EndedSession[]>
+  /** Ends every one that lives, and takes away what is personal in all of them. */
+  erase(tx: Transaction<Schema>, userId: string, actor: Actor, at: Date): Promise<EndedSession[]>
+}
 
 /** What is left to do elsewhere for an erased user. */
 export type Erased = {
@@ -45,9 +44,9 @@ export type Erased = {
   ended: EndedSession[]
 }
 
-export type UserStoreParts = { database: Pick<Database, 'kysely'>; endUserSessions: EndUserSessions }
+export type UserStoreParts = { database: Pick<Database, 'kysely'>; userSessions: UserSessions }
 
-export function createUserStore({ database, endUserSessions }: UserStoreParts) {
+export function createUserStore({ database, userSessions }: UserStoreParts) {
   return {
     /**
      * The user's row is locked first, as a login does: a login that commits before is seen and its session ended, one that comes
@@ -62,7 +61,7 @@ export function createUserStore({ database, endUserSessions }: UserStoreParts) {
           await tx.updateTable('users').set(set).where('id', '=', userId).execute()
           await writeAudit(tx, { kind: 'user_suspended', at, actor, user_id: userId })
         }
-        return await endUserSessions(tx, userId, 'suspended', actor, at)
+        return await userSessions.end(tx, userId, 'suspended', actor, at)
       })
     },
 
@@ -150,12 +149,7 @@ export function createUserStore({ database, endUserSessions }: UserStoreParts) {
           .execute()
         // After the identities: a join by unionid that was under way has committed by now, and its row is seen.
         await tx.deleteFrom('union_members').where('user_id', '=', userId).execute()
-        const ended = await endUserSessions(tx, userId, 'erased', actor, at)
-        await tx
-          .updateTable('sessions')
-          .set({ openid: '', unionid: null, device: null, ip: null })
-          .where('user_id', '=', userId)
-          .execute()
+        const ended = await userSessions.erase(tx, userId, actor, at)
         // The erasure is kept on record without an address of the person who asked for it.
         const detail = { receipt_id: receiptId }
         await writeAudit(tx, { kind: 'user_erased', at, actor: { ...actor, ip: undefined }, user_id: userId, detail })
