@@ -6,6 +6,7 @@ import type { AuditEventsTable, Schema } from '../storage/schema.ts'
 export const auditKinds = [
   'login',
   'login_refused',
+  'login_replayed',
   'refresh_replayed',
   'session_ended',
   'unionid_conflict',

@@ -64,10 +64,10 @@ test('six variables are enough, and the rest is as documented', () => {
 
 describe('a good value is taken', () => {
   test.each<[string, string, Partial<Config>]>([
-    ['ISSUER', 'http://localhost:8080/', { issuer: 'http://localhost:8080' }],
+    ['ISSUER', 'http://localhost:8080', { issuer: 'http://localhost:8080' }],
     ['ISSUER', 'http://127.0.0.1', { issuer: 'http://127.0.0.1' }],
     ['ISSUER', 'http://[::1]:9', { issuer: 'http://[::1]:9' }],
-    ['ISSUER', 'https://example.com/auth/', { issuer: 'https://example.com/auth' }],
+    ['ISSUER', 'https://example.com/auth', { issuer: 'https://example.com/auth' }],
     ['AUDIENCE', 'https://a, https://b,', { audience: ['https://a', 'https://b'] }],
     ['DATABASE_URL', 'postgresql:///auth?host=/run', { databaseUrl: 'postgresql:///auth?host=/run' }],
     ['MIGRATION_DATABASE_URL', 'postgres://direct/auth', { migrationDatabaseUrl: 'postgres://direct/auth' }],
@@ -149,6 +149,8 @@ describe('a bad value is one problem under its name', () => {
       'https://a\\b',
       'ftp://a',
       ' https://a',
+      'https://example.com/',
+      'https://example.com/auth/',
     ].map((value): [string, string] => ['ISSUER', value]),
     ['DATABASE_URL', 'mysql://db/auth'],
     ['DATABASE_URL', 'postgres://db:not-a-port/auth'],

@@ -102,7 +102,14 @@ export const apps = z.string().transform((text, context): AppConfig[] => {
     return z.NEVER
   }
   const parsed = z.array(appSchema).min(1).safeParse(value)
-  if (parsed.success) return parsed.data
+  if (parsed.success) {
+    const mixed = parsed.data.find(({ union, platform }) =>
+      parsed.data.some((other) => union !== undefined && other.union === union && other.platform !== platform),
+    )
+    // Equal text from two platforms is not one person.
+    if (mixed) context.addIssue(`the union "${mixed.union}" is of several platforms: unionids are those of one platform`)
+    return parsed.data
+  }
   for (const issue of parsed.error.issues) context.addIssue(`${issue.path.join('.') || 'value'}: ${issue.message}`)
   return z.NEVER
 })
@@ -175,3 +182,10 @@ export const rateLimitRule = (fallback: `${number}/${number}`) =>
       return { points: Number(points), seconds: Number(period) }
     })
     .prefault(fallback)
+
+/** Where a secret may be sent: over TLS, or without it to this machine or to a neighbour in the same network (a name without dots). */
+export function isSecretSafe(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname } = new URL(text)
+  return protocol === 'https:' || ['127.0.0.1', '[::1]'].includes(hostname) || !hostname.includes('.') || /\.svc(\.cluster\.local)?$/.test(hostname)
+}

@@ -193,7 +193,7 @@ describe('introspection', () => {
     expect(plain.headers.get('x-auth-user-id')).toBe(user_id)
     expect(plain.headers.get('x-auth-client-id')).toBe(APPID)
     expect(plain.headers.get('x-auth-session-id')).toMatch(/^[0-9a-f-]{36}$/)
-    expect(plain.headers.get('x-auth-roles')).toBe('')
+    expect(plain.headers.get('x-auth-roles')).toBe('admin,editor')
     const renewed = await login('proxied')
     expect((await verify(renewed.token)).headers.get('x-auth-roles')).toBe('admin,editor')
   })

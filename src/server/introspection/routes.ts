@@ -1,5 +1,6 @@
 /** The standard OAuth endpoints for services, in their standard forms, and /verify for proxies; internal listener only. */
 import { z } from 'zod'
+import { GatewayError } from '../errors.ts'
 import { actorOf, rawReply } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import type { Introspection } from './introspection.ts'
@@ -55,6 +56,10 @@ export function introspectionRoutes({ introspection }: { introspection: Introspe
         tag: 'Services',
         summary: 'For proxies: 200 with the user in headers for an access token whose session lives, else 401.',
         access: 'user',
+        query: z.object({
+          audience: z.string().min(1).max(500).optional().describe('Only a token for this audience.'),
+          role: z.string().min(1).max(64).optional().describe('Only a user who has this role now.'),
+        }),
         failures: 'proxy',
         replies: { 200: { 'text/plain': z.literal('') } },
         headers: {
@@ -64,8 +69,12 @@ export function introspectionRoutes({ introspection }: { introspection: Introspe
           'X-Auth-Roles': 'Comma separated.',
         },
       },
-      ({ auth }, c) =>
-        rawReply(c, null, {
+      ({ auth, query: { audience, role } }, c) => {
+        if (audience !== undefined && !auth.audience.includes(audience))
+          throw new GatewayError('A0312', { note: 'the token is for another audience' })
+        if (role !== undefined && !auth.roles.includes(role))
+          throw new GatewayError('A0312', { note: 'the user lacks the role' })
+        return rawReply(c, null, {
           headers: {
             ...unstored,
             'Content-Type': 'text/plain; charset=UTF-8',
@@ -74,7 +83,8 @@ export function introspectionRoutes({ introspection }: { introspection: Introspe
             'X-Auth-Client-Id': auth.clientId,
             'X-Auth-Roles': auth.roles.join(','),
           },
-        }),
+        })
+      },
     ),
   ]
 }

@@ -4,6 +4,7 @@ import type { Audit } from '../audit/audit.ts'
 import type { Client } from '../clients/clients.ts'
 import type { Clock } from '../clock.ts'
 import { GatewayError } from '../errors.ts'
+import { networkOf } from '../http/address.ts'
 import type { OnSessionsEnded } from '../events/session-ended.ts'
 import { PlatformError } from '../platforms/platform.ts'
 import { enforce, type RateLimit } from '../rate-limit/rate-limit.ts'
@@ -119,6 +120,12 @@ export function createSignIn(parts: SignInParts): { signIn: SignIn; openFor: Ope
     }
     const [signed] = await Promise.all([settle(item, actor), proof.keep?.(), counted])
     if (signed.endedAt) throw new GatewayError('A0223', { note: 'this was used before, and its session has ended' })
+    // Contract 4.2: once the session has been used, whoever comes with the code again is not its person for sure.
+    if (signed.used) throw new GatewayError('A0223', { note: 'this was used before, and its session is in use' })
+    if (signed.openedFrom !== null && networkOf(signed.openedFrom) !== networkOf(actor.ip)) {
+      const ids = { user_id: signed.userId, session_id: sid, appid: client.id }
+      audit.record({ kind: 'login_replayed', at: clock.now(), actor, ...ids })
+    }
     return sessions.reply(
       {
         userId: signed.userId,

@@ -43,6 +43,9 @@ export type SignedIn = {
   sessionEndsAt: number
   /** Set when the session has ended since. */
   endedAt: Date | null
+  /** Of a session that was there before: the address that it was opened from, and whether it was used since. Null for a new one. */
+  openedFrom: string | null
+  used: boolean | null
   /** The least recently used sessions of this user and app that had to end, so that there are no more than the limit. */
   displaced: { sid: string; statusIndex: number }[] | null
 }
@@ -84,6 +87,8 @@ export const signInStatement: Statement = {
       insert into platform_identities (platform, appid, openid, user_id, unionid, created_at)
       select platform, appid, openid, new_user_id, unionid, $2::timestamptz from input i
       where (i.union_name is null or i.unionid is null) and not exists (select from found f where f.ord = i.ord)
+        -- Its session is there and its identity is not: the user was erased, and the code is spent.
+        and not exists (select from sessions e where e.id = i.sid)
       order by openid
       on conflict do nothing
       returning user_id
@@ -162,10 +167,10 @@ export const signInStatement: Statement = {
         },
       )}
     )
-    select i.ord::int, f.needs_join as "needsJoin", coalesce(s.user_id, f.user_id) as "userId",
+    select i.ord::int, f.needs_join as "needsJoin", coalesce(s.user_id, f.user_id, e.user_id) as "userId",
       case when s.sid is null then (select status from users u where u.id = f.user_id) else 'active' end as status,
       s.user_nickname as nickname, s.roles, s.claims, s.external_id as "externalId", s.first_session_id as "firstSessionId", s.known_unionid as unionid,
-      coalesce(o.status_index, e.status_index) as "statusIndex", e.ended_at as "endedAt",
+      coalesce(o.status_index, e.status_index) as "statusIndex", e.ended_at as "endedAt", e.ip as "openedFrom", e.refresh_counter > 0 or e.last_used_at > e.created_at as used,
       ceil(extract(epoch from ends.at - $2::timestamptz))::int as "endsInSeconds",
       extract(epoch from ends.at)::float8 as "sessionEndsAt",
       (select json_agg(json_build_object('sid', d.id, 'statusIndex', d.status_index)) from displaced d
@@ -174,11 +179,12 @@ export const signInStatement: Statement = {
     left join found f on f.ord = i.ord
     left join signed s on s.ord = i.ord
     left join opened o on o.id = i.sid
-    left join lateral (select * from sessions e where e.id = s.sid and o.id is null limit 1) e on true
+    left join lateral (select * from sessions e where e.id = i.sid and o.id is null
+      and (s.sid is not null or f.user_id is null) limit 1) e on true
     cross join lateral (
       select least(coalesce(o.idle_expires_at, e.idle_expires_at), coalesce(o.expires_at, e.expires_at)) as at
     ) ends
-    where f.user_id is not null or s.user_id is not null`,
+    where f.user_id is not null or s.user_id is not null or e.id is not null`,
 }
 
 export type SignInResult = SignedIn | NotSignedIn | 'unknown' | 'needs_join'

@@ -138,10 +138,11 @@ export function createSessions({
     async authenticate(accessToken, admit) {
       const verified = await accessTokens.verify(accessToken)
       const admitted = admit?.(verified.userId)
-      const alive = await store.isAlive(verified.sid)
+      const roles = await store.rolesIfAlive(verified.sid)
       await admitted
-      if (!alive) throw await refusal(verified.sid)
-      return verified
+      if (!roles) throw await refusal(verified.sid)
+      // As they are in the database now: a role that was taken away is gone at once where we are asked.
+      return { ...verified, roles }
     },
   }
 }

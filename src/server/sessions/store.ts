@@ -88,18 +88,19 @@ export const refreshStatement: Statement = {
     from used join users u on u.id = used.user_id`,
 }
 
-/** Whether a session lives, asked by each request of a user; `last_used_at` is written once in a while, not every time. */
+/** Whether a session lives, asked by each request of a user; `last_used_at` is written at the first use, then once in a while. */
 const aliveStatement: Statement = {
   name: 'session_alive',
   text: `
     with alive as materialized (
-      select s.id, s.last_used_at from sessions s join users u on u.id = s.user_id and u.status = 'active'
+      select s.id, s.last_used_at, s.created_at, u.roles from sessions s join users u on u.id = s.user_id and u.status = 'active'
       where s.id = $1::uuid and s.ended_at is null and s.idle_expires_at > $2::timestamptz and s.expires_at > $2::timestamptz
     ),
     touched as (
-      update sessions s set last_used_at = $2::timestamptz from alive a where s.id = a.id and a.last_used_at < $3::timestamptz
+      update sessions s set last_used_at = greatest($2::timestamptz, s.created_at + interval '1 millisecond') from alive a
+      where s.id = a.id and (a.last_used_at < $3::timestamptz or a.last_used_at = a.created_at)
     )
-    select id from alive`,
+    select roles from alive`,
 }
 
 const TOUCH_AFTER_MS = 5 * 60_000
@@ -142,11 +143,12 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
     /** Uses a refresh token; undefined when its session is not there, has ended, or never had that counter. */
     refresh,
 
-    /** Whether the session lives and its user is active. Counts as a use of it. */
-    async isAlive(sid: string): Promise<boolean> {
+    /** The user's roles as they are now, if the session lives and its user is active. Counts as a use of it. */
+    async rolesIfAlive(sid: string): Promise<string[] | undefined> {
       const at = now()
       const touchBefore = new Date(at.getTime() - TOUCH_AFTER_MS)
-      return (await database.run(aliveStatement, [sid, at, touchBefore])).length > 0
+      const [row] = await database.run<{ roles: string[] }>(aliveStatement, [sid, at, touchBefore])
+      return row?.roles
     },
 
     /** What became of the session, and of its user. */

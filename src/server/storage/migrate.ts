@@ -6,6 +6,7 @@ import * as core from '../../../migrations/0001_core.ts'
 import * as sessionEnds from '../../../migrations/0002_session_ends.ts'
 import * as userClaims from '../../../migrations/0003_user_claims.ts'
 import * as sessionParents from '../../../migrations/0004_session_parents.ts'
+import * as spentCodes from '../../../migrations/0005_spent_codes.ts'
 import type { Schema } from './schema.ts'
 
 /** A static list: type-checked, and the same in development, in tests and in the image. */
@@ -13,8 +14,7 @@ const migrations = {
   '0001_core': core,
   '0002_session_ends': sessionEnds,
   '0003_user_claims': userClaims,
-  '0004_session_parents': sessionParents,
-}
+  '0004_session_parents': sessionParents, '0005_spent_codes': spentCodes }
 
 const migrator = (db: Kysely<Schema>) => new Migrator({ db, provider: { getMigrations: async () => migrations } })
 

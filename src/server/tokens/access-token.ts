@@ -29,6 +29,7 @@ export type VerifiedToken = {
   userId: string
   sid: string
   clientId: string
+  audience: string[]
   roles: string[]
   expiresAt: Date
   claims: Record<string, unknown>
@@ -40,6 +41,11 @@ export type AccessTokens = {
   /** Throws A0230 when the token is not one of ours, or expired. Does not ask whether the session lives. */
   verify(token: string): Promise<VerifiedToken>
 }
+
+/** RFC 7515 section 2: base64url without padding, white space or spare bits, so that a token has one spelling. */
+const isSpelledRight = (token: string): boolean =>
+  /^[\w-]+\.[\w-]+\.[\w-]+$/.test(token) &&
+  token.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)
 
 export type AccessTokenParts = {
   ring: KeyRing
@@ -87,6 +93,7 @@ export function createAccessTokens(parts: AccessTokenParts): AccessTokens {
 
     async verify(token) {
       try {
+        if (!isSpelledRight(token)) throw new errors.JWSInvalid('not the one spelling of a token')
         const { payload, protectedHeader } = await jwtVerify(
           token,
           ({ kid, alg }) => {
@@ -109,6 +116,7 @@ export function createAccessTokens(parts: AccessTokenParts): AccessTokens {
           userId: String(payload.sub),
           sid: String(payload.sid),
           clientId: String(payload.client_id),
+          audience: [payload.aud ?? []].flat(),
           roles,
           expiresAt: new Date(Number(payload.exp) * 1000),
           claims: payload,
