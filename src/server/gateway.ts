@@ -271,7 +271,13 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   }
   return {
     publicApp: createApp({ ...common, listener: 'public', routes: routes.public, webOrigins: config.webOrigins }),
-    internalApp: createApp({ ...common, trustedProxyHops: 0, listener: 'internal', routes: routes.internal, webOrigins: [] }),
+    internalApp: createApp({
+      ...common,
+      trustedProxyHops: 0,
+      listener: 'internal',
+      routes: routes.internal,
+      webOrigins: [],
+    }),
     routes,
     start: lifecycle.start,
     drain: lifecycle.drain,

@@ -4,12 +4,12 @@ import { adminTokens } from './admin-tokens.ts'
 import { avatarStoreVariables } from './avatar-store.ts'
 import { clients, webOrigins } from './clients.ts'
 import {
-  isSecretSafe,
   appid,
   apps,
   baseUrl,
   claims,
   encryptionKeys,
+  isSecretSafe,
   list,
   onOff,
   platformApiBases,
@@ -23,9 +23,9 @@ import {
 
 /** Every variable, in the order of the documentation. A description is what docs/configuration.md prints. */
 export const environmentSchema = z.object({
-  ISSUER: baseUrl.refine((url) => !url.endsWith('/'), 'must not end in a slash: services compare it as text').describe(
-    'The `iss` of every token and the base of all published URLs; https, or http on a loopback host.',
-  ),
+  ISSUER: baseUrl
+    .refine((url) => !url.endsWith('/'), 'must not end in a slash: services compare it as text')
+    .describe('The `iss` of every token and the base of all published URLs; https, or http on a loopback host.'),
   AUDIENCE: z
     .string()
     .transform(list)
@@ -63,7 +63,10 @@ export const environmentSchema = z.object({
   APPS: apps.optional().describe('Several apps, as a JSON array.'),
   WECHAT_API_BASE: z
     .url({ protocol: /^https?$/ })
-    .refine(isSecretSafe, 'must be https; http only for a loopback host or a name without dots in the same network: the AppSecret travels there')
+    .refine(
+      isSecretSafe,
+      'must be https; http only for a loopback host or a name without dots in the same network: the AppSecret travels there',
+    )
     .default('https://api.weixin.qq.com')
     .describe("WeChat's server API."),
   UPSTREAM_MAX_CONCURRENCY: z.coerce

@@ -107,7 +107,8 @@ export const apps = z.string().transform((text, context): AppConfig[] => {
       parsed.data.some((other) => union !== undefined && other.union === union && other.platform !== platform),
     )
     // Equal text from two platforms is not one person.
-    if (mixed) context.addIssue(`the union "${mixed.union}" is of several platforms: unionids are those of one platform`)
+    if (mixed)
+      context.addIssue(`the union "${mixed.union}" is of several platforms: unionids are those of one platform`)
     return parsed.data
   }
   for (const issue of parsed.error.issues) context.addIssue(`${issue.path.join('.') || 'value'}: ${issue.message}`)
@@ -187,5 +188,10 @@ export const rateLimitRule = (fallback: `${number}/${number}`) =>
 export function isSecretSafe(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, hostname } = new URL(text)
-  return protocol === 'https:' || ['127.0.0.1', '[::1]'].includes(hostname) || !hostname.includes('.') || /\.svc(\.cluster\.local)?$/.test(hostname)
+  return (
+    protocol === 'https:' ||
+    ['127.0.0.1', '[::1]'].includes(hostname) ||
+    !hostname.includes('.') ||
+    /\.svc(\.cluster\.local)?$/.test(hostname)
+  )
 }

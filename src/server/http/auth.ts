@@ -7,7 +7,14 @@ import type { GatewayContext } from './context.ts'
 export type Access = 'public' | 'user' | AdminScope
 
 /** The user behind a verified access token whose session lives. */
-export type UserCaller = { userId: string; sid: string; clientId: string; audience: readonly string[]; roles: readonly string[]; expiresAt: Date }
+export type UserCaller = {
+  userId: string
+  sid: string
+  clientId: string
+  audience: readonly string[]
+  roles: readonly string[]
+  expiresAt: Date
+}
 
 /**
  * A program of operators or services, as `ADMIN_TOKENS` names it. `only`: the audiences or apps that its token narrows the route's

@@ -50,9 +50,13 @@ test('once the refresh token was used, the code is spent, and the attempt is aud
   const { refresh_token } = (await login(body)).body.data
   expect((await other.post('/api/refresh', { refresh_token })).status).toBe(200)
   expect((await login(body, other)).body.code).toBe('A0223')
-  const text = "select count(*)::int as attempts from audit_events where kind = 'login_refused' and detail ->> 'reason' = 'A0223'"
+  const text =
+    "select count(*)::int as attempts from audit_events where kind = 'login_refused' and detail ->> 'reason' = 'A0223'"
   await expect
-    .poll(async () => (await gateway.stores.database.run<{ attempts: number }>({ name: 'attempts', text }, []))[0]?.attempts)
+    .poll(
+      async () =>
+        (await gateway.stores.database.run<{ attempts: number }>({ name: 'attempts', text }, []))[0]?.attempts,
+    )
     .toBeGreaterThan(0)
 })
 

@@ -14,7 +14,9 @@ const migrations = {
   '0001_core': core,
   '0002_session_ends': sessionEnds,
   '0003_user_claims': userClaims,
-  '0004_session_parents': sessionParents, '0005_spent_codes': spentCodes }
+  '0004_session_parents': sessionParents,
+  '0005_spent_codes': spentCodes,
+}
 
 const migrator = (db: Kysely<Schema>) => new Migrator({ db, provider: { getMigrations: async () => migrations } })
 
