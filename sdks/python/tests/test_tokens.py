@@ -198,7 +198,10 @@ def test_a_token_as_long_as_a_book_is_refused(world: World) -> None:
     assert refusal(world.verifier(), world.gateway.token(roles=["a" * 20_000])) == "token_malformed"
 
 
-@pytest.mark.parametrize("payload", [b"[]", b"7", b"", b"{", b'{"a":NaN}', b"\xff{}", b"\xef\xbb\xbf{}", b"[" * 9000])
+@pytest.mark.parametrize(
+    "payload",
+    [b"[]", b"7", b"", b"{", b'{"a":NaN}', b"\xff{}", b"\xef\xbb\xbf{}", b"[" * 9000, b'{"a":%s}' % (b"9" * 400)],
+)
 def test_a_signed_payload_that_is_no_json_object_is_refused(world: World, payload: bytes) -> None:
     assert refusal(world.verifier(), world.gateway.signed(payload)) == "token_malformed"
 
