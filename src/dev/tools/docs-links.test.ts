@@ -87,7 +87,12 @@ test('every file of the project that a page names in code is there', () => {
 })
 
 test('every path of the API that the documentation names is served, by the method that it names', async () => {
-  const gateway = await startTestGateway()
+  // With every optional capability switched on.
+  const environment = {
+    CLIENTS: '[{"id":"pc","name":"PC","kind":"device"}]',
+    ADMIN_TOKENS: `all:sign+credential:${'s'.repeat(32)}`,
+  }
+  const gateway = await startTestGateway({ environment })
   const description = (await (await gateway.internalApp.request('/openapi.json')).json()) as {
     paths: Record<string, object>
   }
