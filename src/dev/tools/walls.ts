@@ -29,15 +29,17 @@ export function violations(sources: Sources): string[] {
   return [...found, ...circles(sources)]
 }
 
-type ImportLine = { from: string; typeOnly: boolean }
+export type ImportLine = { from: string; typeOnly: boolean; dynamic: boolean }
 
 /** Every import and re-export, static or dynamic. */
 export function importsOf(source: string): ImportLine[] {
   const text = withoutComments(source)
   const lines: ImportLine[] = []
   const clause = /^(?:import|export)\s+(type\s)?(?:[^'"`;=()]*?\sfrom\s+)?'([^']+)'/gm
-  for (const [, type, from = ''] of text.matchAll(clause)) lines.push({ from, typeOnly: type !== undefined })
-  for (const [, from = ''] of text.matchAll(/\bimport\(\s*'([^']+)'/g)) lines.push({ from, typeOnly: false })
+  for (const [, type, from = ''] of text.matchAll(clause))
+    lines.push({ from, typeOnly: type !== undefined, dynamic: false })
+  for (const [, from = ''] of text.matchAll(/\bimport\(\s*'([^']+)'/g))
+    lines.push({ from, typeOnly: false, dynamic: true })
   return lines
 }
 
