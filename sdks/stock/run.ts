@@ -1,4 +1,4 @@
-/** `node sdks/stock/run.ts go-oidc golang-jwt authlib jsonwebtoken`: services on libraries that know nothing of this gateway, before a real one. */
+/** `node sdks/stock/run.ts go-oidc golang-jwt authlib jsonwebtoken spring-security jose4j`: services on libraries that know nothing of this gateway, before a real one. */
 
 import { readFileSync } from 'node:fs'
 import { type LiveGateway, startGateway } from '../live/gateway.ts'
@@ -8,7 +8,9 @@ import { answers, endedSession, outage, startedAlone } from './proofs.ts'
 
 const libraries = process.argv.slice(2)
 if (libraries.length === 0) {
-  console.error('node sdks/stock/run.ts LIBRARY...    (go-oidc, golang-jwt, authlib, jsonwebtoken)')
+  console.error(
+    'node sdks/stock/run.ts LIBRARY...    (go-oidc, golang-jwt, authlib, jsonwebtoken, spring-security, jose4j)',
+  )
   process.exit(2)
 }
 
