@@ -131,21 +131,23 @@ const requirements: Requirement[] = [
     id: 'MPL-9.7',
     text: 'A code of before an erasure MUST NOT bring anything back: no session, no account, no identity.',
     why: 'What is kept for lost replies holds the openid of somebody who is gone: put back, it locks the person out for good.',
-    how: 'Log in with C, erase, send C again; once for a new user and once for a known one; then fresh codes work.',
+    how: 'Log in with C, erase, send C again; for a new user and for a known one, in main and in the other app; then fresh codes work.',
     source: 'PIPL article 47',
     needs: ['erase'],
     async check(world) {
-      for (const known of [false, true]) {
-        const person = world.someone()
-        if (known) await world.signIn(person)
-        const session = await world.signIn(person)
-        await erase(world, session)
-        const answer = await world.service.login(session.code)
-        expectThat(answer.status >= 400 && answer.status < 500, 'the old code is refused with 4xx', shown(answer))
-        expectNoTokens(world.service, answer, 'the code of before an erasure')
-        const again = await world.signIn(person)
-        expectThat(again.user !== session.user, 'another user than the erased one', `${again.user}`)
-      }
+      const { main, other } = world.profile.apps
+      for (const app of other ? [main, other] : [main])
+        for (const known of [false, true]) {
+          const person = world.someone()
+          if (known) await world.signIn(person, { app })
+          const session = await world.signIn(person, { app })
+          await erase(world, session)
+          const answer = await world.service.login(session.code, { app })
+          expectThat(answer.status >= 400 && answer.status < 500, 'the old code is refused with 4xx', shown(answer))
+          expectNoTokens(world.service, answer, 'the code of before an erasure')
+          const again = await world.signIn(person, { app })
+          expectThat(again.user !== session.user, 'another user than the erased one', `${again.user}`)
+        }
     },
   },
   {
