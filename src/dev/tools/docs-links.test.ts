@@ -121,4 +121,4 @@ test('every path of the API that the documentation names is served, by the metho
     }
   expect(mentions).toBeGreaterThan(60)
   expect(unserved).toEqual([])
-})
+}, 120_000)

@@ -30,7 +30,7 @@ export const loginBody = z
       .describe('From POST /api/tickets; good for one login within a minute.'),
     appid: z.string().max(64).optional().describe('Required when several apps are configured.'),
     platform: z.string().max(32).optional().describe('Required when the appid exists on several platforms.'),
-    userinfo: userInfoSchema.nullish().describe('The plain object of wx.getUserInfo.'),
+    userinfo: userInfoSchema.describe('The plain object of wx.getUserInfo.'),
     rawData: encrypted.optional(),
     signature: z.string().min(1).max(128).optional(),
     encryptedData: encrypted.optional(),

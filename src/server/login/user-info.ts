@@ -4,12 +4,18 @@ import { GatewayError } from '../errors.ts'
 import { checkSignature, OpenDataError, openEncryptedData } from '../platforms/open-data.ts'
 import type { Sex } from '../storage/schema.ts'
 
-/** The plain object of wx.getUserInfo; unknown members are ignored. */
-export const userInfoSchema = z.object({
-  nickName: z.string().max(50).nullish(),
-  avatarUrl: z.string().max(500).nullish(),
-  gender: z.number().int().nullish(),
+/** The value where it fits the schema, else nothing. */
+const droppedUnlessFit = <Schema extends z.ZodType>(schema: Schema) =>
+  z.preprocess((value) => (schema.safeParse(value).success ? value : undefined), schema.nullish())
+
+/** The plain object of wx.getUserInfo: decoration. A member of the wrong form is dropped, and never a reason to refuse the login. */
+const userInfo = z.object({
+  nickName: droppedUnlessFit(z.string().max(50)),
+  avatarUrl: droppedUnlessFit(z.string().max(500)),
+  gender: droppedUnlessFit(z.number().int()),
 })
+
+export const userInfoSchema = droppedUnlessFit(userInfo)
 
 export type UserInfoInput = {
   userinfo?: z.output<typeof userInfoSchema> | null | undefined
@@ -71,7 +77,7 @@ function verifiedUserInfo(
 
 function chosen(value: unknown): ChosenProfile {
   if (value === undefined || value === null) return {}
-  const parsed = userInfoSchema.safeParse(value)
+  const parsed = userInfo.safeParse(value)
   if (!parsed.success) return {}
   const { nickName, avatarUrl, gender } = parsed.data
   const profile: ChosenProfile = {}
