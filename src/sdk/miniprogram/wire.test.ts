@@ -21,6 +21,15 @@ import type {
   UserExport,
 } from './wire.ts'
 
+/** What JSON makes of a value: a date is its ISO text. */
+type Json<Value> = Value extends Date
+  ? string
+  : Value extends (infer Item)[]
+    ? Json<Item>[]
+    : Value extends object
+      ? { [Key in keyof Value]: Json<Value[Key]> }
+      : Value
+
 /** All of it on one level, so that `A & B` is what it says. */
 type Flat<Value> = Value extends (infer Item)[]
   ? Flat<Item>[]
@@ -34,10 +43,10 @@ test('the SDK knows every code the gateway answers with, and no other', () => {
 
 test('the types of replies are what the reply schemas say', () => {
   expectTypeOf<TokenReply>().toEqualTypeOf<z.output<typeof tokenReplySchema>>()
-  expectTypeOf<Profile>().toEqualTypeOf<z.output<typeof profileSchema>>()
-  expectTypeOf<SessionItem>().toEqualTypeOf<z.output<typeof sessionItemSchema>>()
-  expectTypeOf<ErasureReceipt>().toEqualTypeOf<z.output<typeof receiptSchema>>()
-  expectTypeOf<Flat<UserExport>>().toEqualTypeOf<z.output<typeof exportSchema>>()
+  expectTypeOf<Profile>().toEqualTypeOf<Json<z.output<typeof profileSchema>>>()
+  expectTypeOf<SessionItem>().toEqualTypeOf<Json<z.output<typeof sessionItemSchema>>>()
+  expectTypeOf<ErasureReceipt>().toEqualTypeOf<Json<z.output<typeof receiptSchema>>>()
+  expectTypeOf<Flat<UserExport>>().toEqualTypeOf<Json<z.output<typeof exportSchema>>>()
 })
 
 test('whatever the types of requests allow, the schemas of bodies allow', () => {

@@ -8,7 +8,7 @@ import type { AdminStore } from './store.ts'
 
 const eventSchema = z
   .object({
-    at: z.iso.datetime(),
+    at: z.date(),
     kind: z.string(),
     user_id: z.string().nullable(),
     session_id: z.string().nullable(),
@@ -44,7 +44,7 @@ export function adminAuditRoutes({ store }: { store: AdminStore }): Route[] {
       async ({ query: { cursor, limit, ...filter } }) => {
         const after = cursor === undefined ? undefined : readCursor(cursor)
         return toPage(await store.searchAudit({ ...filter, after, limit: limit + 1 }), limit, {
-          item: ({ id: _, at, ...event }) => ({ ...event, at: at.toISOString() }),
+          item: ({ id: _, ...event }) => event,
           cursor: ({ at, id }) => `${at.getTime()}.${id}`,
         })
       },

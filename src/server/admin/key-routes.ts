@@ -3,18 +3,16 @@ import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import { operatorOf } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
-import type { KeyRing, ListedKey } from '../keys/ring.ts'
-
-const instant = z.iso.datetime()
+import { type KeyRing, shownKey } from '../keys/ring.ts'
 
 const keySchema = z
   .object({
     kid: z.string(),
     alg: z.string(),
     state: z.enum(['pending', 'active', 'retiring', 'gone']),
-    published_at: instant,
-    activates_at: instant.describe('When it begins to sign.'),
-    signs_until: instant.nullable().describe('When its successor takes over; null while none is there.'),
+    published_at: z.date(),
+    activates_at: z.date().describe('When it begins to sign.'),
+    signs_until: z.date().nullable().describe('When its successor takes over; null while none is there.'),
   })
   .meta({ id: 'SigningKey' })
 
@@ -36,7 +34,7 @@ export function adminKeyRoutes({ ring }: { ring: KeyRing }): Route[] {
         summary: 'The signing keys and what each is doing.',
         reply: z.object({ keys: keysSchema }),
       },
-      async () => ({ keys: ring.list().map(toJson) }),
+      async () => ({ keys: ring.list().map(shownKey) }),
     ),
     route(
       {
@@ -49,7 +47,7 @@ export function adminKeyRoutes({ ring }: { ring: KeyRing }): Route[] {
       },
       async ({ body, auth }, c) => {
         const { keys, warnings } = await ring.rotate(body?.activate_after_seconds, operatorOf(c, auth))
-        return { keys: keys.map(toJson), warnings }
+        return { keys: keys.map(shownKey), warnings }
       },
     ),
     route(
@@ -64,17 +62,8 @@ export function adminKeyRoutes({ ring }: { ring: KeyRing }): Route[] {
       async ({ params, auth }, c) => {
         const change = await ring.retire(params.kid, operatorOf(c, auth))
         if (!change) throw new GatewayError('A0404', { note: 'no such signing key' })
-        return { keys: change.keys.map(toJson), warnings: change.warnings }
+        return { keys: change.keys.map(shownKey), warnings: change.warnings }
       },
     ),
   ]
 }
-
-const toJson = ({ kid, alg, state, publishedAt, activatesAt, signsUntil }: ListedKey) => ({
-  kid,
-  alg,
-  state,
-  published_at: publishedAt.toISOString(),
-  activates_at: activatesAt.toISOString(),
-  signs_until: signsUntil?.toISOString() ?? null,
-})

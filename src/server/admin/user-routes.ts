@@ -11,8 +11,6 @@ import { limitParameter, pageOf, toPage } from './page.ts'
 import type { AdminStore } from './store.ts'
 
 const status = z.enum(['active', 'suspended', 'erased'])
-const instant = z.iso.datetime()
-
 const userLineSchema = z
   .object({
     user_id: z.string(),
@@ -21,36 +19,37 @@ const userLineSchema = z
     phone: z.string().nullable(),
     roles: z.array(z.string()),
     external_id: z.string().nullable(),
-    created_at: instant,
-    last_login_at: instant,
+    created_at: z.date(),
+    last_login_at: z.date(),
   })
   .meta({ id: 'AdminUserLine' })
 
 const userSchema = userLineSchema
   .extend({
     ...profileFields.shape,
-    claims: z.record(z.string(), z.json()).nullable().describe('The user’s own claims: `ext` in tokens.'),
-    suspended_at: instant.nullable(),
-    erased_at: instant.nullable(),
+    claims: z.record(z.string(), z.unknown()).nullable().describe('The user’s own claims: `ext` in tokens.'),
+    suspended_at: z.date().nullable(),
+    erased_at: z.date().nullable(),
     identities: z.array(
       z.object({
         platform: z.string(),
         appid: z.string(),
         openid: z.string(),
         unionid: z.string().nullable(),
-        created_at: instant,
+        created_at: z.date(),
       }),
     ),
     sessions: z
       .array(
         z.object({
           sid: z.string(),
+          parent_sid: z.string().nullable().describe('The session that it was opened from, and ends with.'),
           platform: z.string(),
           appid: z.string(),
           device: z.string().nullable(),
           ip: z.string().nullable(),
-          created_at: instant,
-          last_used_at: instant,
+          created_at: z.date(),
+          last_used_at: z.date(),
         }),
       )
       .describe('Those that live.'),
@@ -86,15 +85,10 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
       ...toLine(user),
       ...profileFieldsOf(user),
       claims: user.claims as z.input<typeof userSchema>['claims'],
-      suspended_at: user.suspended_at?.toISOString() ?? null,
-      erased_at: user.erased_at?.toISOString() ?? null,
-      identities: identities.map((identity) => ({ ...identity, created_at: identity.created_at.toISOString() })),
-      sessions: live.map(({ id: sid, created_at, last_used_at, ...rest }) => ({
-        sid,
-        ...rest,
-        created_at: created_at.toISOString(),
-        last_used_at: last_used_at.toISOString(),
-      })),
+      suspended_at: user.suspended_at,
+      erased_at: user.erased_at,
+      identities,
+      sessions: live.map(({ id: sid, parent_id: parent_sid, ...rest }) => ({ sid, parent_sid, ...rest })),
     }
   }
 
@@ -246,11 +240,11 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         path: '/admin/users/:id',
         summary: 'Erase a user: nothing personal stays, every session ends. A later login makes a new user.',
         params,
-        reply: z.object({ user_id: z.string(), erased_at: instant, sessions_ended: z.number().int() }),
+        reply: z.object({ user_id: z.string(), erased_at: z.date(), sessions_ended: z.number().int() }),
       },
       async ({ params: { id }, auth }, c) => {
         const { userId, at, ended } = found(await users.erase(id, operatorOf(c, auth)))
-        return { user_id: userId, erased_at: at.toISOString(), sessions_ended: ended.length }
+        return { user_id: userId, erased_at: at, sessions_ended: ended.length }
       },
     ),
   ]
@@ -265,6 +259,6 @@ const toLine = ({ id, status, nickname, phone, roles, external_id, created_at, l
   phone,
   roles,
   external_id,
-  created_at: created_at.toISOString(),
-  last_login_at: last_login_at.toISOString(),
+  created_at,
+  last_login_at,
 })

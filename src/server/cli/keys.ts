@@ -4,7 +4,7 @@ import { type Config, loadConfig } from '../config/config.ts'
 import { createSealer, sealedWith } from '../crypto/seal.ts'
 import { reseal } from '../keys/reseal.ts'
 import { createKeyRing, type KeyChange, type KeyRing, opens } from '../keys/ring.ts'
-import { type ListedKey, listedKeys, scheduleOf } from '../keys/schedule.ts'
+import { listedKeys, scheduleOf, shownKey } from '../keys/schedule.ts'
 import { createKeyStore, type KeyStore } from '../keys/store.ts'
 import { createPostgres } from '../storage/database.ts'
 import { type Command, type Outcome, onlyPositional, table, UsageError } from './command.ts'
@@ -24,10 +24,16 @@ export const keysList: Command = {
       const keys = listedKeys(stored, clock.now(), scheduleOf(config)).map((key) => {
         const row = stored.find((one) => one.kid === key.kid)
         const opened = key.state === 'retiring' || key.state === 'gone' || (row !== undefined && opens(sealer, row))
-        return { ...toJson(key), encryption_key: row && sealedWith(row.sealedPrivateJwk), opens: opened }
+        return { ...shownKey(key), encryption_key: row && sealedWith(row.sealedPrivateJwk), opens: opened }
       })
       const lost = keys.filter((key) => !key.opens)
-      const rows = keys.map((key) => [key.kid, key.alg, key.state, key.activates_at, key.encryption_key ?? 'unknown'])
+      const rows = keys.map((key) => [
+        key.kid,
+        key.alg,
+        key.state,
+        key.activates_at.toISOString(),
+        key.encryption_key ?? 'unknown',
+      ])
       return {
         ok: lost.length === 0,
         json: { keys },
@@ -109,19 +115,10 @@ function told({ keys, warnings }: KeyChange): Outcome {
   const rows = keys.map((key) => [key.kid, key.alg, key.state, key.activatesAt.toISOString()])
   return {
     ok: true,
-    json: { keys: keys.map(toJson), warnings },
+    json: { keys: keys.map(shownKey), warnings },
     text: [table([['KID', 'ALG', 'STATE', 'SIGNS FROM'], ...rows]), ...warnings.map((line) => `! ${line}`)].join('\n'),
   }
 }
-
-const toJson = ({ kid, alg, state, publishedAt, activatesAt, signsUntil }: ListedKey) => ({
-  kid,
-  alg,
-  state,
-  published_at: publishedAt.toISOString(),
-  activates_at: activatesAt.toISOString(),
-  signs_until: signsUntil?.toISOString() ?? null,
-})
 
 /** The configured database for as long as the work takes. */
 export async function withKeys<T>(

@@ -22,7 +22,7 @@ import { createSigner, generateSigningKey, type SignJws } from './signing-key.ts
 import type { KeyStore, StoredKey, Successor } from './store.ts'
 import { warningsOfNewKey, warningsOfRetiredKey } from './verifier-caches.ts'
 
-export type { ListedKey } from './schedule.ts'
+export { type ListedKey, shownKey } from './schedule.ts'
 
 export type PublishedDocument = { body: string; etag: string }
 

@@ -89,6 +89,16 @@ export const listedKeys = (keys: readonly RingKey[], now: Date, schedule: Schedu
     signsUntil: signsUntil(key, keys),
   }))
 
+/** As operators read it, in replies and on the command line. */
+export const shownKey = ({ kid, alg, state, publishedAt, activatesAt, signsUntil }: ListedKey) => ({
+  kid,
+  alg,
+  state,
+  published_at: publishedAt,
+  activates_at: activatesAt,
+  signs_until: signsUntil ?? null,
+})
+
 /** How long before it signs a key is added. Two reloads more: one that fails or comes late still publishes it in time. */
 export const leadSeconds = (schedule: Schedule) => schedule.publishAheadSeconds + 2 * reloadSeconds(schedule)
 

@@ -8,7 +8,6 @@ import { profileFields } from '../users/profile-fields.ts'
 import type { Erase } from './erasure.ts'
 import type { Export, PersonalData } from './export.ts'
 
-const instant = z.iso.datetime()
 const identity = { platform: z.string(), appid: z.string(), openid: z.string(), unionid: z.string().nullable() }
 
 export const exportSchema = z
@@ -20,11 +19,11 @@ export const exportSchema = z
       roles: z.array(z.string()),
       chosen_fields: z.array(z.string()).describe('What the user set here, so that a login does not overwrite it.'),
       version: z.number().int(),
-      created_at: instant,
-      updated_at: instant,
-      last_login_at: instant,
+      created_at: z.date(),
+      updated_at: z.date(),
+      last_login_at: z.date(),
     }),
-    identities: z.array(z.object({ ...identity, created_at: instant })),
+    identities: z.array(z.object({ ...identity, created_at: z.date() })),
     unions: z.array(z.object({ union: z.string(), unionid: z.string() })).describe('Apps that share this user.'),
     sessions: z.array(
       z.object({
@@ -32,18 +31,18 @@ export const exportSchema = z
         ...identity,
         device: z.string().nullable(),
         ip: z.string().nullable(),
-        created_at: instant,
-        refreshed_at: instant,
-        last_used_at: instant,
-        idle_expires_at: instant,
-        expires_at: instant,
-        ended_at: instant.nullable(),
+        created_at: z.date(),
+        refreshed_at: z.date(),
+        last_used_at: z.date(),
+        idle_expires_at: z.date(),
+        expires_at: z.date(),
+        ended_at: z.date().nullable(),
         end_reason: z.string().nullable(),
       }),
     ),
     events: z.array(
       z.object({
-        at: instant,
+        at: z.date(),
         kind: z.string(),
         actor: z.string().describe('`user` or `operator`.'),
         sid: z.string().nullable(),
@@ -59,7 +58,7 @@ export const receiptSchema = z
   .object({
     receipt_id: z.string().describe('Kept with the audit trail; worth keeping.'),
     user_id: z.string(),
-    erased_at: instant,
+    erased_at: z.date(),
     sessions_ended: z.number().int(),
   })
   .meta({ id: 'ErasureReceipt' })
@@ -106,7 +105,7 @@ export function personalDataRoutes({ exportData, erase, onBroken }: PersonalData
       async ({ auth, body }, c) => {
         replyHeader(c, 'Cache-Control', 'no-store')
         const { receiptId, userId, at, ended } = await erase(auth, body.code, actorOf(c))
-        return { receipt_id: receiptId, user_id: userId, erased_at: at.toISOString(), sessions_ended: ended.length }
+        return { receipt_id: receiptId, user_id: userId, erased_at: at, sessions_ended: ended.length }
       },
     ),
   ]
@@ -116,29 +115,14 @@ type ExportedData = z.input<typeof exportSchema>
 
 function toExport(data: PersonalData, onBroken: (error: unknown) => void): Streamed<ExportedData> {
   const { user, identities, unions, sessions, events, end } = data
-  const { id, created_at, updated_at, last_login_at, ...profile } = user
+  const { id, ...profile } = user
   return streamed<ExportedData>(
     {
-      profile: {
-        user_id: id,
-        ...profile,
-        created_at: created_at.toISOString(),
-        updated_at: updated_at.toISOString(),
-        last_login_at: last_login_at.toISOString(),
-      },
-      identities: identities.map((one) => ({ ...one, created_at: one.created_at.toISOString() })),
-      unions: unions.map(({ union_name, unionid }) => ({ union: union_name, unionid })),
-      sessions: mapPages(sessions, ({ cursor: sid, ...one }) => ({
-        sid,
-        ...one,
-        created_at: one.created_at.toISOString(),
-        refreshed_at: one.refreshed_at.toISOString(),
-        last_used_at: one.last_used_at.toISOString(),
-        idle_expires_at: one.idle_expires_at.toISOString(),
-        expires_at: one.expires_at.toISOString(),
-        ended_at: one.ended_at?.toISOString() ?? null,
-      })),
-      events: mapPages(events, ({ cursor: _, ...one }) => ({ ...one, at: one.at.toISOString() })),
+      profile: { user_id: id, ...profile },
+      identities,
+      unions,
+      sessions: mapPages(sessions, ({ cursor: sid, ...one }) => ({ sid, ...one })),
+      events: mapPages(events, ({ cursor: _, ...one }) => one),
     },
     (error) => {
       end()

@@ -44,7 +44,7 @@ export function createPersonalDataStore({ kysely }: Pick<Database, 'kysely'>) {
             .execute()
           const unions = await tx
             .selectFrom('union_members')
-            .select(['union_name', 'unionid'])
+            .select(['union_name as union', 'unionid'])
             .where('user_id', '=', userId)
             .execute()
           return { user, identities, unions }

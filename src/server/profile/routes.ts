@@ -14,8 +14,8 @@ export const profileSchema = z
     user_id: z.string(),
     ...profileFields.shape,
     roles: z.array(z.string()),
-    created_at: z.string().describe('ISO 8601.'),
-    last_login_at: z.string().describe('ISO 8601.'),
+    created_at: z.date(),
+    last_login_at: z.date(),
   })
   .meta({ id: 'Profile' })
 
@@ -23,13 +23,8 @@ export const profileSchema = z
 export function profileReply(c: GatewayContext, profile: ProfileRow): z.input<typeof profileSchema> {
   replyHeader(c, 'ETag', etagOf(profile))
   replyHeader(c, 'Cache-Control', 'no-store')
-  const { id, version: _, created_at, last_login_at, ...rest } = profile
-  return {
-    user_id: id,
-    ...rest,
-    created_at: created_at.toISOString(),
-    last_login_at: last_login_at.toISOString(),
-  }
+  const { id, version: _, ...rest } = profile
+  return { user_id: id, ...rest }
 }
 
 /** Unknown members are ignored here: a client may pass on all that the button's event holds. */

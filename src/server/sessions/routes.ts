@@ -15,8 +15,8 @@ export const sessionItemSchema = z
   .object({
     sid: z.string(),
     device: z.string().nullable().describe('What the client called itself at login.'),
-    created_at: z.iso.datetime(),
-    last_used_at: z.iso.datetime().describe('To within five minutes.'),
+    created_at: z.date(),
+    last_used_at: z.date().describe('To within five minutes.'),
     ip: z.string().nullable().describe('Where it was used from at the last login or refresh.'),
     parent_sid: z.string().nullable().describe('The session that it was opened from by a ticket, and ends with.'),
     client_id: z.string().describe('The appid, or the id in CLIENTS.'),
@@ -89,8 +89,8 @@ export function sessionRoutes({ sessions, accessTokens, limit }: SessionRoutesPa
         (await sessions.list(auth.userId)).map(({ id, appid, parent_id, device, ip, created_at, last_used_at }) => ({
           sid: id,
           device,
-          created_at: created_at.toISOString(),
-          last_used_at: last_used_at.toISOString(),
+          created_at,
+          last_used_at,
           ip,
           parent_sid: parent_id,
           client_id: appid,
