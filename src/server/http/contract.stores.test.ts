@@ -60,8 +60,11 @@ const existing: Record<string, (caller: Caller) => Example | Promise<Example>> =
   postApiLogin: ({ person }) => {
     const code = gateway.simulator.login(APPID, person)
     const { rawData, signature, encryptedData, iv } = gateway.simulator.userInfo(APPID, person)
-    return { body: { code, appid: APPID, platform: 'wechat', rawData, signature, encryptedData, iv } }
+    return {
+      body: { code, ticket: undefined, appid: APPID, platform: 'wechat', rawData, signature, encryptedData, iv },
+    }
   },
+  postApiTickets: () => ({ body: { appid: APPID } }),
   postApiRefresh: ({ refreshToken }) => ({ body: { refresh_token: refreshToken } }),
   postApiLogout: ({ refreshToken }) => ({ body: { refresh_token: refreshToken } }),
   deleteApiUser: ({ person }) => ({ body: { code: gateway.simulator.login(APPID, person) } }),

@@ -1,6 +1,6 @@
 /** What users can see and end of their own sessions, and how many they may have. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
+import { APPID, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
 
 const LIMIT = 4
 
@@ -34,6 +34,8 @@ describe('own sessions', () => {
         created_at: expect.stringMatching(/Z$/),
         last_used_at: expect.stringMatching(/Z$/),
         ip: null,
+        parent_sid: null,
+        client_id: APPID,
         current: false,
       },
       expect.objectContaining({ device: 'device 1', current: true }),

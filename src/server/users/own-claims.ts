@@ -14,7 +14,7 @@ export type OwnClaims = Readonly<Record<string, unknown>>
 
 /** One JSON object, at most 1 KiB as text, whose names no registered claim has; null takes the claims away. */
 const ownClaimsSchema = z
-  .record(z.string().min(1).max(64), z.json())
+  .record(z.string().min(1).max(64), z.unknown())
   .superRefine((claims, context) => {
     for (const name of Object.keys(claims))
       if (taken.has(name)) context.addIssue({ code: 'custom', path: [name], message: 'is a registered claim' })
