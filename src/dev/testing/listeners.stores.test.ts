@@ -103,3 +103,21 @@ test('a client that goes away in the middle of its body is no defect of ours', a
   expect(logged).toContain('the body broke off')
   expect(logged).not.toContain('"level":50')
 })
+
+test.each<[string, string[]]>([
+  ['headers that do not end', ['GET /api/user HTTP/1.1\r\nHost: x\r\nX-Slow: ']],
+  [
+    'a body of which nothing comes',
+    [
+      'PUT /api/user/avatar HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000\r\n\r\n',
+    ],
+  ],
+])('a client that sends %s is cut off within a second of its time', async (_, parts) => {
+  const limits = { headersTimeout: 300, requestTimeout: 300 }
+  const listener = await listen(gateway.publicApp, { host: '127.0.0.1', port: 0 }, limits)
+  const before = performance.now()
+  await exchange(listener.url, parts)
+  // Node alone would look at its connections after 30 s.
+  expect(performance.now() - before).toBeLessThan(5000)
+  await listener.close(100)
+})

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { bomb, picture, polyglots, svg } from '../../dev/testing/pictures.ts'
+import { bomb, hostilePictures, picture, polyglots, svg } from '../../dev/testing/pictures.ts'
 import { GatewayError } from '../errors.ts'
 import { toAvatar } from './avatar-image.ts'
 
@@ -41,6 +41,16 @@ describe('a good picture', () => {
     const { width, height, exif, icc, xmp, iptc, orientation } = await sharp(await toAvatar(taken)).metadata()
     expect({ width, height, exif, icc, xmp, iptc, orientation }).toEqual({ width: 200, height: 300 })
   })
+
+  test.each(['png', 'jpeg', 'webp'] as const)(
+    'of type %s keeps its colours, which its profile explains',
+    async (type) => {
+      const inP3 = picture({ width: 64, height: 64 }).withIccProfile('p3').toFormat(type, { quality: 100 })
+      const { channels } = await sharp(await toAvatar(await inP3.toBuffer())).stats()
+      const [red = 0, green = 0, blue = 0] = channels.map(({ mean }) => mean)
+      expect(Math.abs(red - 200) + Math.abs(green - 30) + Math.abs(blue - 60)).toBeLessThan(12)
+    },
+  )
 
   test.each(['gif', 'webp'] as const)('that moves (%s) is kept as its first frame', async (type) => {
     const frames = await Promise.all(
@@ -114,6 +124,23 @@ describe('refused:', () => {
     expect(await refusal(bomb({ width: 16_000, height: 16_000 }))).toEqual(refused('too many pixels'))
   })
 })
+
+test('pictures that were made to be slow keep nobody waiting: what is no part of the first frame reaches no decoder', async () => {
+  const hostile = Object.values(await hostilePictures())
+  await toAvatar(await picture({ width: 8, height: 8 }).png().toBuffer())
+  const before = performance.now()
+  const settled = hostile.map((bytes) => toAvatar(bytes).then(sizeOf, () => 'refused'))
+  const other = toAvatar(await picture({ width: 100, height: 40 }).png().toBuffer()).then(sizeOf)
+  expect(await other).toBe('100x40')
+  expect(await Promise.all(settled)).toEqual(['8x8', '8x8', '8x8', 'refused', '8x8', '8x8', '8x8'])
+  // Without the cut these take two minutes.
+  expect(performance.now() - before).toBeLessThan(10_000)
+})
+
+const sizeOf = async (webp: Buffer) => {
+  const { width, height } = await sharp(webp).metadata()
+  return `${width}x${height}`
+}
 
 test('no decoder but the four can run in this process, however a file would get to it', async () => {
   await toAvatar(await picture({ width: 8, height: 8 }).png().toBuffer())

@@ -1,5 +1,7 @@
 /** Turns whatever was uploaded into a small, clean WebP picture, or refuses it: the one place that runs image decoders. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { GatewayError, invalidField } from '../errors.ts'
+import { firstFrame, type ImageType } from './picture-parts.ts'
 
 export const MAX_AVATAR_SIDE = 512
 
@@ -8,8 +10,6 @@ const MAX_DECODED_BYTES = 64 * 1024 * 1024
 /** A picture one pixel wide and millions high decodes row by row for seconds. */
 const MAX_SIDE = 16_384
 const MAX_SECONDS = 5
-
-export type ImageType = 'png' | 'jpeg' | 'webp' | 'gif'
 
 /** The type as the bytes tell it; names and declared types are the sender's to choose. */
 export function imageTypeOf(bytes: Buffer): ImageType | undefined {
@@ -26,30 +26,43 @@ export function imageTypeOf(bytes: Buffer): ImageType | undefined {
  * no place), no colour profile, no comment, nothing before or after the picture. Throws A0400 on the field `file`.
  */
 export async function toAvatar(bytes: Buffer): Promise<Buffer> {
-  if (!imageTypeOf(bytes)) throw invalidField('file', 'is not a PNG, JPEG, WebP or GIF picture')
+  const type = imageTypeOf(bytes)
+  if (!type) throw invalidField('file', 'is not a PNG, JPEG, WebP or GIF picture')
+  const frame = firstFrame(bytes, type)
+  if (!frame) throw unreadable(undefined)
   return await oneAtATime(async () => {
     const sharp = await loadSharp()
-    await checkSize(() => sharp(bytes, { limitInputPixels: false }).metadata())
-    try {
-      return await sharp(bytes, { limitInputPixels: MAX_DECODED_BYTES / 4, failOn: 'error', sequentialRead: true })
+    checkSize(await inTime(sharp(frame, { limitInputPixels: false }).metadata()))
+    return await inTime(
+      sharp(frame, { limitInputPixels: MAX_DECODED_BYTES / 4, failOn: 'error', sequentialRead: true })
         .timeout({ seconds: MAX_SECONDS })
         .autoOrient()
         .resize(MAX_AVATAR_SIDE, MAX_AVATAR_SIDE, { fit: 'inside', withoutEnlargement: true })
         .webp({ quality: 82 })
-        .toBuffer()
-    } catch (error) {
-      throw unreadable(error)
-    }
+        .toBuffer(),
+    )
   })
+}
+
+/** A pass over the picture. One that takes too long is given up: it may go on in its thread, but nobody waits for it. */
+async function inTime<Result>(pass: Promise<Result>): Promise<Result> {
+  const done = new AbortController()
+  const tooLong = pause(MAX_SECONDS * 1000, undefined, { signal: done.signal, ref: false }).then(() => {
+    throw new Error('the decoder takes too long')
+  })
+  try {
+    return await Promise.race([pass, tooLong])
+  } catch (error) {
+    throw unreadable(error)
+  } finally {
+    done.abort()
+  }
 }
 
 type Header = { width: number; height: number; depth: string }
 
-/** Reads the header alone, so that a bomb is refused before a pixel of it is decoded. */
-async function checkSize(readHeader: () => Promise<Header>): Promise<void> {
-  const { width, height, depth } = await readHeader().catch((error: unknown) => {
-    throw unreadable(error)
-  })
+/** By the header alone, so that a bomb is refused before a pixel of it is decoded. */
+function checkSize({ width, height, depth }: Header): void {
   const bytesPerPixel = depth === 'uchar' ? 4 : 8
   if (Math.max(width, height) > MAX_SIDE || width * height * bytesPerPixel > MAX_DECODED_BYTES)
     throw invalidField('file', 'has too many pixels')

@@ -28,7 +28,7 @@ export type AccountParts = {
   config: Pick<Config, 'textCheck' | 'textCheckUnavailable' | 'phoneShared'>
   log: Log
   metrics: Metrics
-  limits: Pick<RateLimits, 'phonePerUser'>
+  limits: Pick<RateLimits, 'phonePerUser' | 'avatarsPerUser'>
   limitUpstream: LimitUpstream
 }
 
@@ -58,6 +58,7 @@ export function accountRoutes(parts: AccountParts): Route[] {
     store,
     avatars,
     clock,
+    limit: limits.avatarsPerUser,
     onDoubt: (error, url) =>
       log.error({ error, url }, 'a picture was kept, and the database did not say whether it is shown'),
   })

@@ -39,6 +39,7 @@ test.each([
       read: async () => undefined,
     },
     clock: systemClock,
+    limit: undefined,
     onDoubt: (_error, url) => doubts.push(url),
   })
   const caller = { userId, sid: crypto.randomUUID() }

@@ -153,22 +153,49 @@ describe('an upload', () => {
     expect(reply.status).toBe(200)
   })
 
-  test('beside another of the same user is A0501, and beyond eight users B0210, before a byte is read', async () => {
+  test('of people who send nothing after their headers keep nobody else from theirs, only a second one of their own', async () => {
     let reading = 0
     const stuck = await Promise.all(
-      Array.from({ length: 8 }, async (_, n) => {
+      Array.from({ length: 12 }, async (_, n) => {
         const { token: own } = await signIn(gateway, `stuck ${n}`)
         const body = new ReadableStream({ pull: () => new Promise<void>(() => (reading += 1)) }, { highWaterMark: 0 })
         const { headers } = form(Buffer.alloc(0))
         const options = { method: 'PUT', headers: { ...headers, authorization: `Bearer ${own}` }, body, duplex: 'half' }
-        return { own, body, reply: gateway.publicApp.request('/api/user/avatar', options as RequestInit) }
+        return { own, reply: gateway.publicApp.request('/api/user/avatar', options as RequestInit) }
       }),
     )
-    await expect.poll(() => reading).toBe(8)
+    await expect.poll(() => reading).toBe(12)
     const again = await upload(gateway, stuck[0]?.own ?? '', await png())
-    expect(again.body.code).toBe('A0501')
-    const ninth = await upload(gateway, token, await png())
-    expect({ code: ninth.body.code, wait: ninth.headers.get('retry-after') }).toEqual({ code: 'B0210', wait: '2' })
+    expect({ code: again.body.code, wait: again.headers.get('retry-after') }).toEqual({ code: 'A0501', wait: '2' })
+    expect((await upload(gateway, token, await png())).status).toBe(200)
+  })
+
+  test('beyond eight whole pictures that wait for the decoder or the store is B0210', async () => {
+    let storing = 0
+    const it = await startTestGateway({
+      environment: {
+        AVATAR_STORE: 's3://bucket?endpoint=https://cos.example.com&region=x',
+        AVATAR_STORE_ACCESS_KEY_ID: 'id',
+        AVATAR_STORE_SECRET_ACCESS_KEY: 'secret',
+      },
+      sendElsewhere: () => new Promise(() => (storing += 1)),
+    })
+    const people = await Promise.all(Array.from({ length: 8 }, (_, n) => signIn(it, `waiting ${n}`)))
+    const { token: ninth } = await signIn(it, 'ninth')
+    const bytes = await png()
+    for (const one of people) void upload(it, one.token, bytes)
+    await expect.poll(() => storing, { timeout: 10_000 }).toBe(8)
+    const { body, headers } = await upload(it, ninth, bytes)
+    expect({ code: body.code, wait: headers.get('retry-after') }).toEqual({ code: 'B0210', wait: '2' })
+    await it.close()
+  })
+
+  test('are limited by user', async () => {
+    const it = await gateway.replica({ RATE_LIMIT: 'on', RATE_LIMIT_AVATARS_PER_USER: '2/60' })
+    const { token: own } = await signIn(it, 'vain')
+    const statuses = []
+    for (let n = 0; n < 3; n += 1) statuses.push((await upload(it, own, await png())).status)
+    expect(statuses).toEqual([200, 200, 429])
   })
 })
 

@@ -15,12 +15,21 @@ export type Listener = {
 /** Longer than the idle limit of common load balancers (60 s), so that they close first and never meet a closed connection. */
 const KEEP_ALIVE_MS = 75_000
 
-export async function listen(app: App, { host, port }: { host: string; port: number }): Promise<Listener> {
+/** How long a client may take to send the headers, and all of a request. */
+const TIME_LIMITS = { headersTimeout: 10_000, requestTimeout: 15_000 }
+/** Node looks for those that are over time only every 30 s by itself: so long they would keep their connection. */
+const LOOK_EVERY_MS = 1000
+
+export async function listen(
+  app: App,
+  { host, port }: { host: string; port: number },
+  limits = TIME_LIMITS,
+): Promise<Listener> {
   const server = createAdaptorServer({
     fetch: app.fetch,
     // For HTTP/1.0 without a Host, as some balancers check health; nothing is ever derived from it.
     hostname: 'localhost',
-    serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: 10_000, requestTimeout: 15_000 },
+    serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS, connectionsCheckingInterval: LOOK_EVERY_MS, ...limits },
   }) as Server
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
