@@ -64,6 +64,7 @@ const existing: Record<string, (caller: Caller) => Example | Promise<Example>> =
       body: { code, ticket: undefined, appid: APPID, platform: 'wechat', rawData, signature, encryptedData, iv },
     }
   },
+  getApiPrefetch: ({ person }) => ({ query: { code: gateway.simulator.login(APPID, person), appid: APPID } }),
   postApiTickets: () => ({ body: { appid: APPID } }),
   postApiRefresh: ({ refreshToken }) => ({ body: { refresh_token: refreshToken } }),
   postApiLogout: ({ refreshToken }) => ({ body: { refresh_token: refreshToken } }),

@@ -9,7 +9,6 @@ import { type TokenReply, tokenReplySchema } from '../sessions/token-reply.ts'
 import { admissionBy } from './admission.ts'
 import type { CodeLogin } from './code.ts'
 import { TICKET_SECONDS, type Tickets } from './ticket.ts'
-import { userInfoSchema } from './user-info.ts'
 
 const encrypted = z.string().min(1).max(16_384)
 
@@ -30,7 +29,10 @@ export const loginBody = z
       .describe('From POST /api/tickets; good for one login within a minute.'),
     appid: z.string().max(64).optional().describe('Required when several apps are configured.'),
     platform: z.string().max(32).optional().describe('Required when the appid exists on several platforms.'),
-    userinfo: userInfoSchema.describe('The plain object of wx.getUserInfo.'),
+    userinfo: z
+      .unknown()
+      .optional()
+      .describe('The plain object of wx.getUserInfo: `nickName`, `avatarUrl`, `gender`; a member of the wrong form is dropped.'),
     rawData: encrypted.optional(),
     signature: z.string().min(1).max(128).optional(),
     encryptedData: encrypted.optional(),

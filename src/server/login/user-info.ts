@@ -15,10 +15,9 @@ const userInfo = z.object({
   gender: droppedUnlessFit(z.number().int()),
 })
 
-export const userInfoSchema = droppedUnlessFit(userInfo)
-
 export type UserInfoInput = {
-  userinfo?: z.output<typeof userInfoSchema> | null | undefined
+  /** Whatever came; what of it is used must fit. */
+  userinfo?: unknown
   rawData?: string | undefined
   signature?: string | undefined
   encryptedData?: string | undefined
