@@ -32,7 +32,9 @@ export const loginBody = z
     userinfo: z
       .unknown()
       .optional()
-      .describe('The plain object of wx.getUserInfo: `nickName`, `avatarUrl`, `gender`; a member of the wrong form is dropped.'),
+      .describe(
+        'The plain object of wx.getUserInfo: `nickName`, `avatarUrl`, `gender`; a member of the wrong form is dropped.',
+      ),
     rawData: encrypted.optional(),
     signature: z.string().min(1).max(128).optional(),
     encryptedData: encrypted.optional(),
