@@ -63,6 +63,14 @@ describe('Dockerfile', () => {
       .trim()
       .split('\n')
     expect(first).toBe('*')
-    expect(rules).toEqual(['!package.json', '!package-lock.json', '!migrations', '!src', 'src/dev', '**/*.test.ts'])
+    expect(rules).toEqual([
+      '!package.json',
+      '!package-lock.json',
+      '!migrations',
+      '!src',
+      'src/dev',
+      'src/sdk',
+      '**/*.test.ts',
+    ])
   })
 })
