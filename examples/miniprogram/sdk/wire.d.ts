@@ -89,6 +89,10 @@ export type SessionItem = {
     created_at: string;
     last_used_at: string;
     ip: string | null;
+    /** The session that it was opened from by a ticket, and ends with. */
+    parent_sid: string | null;
+    /** The appid, or the id of a device or web page. */
+    client_id: string;
     current: boolean;
 };
 /** `DELETE /api/user`: a fresh code of `wx.login`, as proof. */
