@@ -7,7 +7,7 @@ const frame = (functionName: string, url = '') => ({ functionName, url })
 const profile: Profile = {
   nodes: [
     { id: 1, callFrame: frame('(root)'), children: [2, 4, 6] },
-    { id: 2, callFrame: frame('login', 'file:///app/src/login/login.ts'), children: [3, 7] },
+    { id: 2, callFrame: frame('login', 'file:///app/src/server/login/login.ts'), children: [3, 7] },
     { id: 3, callFrame: frame('sign', 'node:internal/crypto/sig') },
     { id: 4, callFrame: frame('onread', 'node:internal/stream_base_commons'), children: [5] },
     { id: 5, callFrame: frame('parse', 'file:///app/node_modules/@scope/parser/src/index.js') },

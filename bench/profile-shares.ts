@@ -60,7 +60,7 @@ function ownerOf({ functionName, url }: Profile['nodes'][number]['callFrame']): 
   if (functionName === '(garbage collector)') return '(garbage collector)'
   if (functionName === '(idle)') return IDLE
   if (functionName === '(program)') return '(native code outside JavaScript)'
-  const ours = /\/(src\/[^/]+)(?:\/|$)/.exec(url.includes('/node_modules/') ? '' : url)?.[1]
+  const ours = /\/(src\/(?:server\/)?[^/]+)(?:\/|$)/.exec(url.includes('/node_modules/') ? '' : url)?.[1]
   if (ours) return ours
   const inside = url.split('/node_modules/').at(-1) ?? ''
   if (url.includes('/node_modules/'))
