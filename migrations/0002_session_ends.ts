@@ -40,7 +40,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         perform pg_advisory_xact_lock(hashtextextended('session_status_index', 0));
         place := nextval('session_status_index');
         if place < handed_out then
-          perform setval('session_status_index', ((handed_out >> 20) + 1) << 20, false);
+          perform setval('session_status_index', (((handed_out + 65536) >> 20) + 1) << 20, false);
           place := nextval('session_status_index');
         end if;
       end if;
