@@ -1,7 +1,7 @@
 /** The same suites twice: on the embedded stores in seconds, and on real PostgreSQL and Redis. */
 import { defaultExclude, defineConfig } from 'vitest/config'
 
-const include = ['src/**/*.test.ts', 'bench/**/*.test.ts', 'model/**/*.test.ts']
+const include = ['src/**/*.test.ts', 'bench/**/*.test.ts']
 /** What needs a browser has a project of its own. */
 const browser = ['src/**/*.browser.test.ts']
 /** What asks nothing of a store runs once. */
