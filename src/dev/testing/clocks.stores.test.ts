@@ -141,7 +141,7 @@ test('a database that was put back hands out no index again, before a restart an
   }
   for (let index = 0; index < 40; index += 1) given.add(await indexAt(index % 2 ? gateway : other, `before${index}`))
   // Both replicas have seen how far it went.
-  await new Promise((resolve) => setTimeout(resolve, 2500))
+  await new Promise((resolve) => setTimeout(resolve, 5000))
   await sql(gateway, "select setval('session_status_index', 3)")
   const restarted = kept(await gateway.replica())
   for (const [name, on] of [
