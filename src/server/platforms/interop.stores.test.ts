@@ -44,7 +44,7 @@ describe.runIf(inject('stores') === 'real').each(['ES256', 'RS256'])('a gateway 
     const [port, adminPort, wechatPort] = [await freePort(), await freePort(), await freePort()]
     issuer = `http://127.0.0.1:${port}`
     wechat = `http://127.0.0.1:${wechatPort}`
-    start('../dev/simulator.main.ts', ['--port', String(wechatPort), '--app', 'wx1:wechat-secret'], {})
+    start('../../dev/simulator/main.ts', ['--port', String(wechatPort), '--app', 'wx1:wechat-secret'], {})
     environment = {
       ENCRYPTION_KEYS: testEnvironment.ENCRYPTION_KEYS,
       ISSUER: issuer,
@@ -62,7 +62,7 @@ describe.runIf(inject('stores') === 'real').each(['ES256', 'RS256'])('a gateway 
       RATE_LIMIT: 'off',
       SIGNING_ALG: alg,
     }
-    gateway = start('../main.ts', [], environment)
+    gateway = start('../../main.ts', [], environment)
     await answers(`http://127.0.0.1:${adminPort}/readyz`)
     await answers(`${wechat}/simulator/stats`)
   })
@@ -143,7 +143,7 @@ describe.runIf(inject('stores') === 'real').each(['ES256', 'RS256'])('a gateway 
 
   test('a second process on the same stores signs with the same key, and repeats a login of the first', async () => {
     const port = await freePort()
-    const replica = start('../main.ts', [], { ...environment, PORT: String(port), ADMIN_PORT: '0' })
+    const replica = start('../../main.ts', [], { ...environment, PORT: String(port), ADMIN_PORT: '0' })
     await expect.poll(replica.text, { timeout: 20_000 }).toContain('"ready"')
     const jwks = await Promise.all(
       [issuer, `http://127.0.0.1:${port}`].map(async (base) => (await fetch(`${base}/.well-known/jwks.json`)).text()),
@@ -162,7 +162,7 @@ describe.runIf(inject('stores') === 'real').each(['ES256', 'RS256'])('a gateway 
   })
 
   test('SIGTERM while the database has never answered ends with 0', async () => {
-    const away = start('../main.ts', [], {
+    const away = start('../../main.ts', [], {
       ...environment,
       DATABASE_URL: 'postgres://127.0.0.1:9/none',
       PORT: '0',
