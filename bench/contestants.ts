@@ -50,7 +50,7 @@ export const encryptionKey = { id: 'bench', secret: randomBytes(32) }
 
 export const gateway: Contestant = {
   name: 'gateway',
-  prepare: node('../src/storage/migrate.main.ts'),
+  prepare: node('../src/migrate.ts'),
   // As `npm start` does.
   command: [process.execPath, '--max-semi-space-size=32', file('../src/main.ts')],
   env: (at) => ({
