@@ -28,7 +28,10 @@ const isWrapped = (body: unknown): body is { claims: unknown } =>
   typeof body === 'object' && body !== null && Object.keys(body).join() === 'claims'
 
 /** The claims, bare or as the one member `claims`. */
-export const ownClaimsBody = z.preprocess((body) => (isWrapped(body) ? body.claims : (body ?? undefined)), ownClaimsSchema.nullable())
+export const ownClaimsBody = z.preprocess(
+  (body) => (isWrapped(body) ? body.claims : (body ?? undefined)),
+  ownClaimsSchema.nullable(),
+)
 
 /** Text in a claim and in a header: printable ASCII without blanks. */
 export const externalIdSchema = z

@@ -88,7 +88,7 @@ export function createDevice({ requests, clients, clock, openFor, sessions }: De
     /** Who asks, for the person who is to confirm. Throws A0404 when nobody asks under that code any more. */
     async describe(userCode: string) {
       const found = await requests.byUserCode(normalised(userCode))
-      if (!found || found.request.state !== 'pending' || requests.isExpired(found.request)) throw unknownCode()
+      if (found?.request.state !== 'pending' || requests.isExpired(found.request)) throw unknownCode()
       const { clientId, ip, userAgent, at } = found.request
       return {
         client_id: clientId,
