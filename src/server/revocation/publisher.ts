@@ -20,7 +20,7 @@ export type StatusLists = {
   /** Sets the bits of sessions that ended here, without waiting for the next poll. */
   markEnded(statusIndexes: readonly number[]): void
   find(list: number): PublishedList | undefined
-  /** The numbers of the lists that have sessions, or will have the next. */
+  /** The numbers of the lists that have sessions, or will have the next, and can be fetched. */
   numbers(): number[]
   /** Whether everything that had ended when this process started is on the lists. */
   ready(): boolean
@@ -228,7 +228,7 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
       publishSoon()
     },
     find: (list) => lists.get(list)?.published,
-    numbers: () => [...lists.keys()].sort((a, b) => a - b),
+    numbers: () => [...lists].flatMap(([number, { published }]) => (published ? [number] : [])).sort((a, b) => a - b),
     ready: () => polledAtMs !== undefined && [...lists.values()].some((list) => list.published !== undefined),
     ageSeconds: () => (polledAtMs === undefined ? Number.POSITIVE_INFINITY : (elapsedMs() - polledAtMs) / 1000),
     allocated: () => allocated,
