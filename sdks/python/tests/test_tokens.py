@@ -346,3 +346,22 @@ def test_a_spelling_of_the_header_is_not_remembered_for_another_key(world: World
     world.clock.advance(verifier, 300)
     assert refusal(verifier, old) == "signature_invalid"
     verifier.verify(forger.token())
+
+
+def test_no_more_spellings_of_a_header_are_remembered_than_a_gateway_can_need(world: World) -> None:
+    verifier = world.start()
+    for number in range(100):
+        verifier.verify(world.gateway.token(header={"x": number}))
+    assert len(verifier._core._keys._ring.headers) == 64
+    verifier.verify(world.gateway.token())
+
+
+def test_a_spelling_is_not_remembered_for_a_key_that_was_withdrawn_while_its_token_was_checked(world: World) -> None:
+    verifier = world.start()
+    keys = verifier._core._keys
+    withdrawn = keys._ring.keys["key-1"]
+    header = world.gateway.token().split(".")[0]
+    world.gateway.published[:] = [FakeIssuer(clock=world.clock, number=2).active.jwk]
+    world.clock.advance(verifier, 300)
+    keys._ring.remember(withdrawn, frozenset({"jwt", "at+jwt"}), header)
+    assert refusal(verifier, world.gateway.token()) == "signature_invalid"
