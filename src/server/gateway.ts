@@ -13,11 +13,8 @@ import { createSessionEnded } from './events/session-ended.ts'
 import { createSessionEvents } from './events/session-stream.ts'
 import { createHousekeeping } from './housekeeping/housekeeping.ts'
 import { createHousekeepingStore } from './housekeeping/store.ts'
-import { createApp, type HttpApp } from './http/app.ts'
 import { type Authenticate, bearerToken } from './http/auth.ts'
-import { docsRoutes } from './http/docs.ts'
-import { describeApi } from './http/openapi.ts'
-import type { Route } from './http/route.ts'
+import { createListeners, type Listeners } from './http/listeners.ts'
 import { createServiceTokens } from './http/service-tokens.ts'
 import { createIntrospection } from './introspection/introspection.ts'
 import { introspectionRoutes } from './introspection/routes.ts'
@@ -39,11 +36,8 @@ import { accountRoutes } from './profile/account.ts'
 import { limitByAddress, limitUser } from './rate-limit/limit.ts'
 import { createRateLimits } from './rate-limit/rate-limit.ts'
 import { createLimitUpstream } from './rate-limit/upstream.ts'
-import { createHandedOut } from './revocation/handed-out.ts'
-import { createStatusLists } from './revocation/publisher.ts'
-import { statusListRoutes } from './revocation/routes.ts'
+import { createRevocation } from './revocation/revocation.ts'
 import { statusReference } from './revocation/status-list.ts'
-import { createStatusStore } from './revocation/store.ts'
 import { createSessionKeys } from './session-key/session-keys.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 import { createSessions } from './sessions/sessions.ts'
@@ -69,11 +63,7 @@ export type GatewayParts = {
   docsOnPublic?: boolean
 }
 
-export type Gateway = {
-  publicApp: HttpApp
-  internalApp: HttpApp
-  /** What the two listeners serve, as data. */
-  routes: { public: readonly Route[]; internal: readonly Route[] }
+export type Gateway = Listeners & {
   /** Loads the signing keys, waiting for the database as long as it takes, and starts the timed tasks. */
   start(): Promise<void>
   /** From now on not ready; what is in flight goes on. */
@@ -94,47 +84,32 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     onError: (error, lost) => log.error({ error, lost }, 'audit events were lost'),
   })
 
-  const traced = traceSend(send, tracing?.span)
   const apps = createApps({
     config,
-    send: traced,
+    send: traceSend(send, tracing?.span),
     cache,
     sealer,
     clock,
     observe: (platform) => observeUpstream({ platform, metrics, log }),
   })
-
   const limits = createRateLimits({ cache, config, onRefused: (limit) => metrics.rateLimited.inc({ limit }) })
   const limitUpstream = createLimitUpstream(limits)
-
   const clients = createClients(config)
+  /** What every part may ask for; each names what it takes. */
+  const stores = { config, issuer: config.issuer, database, cache, clock, sealer }
+  const shared = { ...stores, send, log, metrics, audit, apps, clients, limits, limitUpstream }
+
   const schedule = scheduleOf(config)
   const { tokenTtlSeconds } = schedule
-  const ring = createKeyRing({ store: createKeyStore(database), sealer, clock, schedule, skew })
+  const ring = createKeyRing({ ...shared, store: createKeyStore(database), schedule, skew })
   const accessTokens = createAccessTokens({
-    ring,
-    clock: parts.clock,
-    databaseClock: clock,
-    issuer: config.issuer,
-    type: config.accessTokenType,
+    ...{ ring, clock: parts.clock, databaseClock: clock, issuer: config.issuer, type: config.accessTokenType },
     audiences: clients.audiences,
     statusOf: statusReference(config.issuer),
   })
-
-  const statusLists = createStatusLists({
-    store: createStatusStore(database),
-    ring,
-    clock: parts.clock,
-    issuer: config.issuer,
-    ttlSeconds: config.statusListTtlSeconds,
-    handedOut: createHandedOut({ cache }),
-    onPutBack: (places) =>
-      log.error(places, 'ALERT: the database was put back to an earlier state; status indexes jump ahead'),
-    onError: (error) => log.error({ error }, 'status lists were not published'),
-  })
+  const { statusLists, ...revocation } = createRevocation({ ...shared, clock: parts.clock, ring })
   const sessionEvents = createSessionEvents({
-    cache,
-    clock,
+    ...shared,
     tokenTtlSeconds,
     onLost: (error) => log.warn({ error }, 'a session-ended event was lost: the cache is away'),
   })
@@ -148,139 +123,58 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   })
 
   const sessions = createSessions({
+    ...shared,
     store: createSessionStore({ database, now, reuseIntervalSeconds: config.refreshReuseIntervalSeconds }),
     accessTokens,
     refreshTokens: createRefreshTokens({ sealer }),
-    clients,
     onRefresh: (outcome) => metrics.refreshes.inc({ outcome }),
     onEnded: onSessionsEnded,
   })
-  const sessionKeys = await createSessionKeys({
-    database,
-    cache,
-    sealer,
-    apps,
-    audit,
-    clock,
-    limitUpstream,
-    limits,
-    config,
-  })
-  const { vault } = sessionKeys
-  const avatars = createAvatars({ config: config.avatarStore, issuer: config.issuer, send, clock, log })
-  const users = createUsers({
-    store: createUserStore({ database, userSessions }),
-    clock,
-    onEnded: onSessionsEnded,
-    afterErase: createAfterErase({ vault, avatars, log }),
-  })
-  const login = await createLogin({
-    database,
-    cache,
-    sealer,
-    apps,
-    clients,
-    users,
-    sessions,
-    vault,
-    audit,
-    limits,
-    config,
-    log,
-    metrics,
-    statusLists,
-    onSessionsEnded,
-  })
-
-  const serviceTokens = createServiceTokens({ tokens: config.adminTokens })
+  const { identityOf } = sessions
+  const { vault, openWithKeptKey, ...sessionKeys } = await createSessionKeys(shared)
+  const avatars = createAvatars({ ...shared, config: config.avatarStore })
+  const afterErase = createAfterErase({ vault, avatars, log })
+  const userStore = createUserStore({ database, userSessions })
+  const users = createUsers({ store: userStore, clock, onEnded: onSessionsEnded, afterErase })
+  const login = await createLogin({ ...shared, users, sessions, vault, statusLists, onSessionsEnded })
   const admit = limitUser(limits)
   const authenticate: Authenticate = {
     user: (c) => sessions.authenticate(bearerToken(c), (userId) => admit(c, userId)),
-    service: serviceTokens.authenticate,
+    service: createServiceTokens({ tokens: config.adminTokens }).authenticate,
   }
-
-  const housekeeping = createHousekeeping({
-    store: createHousekeepingStore(database),
-    clock,
-    tokenTtlSeconds,
-    auditRetentionMonths: config.auditRetentionMonths,
-  })
-
   const lifecycle = createLifecycle({
-    database,
-    cache,
-    clock: parts.clock,
-    skew,
-    log,
-    metrics,
-    ring,
+    ...shared,
+    ...{ skew, ring, statusLists, sessionEvents, clock: parts.clock },
     rotationSeconds: config.signingKeyRotationSeconds,
-    statusLists,
-    housekeeping,
-    audit,
-    sessionEvents,
+    housekeeping: createHousekeeping({ ...config, store: createHousekeepingStore(database), clock, tokenTtlSeconds }),
   })
-  const common = {
-    authenticate,
-    log,
-    metrics,
-    trustedProxyHops: config.trustedProxyHops,
-    draining: lifecycle.draining,
-    tracing: tracing?.middleware,
-  }
 
-  const { issuer } = config
   const publicRoutes = [
     ...login.routes,
-    ...accountRoutes({
-      database,
-      apps,
-      openWithKeptKey: sessionKeys.openWithKeptKey,
-      identityOf: sessions.identityOf,
-      avatars,
-      clock,
-      config,
-      log,
-      metrics,
-      limits,
-      limitUpstream,
-    }),
-    ...createPersonalData({ database, identityOf: sessions.identityOf, apps, users, limits, limitUpstream, log })
-      .routes,
+    ...accountRoutes({ ...shared, openWithKeptKey, identityOf, avatars }),
+    ...createPersonalData({ ...shared, identityOf, users }).routes,
     ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits.refreshPerAddress) }),
-    ...keyRoutes({ ring, issuer, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds, endpoints: login.endpoints }),
-    ...statusListRoutes({ lists: statusLists, issuer, ttlSeconds: config.statusListTtlSeconds }),
+    ...keyRoutes({ ...shared, ring, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds, endpoints: login.endpoints }),
+    ...revocation.routes,
     ...avatarRoutes({ avatars }),
   ]
   const internalRoutes = [
     ...adminRoutes({ database, users, sessions, ring }),
     ...sessionKeys.routes,
     ...(isGranted(config.adminTokens, 'credential')
-      ? (await import('./credential/credential.ts')).credentialRoutes({ apps, audit, clock })
+      ? (await import('./credential/credential.ts')).credentialRoutes(shared)
       : []),
-    ...introspectionRoutes({ introspection: createIntrospection({ sessions, issuer }) }),
+    ...introspectionRoutes({ introspection: createIntrospection({ ...shared, sessions }) }),
     ...lifecycle.routes,
   ]
-  const docs = docsRoutes({
-    describe: () =>
-      describeApi({ routes: [...publicRoutes, ...internalRoutes, ...docs], issuer, version: packageJson.version }),
-  })
-  const routes = {
-    public: docsOnPublic ? [...publicRoutes, ...docs] : publicRoutes,
-    internal: [...internalRoutes, ...docs],
-  }
+  const { start, drain, close, draining } = lifecycle
   return {
-    publicApp: createApp({ ...common, listener: 'public', routes: routes.public, webOrigins: config.webOrigins }),
-    internalApp: createApp({
-      ...common,
-      trustedProxyHops: 0,
-      listener: 'internal',
-      routes: routes.internal,
-      webOrigins: [],
+    ...createListeners({
+      ...config,
+      ...{ authenticate, log, metrics, draining, docsOnPublic, publicRoutes, internalRoutes },
+      tracing: tracing?.middleware,
+      version: packageJson.version,
     }),
-    routes,
-    start: lifecycle.start,
-    drain: lifecycle.drain,
-    close: lifecycle.close,
+    ...{ start, drain, close },
   }
 }

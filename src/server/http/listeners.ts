@@ -1,0 +1,45 @@
+/** The two faces of the gateway: what the public may ask, what operators and services may, and the API description of both. */
+import type { Config } from '../config/config.ts'
+import { type AppParts, createApp, type HttpApp } from './app.ts'
+import { docsRoutes } from './docs.ts'
+import { describeApi } from './openapi.ts'
+import type { Route } from './route.ts'
+
+export type Listeners = {
+  publicApp: HttpApp
+  internalApp: HttpApp
+  /** What each of them serves, as data. */
+  routes: { public: readonly Route[]; internal: readonly Route[] }
+}
+
+export type ListenersParts = Omit<AppParts, 'listener' | 'routes' | 'trustedProxyHops' | 'webOrigins'> &
+  Pick<Config, 'issuer' | 'trustedProxyHops' | 'webOrigins'> & {
+    publicRoutes: readonly Route[]
+    internalRoutes: readonly Route[]
+    /** In development the API description is served to the public too. */
+    docsOnPublic: boolean
+    version: string
+  }
+
+export function createListeners(parts: ListenersParts): Listeners {
+  const { publicRoutes, internalRoutes, docsOnPublic, issuer, version } = parts
+  const docs = docsRoutes({
+    describe: () => describeApi({ routes: [...publicRoutes, ...internalRoutes, ...docs], issuer, version }),
+  })
+  const routes = {
+    public: docsOnPublic ? [...publicRoutes, ...docs] : publicRoutes,
+    internal: [...internalRoutes, ...docs],
+  }
+  return {
+    publicApp: createApp({ ...parts, listener: 'public', routes: routes.public }),
+    // Nothing stands in front of it whose word about addresses counts, and no page of another origin may call it.
+    internalApp: createApp({
+      ...parts,
+      listener: 'internal',
+      routes: routes.internal,
+      trustedProxyHops: 0,
+      webOrigins: [],
+    }),
+    routes,
+  }
+}
