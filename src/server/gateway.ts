@@ -159,7 +159,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     ...avatarRoutes({ avatars }),
   ]
   const internalRoutes = [
-    ...adminRoutes({ database, users, sessions, ring }),
+    ...adminRoutes({ database, users, sessions, ring, cache, clock: parts.clock, skew, metrics }),
     ...sessionKeys.routes,
     ...(isGranted(config.adminTokens, 'credential')
       ? (await import('./credential/credential.ts')).credentialRoutes(shared)

@@ -5,6 +5,9 @@ import type { Sessions } from '../sessions/sessions.ts'
 import type { Database } from '../storage/database.ts'
 import type { Users } from '../users/users.ts'
 import { adminAuditRoutes } from './audit-routes.ts'
+import { createAuditStore } from './audit-store.ts'
+import { createCountsStore } from './counts-store.ts'
+import { adminHealthRoutes, type HealthRoutesParts } from './health-routes.ts'
 import { adminKeyRoutes } from './key-routes.ts'
 import { createAdminStore } from './store.ts'
 import { adminUserRoutes } from './user-routes.ts'
@@ -14,9 +17,13 @@ export type AdminRoutesParts = {
   users: Users
   sessions: Sessions
   ring: KeyRing
-}
+} & Omit<HealthRoutesParts, 'counts'>
 
-export function adminRoutes({ database, users, sessions, ring }: AdminRoutesParts): Route[] {
-  const store = createAdminStore(database)
-  return [...adminUserRoutes({ store, users, sessions }), ...adminKeyRoutes({ ring }), ...adminAuditRoutes({ store })]
+export function adminRoutes({ database, users, sessions, ring, ...health }: AdminRoutesParts): Route[] {
+  return [
+    ...adminUserRoutes({ store: createAdminStore(database), users, sessions }),
+    ...adminKeyRoutes({ ring }),
+    ...adminAuditRoutes({ store: createAuditStore(database) }),
+    ...adminHealthRoutes({ counts: createCountsStore(database), database, ...health }),
+  ]
 }

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { auditKinds } from '../audit/audit.ts'
 import { invalidField } from '../errors.ts'
 import { type Route, route } from '../http/route.ts'
-import { limitParameter, pageOf, toPage } from './page.ts'
-import type { AdminStore } from './store.ts'
+import type { AuditStore } from './audit-store.ts'
+import { addressParameter, limitParameter, pageOf, searchWord, toPage } from './page.ts'
 
 const eventSchema = z
   .object({
@@ -22,18 +22,21 @@ const eventSchema = z
 
 const instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text))
 
-export function adminAuditRoutes({ store }: { store: AdminStore }): Route[] {
+export function adminAuditRoutes({ store }: { store: AuditStore }): Route[] {
   return [
     route(
       {
         method: 'get',
         path: '/admin/audit',
         tag: 'Operators: audit',
-        summary: 'The audit trail by user, kind and time; the newest first.',
+        summary: 'The audit trail by user, session, kind, actor, address and time; the newest first.',
         access: 'admin-read',
         query: z.strictObject({
           user_id: z.guid().optional(),
+          session_id: z.guid().optional(),
           kind: z.enum(auditKinds).optional(),
+          actor: searchWord(200).optional().describe('All of it: `operator:NAME`, `service:NAME`, `user`, `system`.'),
+          ip: addressParameter.optional(),
           from: instant.optional().describe('ISO 8601, included.'),
           to: instant.optional().describe('ISO 8601, not included.'),
           limit: limitParameter,

@@ -1,5 +1,6 @@
 /** Pages of the operators' API: how many, from where on, and the cursor of the next one. */
 import { z } from 'zod'
+import { readAddress } from '../http/address.ts'
 
 export const limitParameter = z.coerce
   .number('must be a whole number')
@@ -8,6 +9,24 @@ export const limitParameter = z.coerce
   .max(200)
   .default(50)
   .describe('Lines of a page.')
+
+/** A search word; PostgreSQL knows no NUL. */
+export const searchWord = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .refine((word) => !word.includes('\0') && word.isWellFormed(), 'holds a NUL')
+
+/** An IP address in any of its spellings, as the audit trail spells it. */
+export const addressParameter = z
+  .string()
+  .max(64)
+  .transform((text, context) => {
+    const address = readAddress(text.trim())
+    if (address === undefined) context.addIssue('is not an IP address')
+    return address ?? z.NEVER
+  })
 
 export const pageOf = <Item extends z.ZodType>(item: Item) =>
   z.object({

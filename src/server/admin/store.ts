@@ -1,39 +1,39 @@
-/** What operators read: users by what is known of them, one user as a whole, the audit trail; a page at a time. */
+/** What operators read of users: by what is known of them, and one user as a whole; a page at a time. */
 import { sql } from 'kysely'
-import type { AuditKind } from '../audit/audit.ts'
 import type { Database } from '../storage/database.ts'
+import type { UserStatus } from '../storage/schema.ts'
 
 export type UserSearch = {
   id?: string | undefined
+  status?: UserStatus | undefined
   openid?: string | undefined
+  unionid?: string | undefined
   external_id?: string | undefined
   phone?: string | undefined
+  /** An address that the user did something from which is in the audit trail. */
+  ip?: string | undefined
   nickname_prefix?: string | undefined
   /** The last id of the page before. */
   after?: string | undefined
   limit: number
 }
 
-export type AuditSearch = {
-  user_id?: string | undefined
-  kind?: AuditKind | undefined
-  from?: Date | undefined
-  to?: Date | undefined
-  /** The last event of the page before. */
-  after?: { at: Date; id: number } | undefined
-  limit: number
-}
+/** Of an address that many share, the users of its last so many events are found. */
+const EVENTS_OF_ADDRESS = 1000
 
 export type AdminStore = ReturnType<typeof createAdminStore>
 
 export function createAdminStore({ kysely }: Pick<Database, 'kysely'>) {
   return {
-    /** The newest first. */
-    async searchUsers({ id, openid, external_id, phone, nickname_prefix, after, limit }: UserSearch) {
+    /** The newest first. Each filter has an index. */
+    async searchUsers(search: UserSearch) {
+      const { id, status, openid, unionid, external_id, phone, ip, nickname_prefix, after, limit } = search
       let query = kysely
         .selectFrom('users')
         .select(['id', 'status', 'nickname', 'phone', 'roles', 'external_id', 'created_at', 'last_login_at'])
       if (id !== undefined) query = query.where('id', '=', id)
+      // As text of the statement: the planner sees that the index of those that are not active fits.
+      if (status !== undefined) query = query.where('status', '=', sql.lit(status))
       if (external_id !== undefined) query = query.where('external_id', '=', external_id)
       if (phone !== undefined) query = query.where('phone', '=', phone)
       if (nickname_prefix !== undefined) {
@@ -44,6 +44,22 @@ export function createAdminStore({ kysely }: Pick<Database, 'kysely'>) {
       if (openid !== undefined) {
         query = query.where('id', 'in', (eb) =>
           eb.selectFrom('platform_identities').select('user_id').where('openid', '=', openid),
+        )
+      }
+      if (unionid !== undefined) {
+        query = query.where('id', 'in', (eb) =>
+          eb.selectFrom('platform_identities').select('user_id').where('unionid', '=', unionid),
+        )
+      }
+      if (ip !== undefined) {
+        query = query.where('id', 'in', (eb) =>
+          eb
+            .selectFrom('audit_events')
+            .select((of) => of.ref('user_id').$notNull().as('user_id'))
+            .where('ip', '=', ip)
+            .where('user_id', 'is not', null)
+            .orderBy('at', 'desc')
+            .limit(EVENTS_OF_ADDRESS),
         )
       }
       if (after !== undefined) query = query.where('id', '<', after)
@@ -60,22 +76,6 @@ export function createAdminStore({ kysely }: Pick<Database, 'kysely'>) {
         .orderBy('created_at')
         .execute()
       return { user, identities }
-    },
-
-    /** The newest first. */
-    async searchAudit({ user_id, kind, from, to, after, limit }: AuditSearch) {
-      let query = kysely.selectFrom('audit_events').selectAll()
-      if (user_id !== undefined) query = query.where('user_id', '=', user_id)
-      if (kind !== undefined) query = query.where('kind', '=', kind)
-      if (from !== undefined) query = query.where('at', '>=', from)
-      if (to !== undefined) query = query.where('at', '<', to)
-      // Both: the second alone would keep PostgreSQL from skipping partitions.
-      if (after !== undefined) {
-        query = query
-          .where('at', '<=', after.at)
-          .where((eb) => eb.or([eb('at', '<', after.at), eb('id', '<', after.id)]))
-      }
-      return await query.orderBy('at', 'desc').orderBy('id', 'desc').limit(limit).execute()
     },
   }
 }

@@ -1,13 +1,13 @@
 /** Operators on users: search, read, suspend and reinstate, give roles, end sessions, erase. */
 import { z } from 'zod'
-import { GatewayError, invalidField } from '../errors.ts'
+import { GatewayError, invalidField, type Words } from '../errors.ts'
 import { operatorOf } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import { externalIdSchema, ownClaimsBody } from '../users/own-claims.ts'
 import { profileFields, profileFieldsOf } from '../users/profile-fields.ts'
 import type { Users } from '../users/users.ts'
-import { limitParameter, pageOf, toPage } from './page.ts'
+import { addressParameter, limitParameter, pageOf, searchWord, toPage } from './page.ts'
 import type { AdminStore } from './store.ts'
 
 const status = z.enum(['active', 'suspended', 'erased'])
@@ -29,6 +29,8 @@ const userSchema = userLineSchema
     ...profileFields.shape,
     claims: z.record(z.string(), z.unknown()).nullable().describe('The user’s own claims: `ext` in tokens.'),
     suspended_at: z.date().nullable(),
+    suspend_reason: z.string().nullable(),
+    suspended_by: z.string().nullable().describe('As the audit trail names who did it.'),
     erased_at: z.date().nullable(),
     identities: z.array(
       z.object({
@@ -56,13 +58,17 @@ const userSchema = userLineSchema
   })
   .meta({ id: 'AdminUser' })
 
-/** A search word; PostgreSQL knows no NUL. */
-const text = (max: number) =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .refine((word) => !word.includes('\0') && word.isWellFormed(), 'holds a NUL')
+/** Kept for good in the audit trail: no place for what is personal. */
+const reasonBody = z
+  .strictObject({ reason: z.string().min(1).max(200).optional().describe('Kept in the audit trail.') })
+  .optional()
+
+const changedUserSchema = userSchema
+  .extend({ changed: z.boolean().describe('false: the user was so before, and who did it then and why stays.') })
+  .meta({ id: 'AdminUserChange' })
+
+const saying = (unchanged: Words) => (data: unknown) =>
+  (data as { changed: boolean }).changed ? { zh: '成功', en: 'ok' } : unchanged
 
 /** A role is text in a claim and in the header X-Auth-Roles, whose separator is the comma. */
 const role = z.string().regex(/^[A-Za-z0-9_.:/-]{1,64}$/, 'letters, digits and _.:/- only')
@@ -86,6 +92,8 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
       ...profileFieldsOf(user),
       claims: user.claims as z.input<typeof userSchema>['claims'],
       suspended_at: user.suspended_at,
+      suspend_reason: user.suspend_reason,
+      suspended_by: user.suspended_by,
       erased_at: user.erased_at,
       identities,
       sessions: live.map(({ id: sid, parent_id: parent_sid, ...rest }) => ({ sid, parent_sid, ...rest })),
@@ -99,13 +107,17 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         method: 'get',
         path: '/admin/users',
         access: 'admin-read',
-        summary: 'Search users by id, openid, phone or the beginning of a nickname; the newest first.',
+        summary:
+          'Search users by id, status, openid, unionid, external id, phone, address or the beginning of a nickname; the newest first.',
         query: z.strictObject({
           id: z.guid().optional(),
-          openid: text(128).optional(),
+          status: status.optional(),
+          openid: searchWord(128).optional(),
+          unionid: searchWord(128).optional(),
           external_id: externalIdSchema.optional(),
-          phone: text(32).optional().describe('E.164, the plus as %2B.'),
-          nickname: text(50).optional().describe('The beginning of it, in any case of letters.'),
+          phone: searchWord(32).optional().describe('E.164, the plus as %2B.'),
+          ip: addressParameter.optional().describe('From which they did something that is in the audit trail.'),
+          nickname: searchWord(50).optional().describe('The beginning of it, in any case of letters.'),
           limit: limitParameter,
           cursor: z.guid('is not a cursor of this list').optional(),
         }),
@@ -135,11 +147,13 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         path: '/admin/users/:id/suspend',
         summary: 'Suspend a user: every session ends, no login and no refresh until reinstated.',
         params,
-        reply: userSchema,
+        body: reasonBody,
+        reply: changedUserSchema,
+        message: saying({ zh: '用户早已停用，未作更改', en: 'The user was suspended before; nothing was changed.' }),
       },
-      async ({ params: { id }, auth }, c) => {
-        found(await users.suspend(id, operatorOf(c, auth)))
-        return await read(id)
+      async ({ params: { id }, body, auth }, c) => {
+        const done = found(await users.suspend(id, operatorOf(c, auth), body?.reason?.trim()))
+        return { ...(await read(id)), changed: done === 'changed' }
       },
     ),
     route(
@@ -149,11 +163,13 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         path: '/admin/users/:id/reinstate',
         summary: 'Let a suspended user log in again. Sessions that ended stay ended.',
         params,
-        reply: userSchema,
+        body: reasonBody,
+        reply: changedUserSchema,
+        message: saying({ zh: '用户未被停用，未作更改', en: 'The user is not suspended; nothing was changed.' }),
       },
-      async ({ params: { id }, auth }, c) => {
-        found(await users.reinstate(id, operatorOf(c, auth)))
-        return await read(id)
+      async ({ params: { id }, body, auth }, c) => {
+        const done = found(await users.reinstate(id, operatorOf(c, auth), body?.reason?.trim()))
+        return { ...(await read(id)), changed: done === 'changed' }
       },
     ),
     route(

@@ -1,6 +1,6 @@
 /** A route as data: what it takes, what it answers and how it may fail. It runs, it validates and it describes itself. */
 import { z } from 'zod'
-import { type ErrorCode, GatewayError } from '../errors.ts'
+import { type ErrorCode, GatewayError, type Words } from '../errors.ts'
 import { type Access, type Authenticate, type CallerOf, callerOf } from './auth.ts'
 import { type BytesDescription, readForm, readJson, readTyped } from './body.ts'
 import { type GatewayContext, languageOf } from './context.ts'
@@ -31,8 +31,8 @@ type Asked = {
 type InEnvelope = {
   /** Of `data`. */
   reply: z.ZodType
-  /** What a success says; the default is plain. */
-  message?: { zh: string; en: string }
+  /** What a success says, where need be by its data; the default is plain. */
+  message?: Words | ((data: unknown) => Words)
 }
 
 /** A reply of its own form: the handler makes the Response (`rawReply`). */
@@ -97,7 +97,10 @@ const plainMessage = { zh: '成功', en: 'ok' }
 
 function inEnvelope(description: Asked & InEnvelope, answer: Answerer<unknown>): Route['handle'] {
   const { message = plainMessage } = description
-  return async (c, authenticate) => success(c, await answer(await readInput(description, c, authenticate), c), message)
+  return async (c, authenticate) => {
+    const data = await answer(await readInput(description, c, authenticate), c)
+    return success(c, data, typeof message === 'function' ? message(data) : message)
+  }
 }
 
 function raw(description: Asked & Raw, answer: Answerer<Response>): Route['handle'] {

@@ -7,6 +7,8 @@ import * as sessionEnds from '../../../migrations/0002_session_ends.ts'
 import * as userClaims from '../../../migrations/0003_user_claims.ts'
 import * as sessionParents from '../../../migrations/0004_session_parents.ts'
 import * as spentCodes from '../../../migrations/0005_spent_codes.ts'
+import * as operatorSearch from '../../../migrations/0008_operator_search.ts'
+import { buildIndexes } from './indexes.ts'
 import type { Schema } from './schema.ts'
 
 /** A static list: type-checked, and the same in development, in tests and in the image. */
@@ -16,15 +18,20 @@ const migrations = {
   '0003_user_claims': userClaims,
   '0004_session_parents': sessionParents,
   '0005_spent_codes': spentCodes,
+  '0008_operator_search': operatorSearch,
 }
 
 const migrator = (db: Kysely<Schema>) => new Migrator({ db, provider: { getMigrations: async () => migrations } })
 
-/** Applies what is missing and returns the names of what it applied. Kysely's lock keeps parallel runs apart. */
+/**
+ * Applies what is missing and returns the names of what it applied. Kysely's lock keeps parallel runs apart. Indexes that operators
+ * search by come last: a gateway does not wait for them.
+ */
 export async function migrate(db: Kysely<Schema>): Promise<string[]> {
   const { error, results } = await migrator(db).migrateToLatest()
   if (error) throw error
-  return (results ?? []).filter((result) => result.status === 'Success').map((result) => result.migrationName)
+  const applied = (results ?? []).filter((result) => result.status === 'Success')
+  return [...applied.map((result) => result.migrationName), ...(await buildIndexes(db, operatorSearch.indexes))]
 }
 
 /** The names of migrations that this code knows and the database lacks. */

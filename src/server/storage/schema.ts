@@ -29,6 +29,8 @@ export type UsersTable = {
   updated_at: Date
   last_login_at: Date
   suspended_at: Date | null
+  suspend_reason: string | null
+  suspended_by: string | null
   erased_at: Date | null
 }
 

@@ -52,28 +52,46 @@ export function createUserStore({ database, userSessions }: UserStoreParts) {
      * The user's row is locked first, as a login does: a login that commits before is seen and its session ended, one that comes
      * after sees the suspension. Suspending twice changes nothing. Undefined when there is no such user, or it was erased.
      */
-    async suspend(userId: string, actor: Actor, at: Date): Promise<EndedSession[] | undefined> {
+    async suspend(userId: string, reason: string | undefined, actor: Actor, at: Date) {
       return await transact(database, async (tx) => {
         const user = await lockUser(tx, userId)
         if (!user) return undefined
-        if (user.status === 'active') {
-          const set = { status: 'suspended', suspended_at: at, updated_at: at } as const
-          await tx.updateTable('users').set(set).where('id', '=', userId).execute()
-          await writeAudit(tx, { kind: 'user_suspended', at, actor, user_id: userId })
+        const changed = user.status === 'active'
+        if (changed) {
+          const why = { suspended_at: at, suspend_reason: reason ?? null, suspended_by: actor.name, updated_at: at }
+          await tx
+            .updateTable('users')
+            .set({ status: 'suspended', ...why })
+            .where('id', '=', userId)
+            .execute()
+          await writeAudit(tx, {
+            kind: 'user_suspended',
+            at,
+            actor,
+            user_id: userId,
+            ...(reason && { detail: { reason } }),
+          })
         }
-        return await userSessions.end(tx, userId, 'suspended', actor, at)
+        return { changed, ended: await userSessions.end(tx, userId, 'suspended', actor, at) }
       })
     },
 
-    async reinstate(userId: string, actor: Actor, at: Date): Promise<boolean> {
+    /** Whether it changed anything; undefined when there is no such user, or it was erased. */
+    async reinstate(userId: string, reason: string | undefined, actor: Actor, at: Date): Promise<boolean | undefined> {
       return await transact(database, async (tx) => {
         const user = await lockUser(tx, userId)
         if (user?.status === 'suspended') {
-          const set = { status: 'active', suspended_at: null, updated_at: at } as const
+          const set = { status: 'active', updated_at: at, ...notSuspended } as const
           await tx.updateTable('users').set(set).where('id', '=', userId).execute()
-          await writeAudit(tx, { kind: 'user_reinstated', at, actor, user_id: userId })
+          await writeAudit(tx, {
+            kind: 'user_reinstated',
+            at,
+            actor,
+            user_id: userId,
+            ...(reason && { detail: { reason } }),
+          })
         }
-        return user !== undefined
+        return user && user.status === 'suspended'
       })
     },
 
@@ -250,4 +268,5 @@ async function lockUser(tx: Transaction<Schema>, userId: string) {
     .executeTakeFirst()
 }
 
-const noProfile = { ...noProfileFields, exclusive_phone: null, suspended_at: null, erased_at: null }
+const notSuspended = { suspended_at: null, suspend_reason: null, suspended_by: null }
+const noProfile = { ...noProfileFields, ...notSuspended, exclusive_phone: null, erased_at: null }

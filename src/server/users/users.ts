@@ -9,13 +9,16 @@ import type { Erased, JoinRequest, UserStore } from './store.ts'
 
 export type { Erased } from './store.ts'
 
+/** `unchanged`: the user was so before, and what was recorded then stays. */
+export type Change = 'changed' | 'unchanged'
+
 export type Users = {
   /** Sees to it that the identity exists, carries the unionid and belongs to the union's user, unless it had another before. */
   joinUnion(request: JoinRequest): Promise<void>
   /** From now on no login and no refresh; every session ends. False when there is no such user. */
-  suspend(userId: string, actor: Actor): Promise<boolean>
+  suspend(userId: string, actor: Actor, reason?: string): Promise<Change | false>
   /** May log in again; sessions that ended stay ended. False when there is no such user. */
-  reinstate(userId: string, actor: Actor): Promise<boolean>
+  reinstate(userId: string, actor: Actor, reason?: string): Promise<Change | false>
   /** The roles of every token from now on. False when there is no such user. */
   setRoles(userId: string, roles: readonly string[], actor: Actor): Promise<boolean>
   /** The user's own claims in every token from now on, null for none. False when there is no such user. */
@@ -48,12 +51,16 @@ export function createUsers({ store, clock, onEnded, afterErase }: UsersParts): 
         if (!isUniqueViolation(error)) throw error
       }
     },
-    async suspend(userId, actor) {
-      const ended = await store.suspend(userId, actor, clock.now())
-      if (ended) onEnded(ended, 'suspended')
-      return ended !== undefined
+    async suspend(userId, actor, reason) {
+      const done = await store.suspend(userId, reason, actor, clock.now())
+      if (!done) return false
+      onEnded(done.ended, 'suspended')
+      return done.changed ? 'changed' : 'unchanged'
     },
-    reinstate: (userId, actor) => store.reinstate(userId, actor, clock.now()),
+    async reinstate(userId, actor, reason) {
+      const changed = await store.reinstate(userId, reason, actor, clock.now())
+      return changed === undefined ? false : changed ? 'changed' : 'unchanged'
+    },
     setRoles: (userId, roles, actor) => store.setRoles(userId, [...new Set(roles)].sort(), actor, clock.now()),
     setClaims: (userId, claims, actor) =>
       store.setClaims(userId, claims && Object.keys(claims).length > 0 ? claims : null, actor, clock.now()),
