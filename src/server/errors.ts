@@ -42,6 +42,11 @@ export const errorCodes = {
   A0202: { status: 403, zh: '账号已被停用，请联系客服', en: 'This account is suspended.' },
   A0203: { status: 403, zh: '账号已注销', en: 'This account has been erased.' },
   A0321: { status: 403, zh: '账号存在风险，平台已限制登录', en: 'The platform blocks this user.' },
+  A0322: {
+    status: 403,
+    zh: '当前为快照页浏览模式，请点击页面底部的“使用完整服务”后再登录',
+    en: 'The page is open in WeChat\'s snapshot mode, which names nobody: ask the user to tap "use the full service", then log in again.',
+  },
   A0312: { status: 403, zh: '没有权限执行此操作', en: 'Not allowed.' },
   A0404: { status: 404, zh: '请求的内容不存在', en: 'No such path or thing.' },
   A0506: {

@@ -1,6 +1,6 @@
 /** The requests and replies of the mini program's face of the gateway, as types alone, so that server and client cannot drift apart. */
 /** Every five-character code the gateway answers with; `00000` is success. */
-export type GatewayCode = '00000' | 'A0202' | 'A0203' | 'A0220' | 'A0223' | 'A0230' | 'A0240' | 'A0312' | 'A0321' | 'A0340' | 'A0400' | 'A0404' | 'A0413' | 'A0415' | 'A0427' | 'A0430' | 'A0501' | 'A0505' | 'A0506' | 'B0001' | 'B0210' | 'B0320' | 'C0001' | 'C0200' | 'C0401';
+export type GatewayCode = '00000' | 'A0202' | 'A0203' | 'A0220' | 'A0223' | 'A0230' | 'A0240' | 'A0312' | 'A0321' | 'A0322' | 'A0340' | 'A0400' | 'A0404' | 'A0413' | 'A0415' | 'A0427' | 'A0430' | 'A0501' | 'A0505' | 'A0506' | 'B0001' | 'B0210' | 'B0320' | 'C0001' | 'C0200' | 'C0401';
 export type Success<Data> = {
     code: '00000';
     msg: string;

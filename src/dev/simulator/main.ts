@@ -6,12 +6,14 @@ import { serve } from '@hono/node-server'
 import { type SisterName, sisterNames } from '../../server/config/config.ts'
 import { simulateSister } from './simulate.ts'
 import { createWechatSimulator, type SimulatedApp } from './wechat.ts'
+import { oauthKinds } from './wechat-people.ts'
 
 const HELP = `A simulated WeChat: its server API, and under /simulator a mini-program client to drive it.
 
   --port <n>                           8081; 0 takes a free one
   --host <address>                     127.0.0.1
-  --app <appid:secret[:open platform]> repeatable; apps of one Open Platform account share unionids
+  --app <appid:secret[:open platform]> repeatable; apps of one Open Platform account share unionids. With :page, :web or :app
+                                       behind it an official account, a website or a native app (WeChat OAuth)
   --delay-ms <n>                       how long every answer takes; 0
   --platform <name>                    a sister instead of WeChat: ${sisterNames.join(', ')};
                                        its login codes are dev:alice:1, dev:alice:2, ...
@@ -19,7 +21,7 @@ const HELP = `A simulated WeChat: its server API, and under /simulator a mini-pr
 
 Login codes: POST /simulator/login {"person":"alice"}, or dev:alice:1, dev:alice:2, ... which need no request at all.
 Phone codes: POST /simulator/phone-code, or dev-phone:alice:1. Every code is single use.
-Also POST /simulator/person, /simulator/user-info, /simulator/phone-data, /simulator/faults;
+Also POST /simulator/oauth-code, /simulator/person, /simulator/user-info, /simulator/phone-data, /simulator/faults;
 DELETE /simulator/faults, /simulator/stats; GET /simulator/stats, /simulator/calls.
 `
 
@@ -97,11 +99,14 @@ function readOptions() {
 }
 
 function readApp(text: string): SimulatedApp {
-  const [appid, secret, openPlatform, ...rest] = text.split(':')
-  if (!appid || !secret || openPlatform === '' || rest.length > 0) {
-    throw new Error('--app is written appid:secret or appid:secret:open-platform')
+  const [appid, secret, openPlatform, kindText, ...rest] = text.split(':')
+  const kind = oauthKinds.find((name) => name === kindText)
+  if (!appid || !secret || openPlatform === '' || kind !== kindText || rest.length > 0) {
+    throw new Error(
+      '--app is written appid:secret, appid:secret:open-platform or appid:secret:open-platform:page|web|app',
+    )
   }
-  return { appid, secret, openPlatform }
+  return { appid, secret, openPlatform, kind }
 }
 
 function readPlatform(text: string): SisterName {

@@ -62,6 +62,7 @@ export function weChatApi({ people, credentials, traffic, clock }: Parts) {
     const { appid, secret, js_code: text, grant_type: grantType } = query
     const refused = refuseApp(appid, secret, 40125)
     if (refused) return refused
+    if (people.findApp(appid ?? '')?.kind) return refusal(40013)
     if (!text) return refusal(41008)
     if (grantType !== 'authorization_code') return refusal(40002)
     const code = people.find('login', appid ?? '', text)

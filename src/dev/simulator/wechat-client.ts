@@ -1,7 +1,7 @@
 /** A mini program as the simulator plays it: its codes, its signed data, and the weather it is in. */
 import type { Credentials } from './wechat-credentials.ts'
 import type { createOpenData } from './wechat-open-data.ts'
-import type { People } from './wechat-people.ts'
+import type { OauthConsent, People } from './wechat-people.ts'
 import type { createTraffic } from './wechat-traffic.ts'
 
 export type SimulatorClientParts = {
@@ -18,6 +18,9 @@ export function createSimulatorClient({ people, credentials, openData, weather }
     /** wx.login: a code good for one exchange within five minutes. `unionid: false` hides it from this exchange. */
     login: (appid: string, person: string, options: { unionid?: boolean | undefined } = {}): string =>
       people.mintLogin(appid, person, options.unionid ?? true),
+    /** The native SDK's SendAuth, or what a browser comes back with from WeChat's page: a code of WeChat OAuth. */
+    oauthCode: (appid: string, person: string, consent: OauthConsent = { scope: 'snsapi_userinfo' }): string =>
+      people.mintOauth(appid, person, consent),
     /** The phone button: a code for getPhoneNumber. A number abroad is written `+852 91234567`. */
     phoneCode: (appid: string, person: string, phone?: string): string => people.mintPhone(appid, person, phone),
     /** wx.getUserInfo, signed and encrypted under the person's current session_key. */

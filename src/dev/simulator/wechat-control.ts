@@ -40,6 +40,12 @@ export function controlRoutes(parts: Parts) {
   post('/login', z.strictObject({ ...who, unionid: z.boolean().optional() }), ({ appid, person, unionid }) => ({
     code: parts.login(appid, person, { unionid }),
   }))
+  const scope = z.enum(['snsapi_base', 'snsapi_userinfo', 'snsapi_login']).default('snsapi_userinfo')
+  post(
+    '/oauth-code',
+    z.strictObject({ ...who, scope, snapshot: z.boolean().optional() }),
+    ({ appid, person, ...consent }) => ({ code: parts.oauthCode(appid, person, consent) }),
+  )
   post('/person', z.strictObject(who), ({ appid, person }) => ({
     openid: parts.openidOf(appid, person),
     unionid: parts.unionidOf(appid, person),

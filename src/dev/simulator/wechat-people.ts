@@ -3,7 +3,17 @@ import type { Clock } from '../../server/clock.ts'
 import { newSessionKey, randomAlphanumerics, stableId } from './wechat-crypto.ts'
 
 /** One mini program. Apps with the same `openPlatform` see the same unionid for the same person; without it, none. */
-export type SimulatedApp = { appid: string; secret: string; openPlatform?: string | undefined }
+export type SimulatedApp = {
+  appid: string
+  secret: string
+  openPlatform?: string | undefined
+  /** Of WeChat OAuth; without it a mini program. */
+  kind?: OauthKind | undefined
+}
+
+/** An official account's page, a website, a native app. */
+export const oauthKinds = ['page', 'web', 'app'] as const
+export type OauthKind = (typeof oauthKinds)[number]
 
 export type Member = {
   appid: string
@@ -17,7 +27,11 @@ export type Member = {
 type Code = { appid: string; person: string; expiresAt: number } & (
   | { kind: 'login'; sessionKey: string; unionid: boolean }
   | { kind: 'phone'; phone: string | undefined }
+  | ({ kind: 'oauth' } & OauthConsent)
 )
+
+/** What the person let the app have. `snapshot`: the page is open in the browse-only mode, whose account is made up. */
+export type OauthConsent = { scope: 'snsapi_base' | 'snsapi_userinfo' | 'snsapi_login'; snapshot?: boolean | undefined }
 
 const CODE_LIFETIME_MS = 5 * 60_000
 // dev:<person>:<nonce> is a login code, dev-phone:<person>:<nonce> a phone code, minted when first seen.
@@ -100,10 +114,16 @@ export function createPeople(apps: readonly SimulatedApp[], clock: Clock, capaci
     return mint({ kind: 'phone', appid, person, phone, expiresAt: expiry() }, text)
   }
 
+  function mintOauth(appid: string, person: string, { scope, snapshot }: OauthConsent, text?: string): string {
+    member(appid, person)
+    return mint({ kind: 'oauth', appid, person, scope, snapshot, expiresAt: expiry() }, text)
+  }
+
   function mintDevCode(appid: string, text: string): void {
     const [, prefix, person] = DEV_CODE.exec(text) ?? []
     if (person === undefined || fresh.has(text) || spent.has(text)) return
-    if (prefix === 'dev') mintLogin(appid, person, true, text)
+    if (app(appid).kind) mintOauth(appid, person, { scope: 'snsapi_userinfo' }, text)
+    else if (prefix === 'dev') mintLogin(appid, person, true, text)
     else mintPhone(appid, person, undefined, text)
   }
 
@@ -127,6 +147,7 @@ export function createPeople(apps: readonly SimulatedApp[], clock: Clock, capaci
     visit,
     mintLogin,
     mintPhone,
+    mintOauth,
     find,
     spend,
     memberByOpenid: (openid: string): Member | undefined => membersByOpenid.get(openid),

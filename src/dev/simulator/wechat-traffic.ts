@@ -9,6 +9,8 @@ import { type Answer, refusal } from './wechat-errcodes.ts'
 /** The paths of WeChat that are simulated; everything else is 40066 and is not counted. */
 const API_PATHS = [
   '/sns/jscode2session',
+  '/sns/oauth2/access_token',
+  '/sns/userinfo',
   '/cgi-bin/token',
   '/cgi-bin/stable_token',
   '/wxa/business/getuserphonenumber',
@@ -90,7 +92,7 @@ export function createTraffic(baseDelayMs: number) {
       const body = method === 'GET' || method === 'HEAD' ? '' : await c.req.text()
       received.push({ path, request: c.req.raw, body })
       if (received.length > MAX_RECEIVED) received.shift()
-      const fault = takeFault(path, c.req.query('js_code'))
+      const fault = takeFault(path, c.req.query('js_code') ?? c.req.query('code'))
       const answer = fault ? spoil(fault, () => work(body)) : work(body)
       const delayMs = baseDelayMs + (fault?.delayMs ?? 0)
       if (delayMs > 0) await holdBack(c, delayMs)

@@ -9,6 +9,7 @@ import { weChatApi } from './wechat-api.ts'
 import { createSimulatorClient } from './wechat-client.ts'
 import { controlRoutes } from './wechat-control.ts'
 import { createCredentials } from './wechat-credentials.ts'
+import { oauthApi } from './wechat-oauth.ts'
 import { createOpenData } from './wechat-open-data.ts'
 import { createPeople, type SimulatedApp } from './wechat-people.ts'
 import { createTraffic } from './wechat-traffic.ts'
@@ -49,6 +50,7 @@ export function createWechatSimulator({
     throw error
   })
   app.route('/simulator', controlRoutes({ ...client, apps }))
+  app.route('/', oauthApi({ people, traffic: { pass }, clock }))
   app.route('/', weChatApi({ people, credentials, traffic: { pass }, clock }))
 
   /** The API in process, in the place of `fetch`; hears the abort signal. */

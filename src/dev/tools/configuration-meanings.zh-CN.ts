@@ -18,6 +18,7 @@ export const meanings = {
   WEB_ORIGINS: '可以从浏览器调用公开 API 的网页来源，须完全一致，用逗号分隔。',
   APPS: '多个小程序，JSON 数组。',
   WECHAT_API_BASE: '微信的服务端接口地址。',
+  WECHAT_OPEN_BASE: '微信自己的网页，浏览器登录时跳转到这里（微信网页授权）。',
   UPSTREAM_MAX_CONCURRENCY: '到每个平台的连接数；最多接纳两倍的并发调用，其余立即拒绝。',
   PLATFORM_API_BASES: '其他平台的服务端接口不是公开地址时填写：JSON，平台名到 URL。',
   HOST: '对外监听的地址。',

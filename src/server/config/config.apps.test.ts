@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { newRsaKeys } from '../../dev/simulator/alipay.ts'
-import { ConfigError, loadConfig, sisterNames } from './config.ts'
+import { ConfigError, loadConfig, sisterNames, wechatOauthNames } from './config.ts'
 
 const environment = {
   ISSUER: 'https://auth.example.com',
@@ -56,6 +56,34 @@ test('what belongs to one platform is refused for the others', () => {
   expect(problems([{ platform: 'jd', appid: '1', secret: 's' }])).toContain('0.platform')
 })
 
+test('a union is of one kind of unionid: all of WeChat together, and no other platform with it', () => {
+  const app = (platform: string, appid: string) => ({ platform, appid, secret: 's', union: 'acme' })
+  const family = ['wechat', 'wechat-page', 'wechat-web', 'wechat-app'].map((name, n) => app(name, `wx${n}`))
+  expect(load(family).apps).toHaveLength(4)
+  for (const other of ['qq', 'douyin'])
+    expect(problems([...family, app(other, 'x')])).toContain('the union "acme" is of several platforms')
+})
+
+test('where a browser may be sent is exact: https, no fragment, for apps that a browser logs in to', () => {
+  const page = (redirects: unknown, platform = 'wechat-page') => [{ platform, appid: 'wx1', secret: 's', redirects }]
+  const good = ['https://www.example.com/', 'https://www.example.com/a?b=c', 'http://localhost:3000/x']
+  expect(load(page(good)).apps[0]?.redirects).toEqual(good)
+  const bad = [
+    'http://www.example.com/',
+    'https://a/#x',
+    'javascript:alert(1)',
+    'https://u:p@a/',
+    '/relative',
+    'https:a',
+    '',
+  ]
+  for (const text of bad)
+    expect([text, problems(page([text]))]).toEqual([text, expect.stringContaining('0.redirects.0')])
+  expect(problems(page([]))).toContain('redirects')
+  for (const platform of ['wechat', 'wechat-app', 'qq'])
+    expect(problems(page(good, platform))).toContain('0.redirects: is for')
+})
+
 test('a platform may be reached elsewhere, over https or on this machine', () => {
   const app = [{ platform: 'qq', appid: '1', secret: 's' }]
   const bases = (value: unknown) => ({ PLATFORM_API_BASES: JSON.stringify(value) })
@@ -75,7 +103,7 @@ test('every entry that docs/platforms.md shows can be pasted, with real keys for
     load(pasted)
       .apps.map(({ platform }) => platform)
       .sort(),
-  ).toEqual([...sisterNames].sort())
+  ).toEqual([...sisterNames, ...wechatOauthNames].sort())
   for (const app of shown)
     expect(Object.keys(app).sort()).toEqual(Object.keys(pasted.find((one) => one.platform === app.platform)).sort())
 })

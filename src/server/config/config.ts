@@ -12,8 +12,9 @@ export type {
   RateLimitRule,
   SigningAlgorithm,
   SisterName,
+  WechatOauthName,
 } from './formats.ts'
-export { sisterNames } from './formats.ts'
+export { isWechatOauth, sisterNames, wechatOauthNames } from './formats.ts'
 
 /** What the process runs on; durations carry their unit in the name. */
 export type Config = ReturnType<typeof toConfig>
@@ -113,6 +114,7 @@ function toConfig(env: Environment) {
     deviceConfirmPage: env.DEVICE_CONFIRM_PAGE,
     webOrigins: env.WEB_ORIGINS ?? [],
     wechatApiBase: env.WECHAT_API_BASE.replace(/\/+$/, ''),
+    wechatOpenBase: env.WECHAT_OPEN_BASE.replace(/\/+$/, ''),
     upstreamMaxConcurrency: env.UPSTREAM_MAX_CONCURRENCY,
     platformApiBases: env.PLATFORM_API_BASES ?? {},
     publicListener: { host: env.HOST, port: env.PORT },

@@ -69,6 +69,9 @@ export const environmentSchema = z.object({
     )
     .default('https://api.weixin.qq.com')
     .describe("WeChat's server API."),
+  WECHAT_OPEN_BASE: baseUrl
+    .default('https://open.weixin.qq.com')
+    .describe("WeChat's own pages, where a browser is sent to log in (WeChat OAuth)."),
   UPSTREAM_MAX_CONCURRENCY: z.coerce
     .number()
     .int()

@@ -6,8 +6,17 @@ import { parseRedisUrl, redisUrlForms } from './redis-url.ts'
 
 export const sisterNames = ['qq', 'douyin', 'alipay', 'baidu', 'kuaishou', 'xiaohongshu', 'wecom'] as const
 export type SisterName = (typeof sisterNames)[number]
-const platformNames = ['wechat', ...sisterNames] as const
+/** WeChat beside its mini programs: an official account's pages, a QR code on a web page, a native app. */
+export const wechatOauthNames = ['wechat-page', 'wechat-web', 'wechat-app'] as const
+export type WechatOauthName = (typeof wechatOauthNames)[number]
+const platformNames = ['wechat', ...wechatOauthNames, ...sisterNames] as const
 export type PlatformName = (typeof platformNames)[number]
+
+export const isWechatOauth = (platform: PlatformName): platform is WechatOauthName =>
+  wechatOauthNames.some((name) => name === platform)
+
+/** Platforms whose unionids are of one kind: all that is bound to one WeChat Open Platform account has the same. */
+const unionFamilyOf = (platform: PlatformName): string => (isWechatOauth(platform) ? 'wechat' : platform)
 
 export const signingAlgorithms = ['ES256', 'RS256', 'EdDSA'] as const
 export type SigningAlgorithm = (typeof signingAlgorithms)[number]
@@ -25,6 +34,8 @@ export type AppConfig = {
   alipayPublicKey?: string | undefined
   /** WeCom only: the company that the program is linked to. */
   corpid?: string | undefined
+  /** WeChat OAuth in a browser only: the addresses that it may end at, exact. */
+  redirects?: string[] | undefined
   /** Apps of the same union share unionids, and so their users. */
   union?: string | undefined
   audience?: string[] | undefined
@@ -47,14 +58,19 @@ export const baseUrl = z
   .refine(isIssuerUrl, 'must be an https URL (http only on a loopback host), without query or fragment')
 
 function isIssuerUrl(text: string): boolean {
+  return isHttpsUrl(text) && !/[?#]/.test(text)
+}
+
+/** Https, or http on a loopback host, without credentials. */
+function isHttpsUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const url = new URL(text)
   const loopback = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
   return (
     (url.protocol === 'https:' || (url.protocol === 'http:' && loopback)) &&
-    // The text itself is published: a spelling that a parser would mend (`https:host`, a backslash) is refused.
+    // The text itself is used: a spelling that a parser would mend (`https:host`, a backslash) is refused.
     text.startsWith(url.origin) &&
-    !/[?#\s\\]/.test(text) &&
+    !/[\s\\]/.test(text) &&
     url.username === '' &&
     url.password === ''
   )
@@ -104,7 +120,10 @@ export const apps = z.string().transform((text, context): AppConfig[] => {
   const parsed = z.array(appSchema).min(1).safeParse(value)
   if (parsed.success) {
     const mixed = parsed.data.find(({ union, platform }) =>
-      parsed.data.some((other) => union !== undefined && other.union === union && other.platform !== platform),
+      parsed.data.some(
+        (other) =>
+          union !== undefined && other.union === union && unionFamilyOf(other.platform) !== unionFamilyOf(platform),
+      ),
     )
     // Equal text from two platforms is not one person.
     if (mixed)
@@ -115,6 +134,15 @@ export const apps = z.string().transform((text, context): AppConfig[] => {
   return z.NEVER
 })
 
+/** RFC 6749 section 3.1.2: absolute and without a fragment, which is where the ticket goes. */
+const redirect = z
+  .string()
+  .max(500)
+  .refine(
+    (text) => isHttpsUrl(text) && !text.includes('#'),
+    'must be an https URL (http only on a loopback host) without a fragment, as the page spells it',
+  )
+
 const appFields = z.strictObject({
   platform: z.enum(platformNames).default('wechat'),
   appid,
@@ -124,6 +152,7 @@ const appFields = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, dashes or underscores')
     .optional(),
+  redirects: z.array(redirect).min(1).max(100).optional(),
   union: z.string().min(1).max(64).optional(),
   audience: z.array(z.string().min(1)).min(1).optional(),
   accessTokenTtlSeconds: seconds(1, 86_400).optional(),
@@ -133,7 +162,7 @@ const appFields = z.strictObject({
 })
 
 /** What one platform needs and the others refuse, so that a line pasted to the wrong place is noticed. */
-const appSchema = appFields.superRefine(({ platform, secret, alipayPublicKey, corpid }, context) => {
+const appSchema = appFields.superRefine(({ platform, secret, alipayPublicKey, corpid, redirects }, context) => {
   const problem = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message })
   if (platform === 'alipay') {
     if (!readRsaPrivateKey(secret)) problem('secret', "must be the app's RSA private key of at least 2048 bits")
@@ -141,6 +170,8 @@ const appSchema = appFields.superRefine(({ platform, secret, alipayPublicKey, co
       problem('alipayPublicKey', 'must be the RSA public key of Alipay (not of the app), of at least 2048 bits')
     }
   } else if (alipayPublicKey !== undefined) problem('alipayPublicKey', 'is for the platform alipay only')
+  if (redirects !== undefined && platform !== 'wechat-page' && platform !== 'wechat-web')
+    problem('redirects', 'is for the platforms wechat-page and wechat-web only')
   if (platform === 'wecom' && corpid === undefined) problem('corpid', 'is required for the platform wecom')
   if (platform !== 'wecom' && corpid !== undefined) problem('corpid', 'is for the platform wecom only')
 })

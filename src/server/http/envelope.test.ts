@@ -62,6 +62,7 @@ const contract: Record<ErrorCode, number> = {
   A0202: 403,
   A0203: 403,
   A0321: 403,
+  A0322: 403,
   A0312: 403,
   A0404: 404,
   A0506: 409,

@@ -48,7 +48,8 @@ export function createCodeLogin(parts: CodeLoginParts): CodeLogin {
     return await signIn({ client: clients.of(app), device: request.device, actor }, async () => {
       const exchanged = await replay.exchangeOnce(app, request.code, admission)
       const { openid, unionid, sessionKey, sid, newUserId } = exchanged
-      const profile = readUserInfo(request, { appid: app.appid, openid, sessionKey, now: clock.now() })
+      const { userinfo = request.userinfo } = exchanged
+      const profile = readUserInfo({ ...request, userinfo }, { appid: app.appid, openid, sessionKey, now: clock.now() })
       return { identity: { openid, unionid, profile }, sid, newUserId, keep: () => keepSessionKey(app, exchanged) }
     })
   }

@@ -62,7 +62,7 @@ export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: S
       return { exchanged: { ...exchanged, sid: uuidv7(now), newUserId: uuidv7(now) } }
     } catch (error) {
       // A refusal of the code itself is final. Anything else may pass, so the next request may try again.
-      if (error instanceof PlatformError && error.refusal === 'code_invalid') {
+      if (error instanceof PlatformError && (error.refusal === 'code_invalid' || error.refusal === 'snapshot_user')) {
         return { refused: { operation: error.operation, refusal: error.refusal, errcode: error.errcode ?? '' } }
       }
       throw error

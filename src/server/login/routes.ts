@@ -94,7 +94,7 @@ export function loginRoutes({ codeLogin, tickets, clock, limit }: LoginRoutesPar
         access: 'public',
         body: loginBody,
         reply: tokenReplySchema,
-        errors: [...platformFailures, 'A0223', 'A0202', 'A0203', 'A0321', 'A0340', 'A0501', 'A0506'],
+        errors: [...platformFailures, 'A0223', 'A0202', 'A0203', 'A0321', 'A0322', 'A0340', 'A0501', 'A0506'],
         message: { zh: '授权成功', en: 'Logged in' },
       },
       async ({ body }, c) => {

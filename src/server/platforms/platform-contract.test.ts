@@ -14,13 +14,14 @@ import { createWechatSimulator } from '../../dev/simulator/wechat.ts'
 import { SIMULATED_CORPID, simulatedWecom } from '../../dev/simulator/wecom.ts'
 import { simulatedXiaohongshu } from '../../dev/simulator/xiaohongshu.ts'
 import { testClock } from '../clock.ts'
-import type { AppConfig, PlatformName } from '../config/config.ts'
+import { type AppConfig, type PlatformName, wechatOauthNames } from '../config/config.ts'
 import { createSealer } from '../crypto/seal.ts'
 import { createMemoryCache } from '../storage/cache.memory.ts'
 import { createUndiciSender, type Send } from './fetch-json.ts'
 import { type Platform, PlatformError } from './platform.ts'
 import { createSisters } from './sisters.ts'
 import { createWechat } from './wechat.ts'
+import { createWechatOauth } from './wechat-oauth.ts'
 
 const APPID = 'app-0001'
 const SECRET = 'the-secret-of-app-0001'
@@ -66,6 +67,26 @@ const cases: Case[] = [
       { ...body, errcode: 'x' },
     ],
   },
+  ...wechatOauthNames.map(
+    (platform): Case => ({
+      platform,
+      path: '/sns/oauth2/access_token',
+      rateLimit: '45011',
+      secretCodeKnown: true,
+      success: ({ openid }) => ({
+        access_token: 'a',
+        expires_in: 7200,
+        refresh_token: 'r',
+        openid,
+        scope: 'snsapi_base',
+      }),
+      marked: (body) => [
+        { ...body, errcode: 40029 },
+        { ...body, errcode: '40163' },
+        { ...body, is_snapshotuser: 1 },
+      ],
+    }),
+  ),
   {
     platform: 'qq',
     page: simulatedQq,
@@ -185,6 +206,21 @@ function simulate({ platform, page, path, secret = SECRET }: Case) {
       delay: (delayMs: number) => simulator.fail({ path, times: 1, delayMs }),
     }
   }
+  if (platform === 'wechat-page' || platform === 'wechat-web' || platform === 'wechat-app') {
+    const kind = platform === 'wechat-page' ? 'page' : platform === 'wechat-web' ? 'web' : 'app'
+    const simulator = createWechatSimulator({ apps: apps.map((app) => ({ ...app, kind })) })
+    const own = { path: '/sns/oauth2/access_token', times: 1 } as const
+    return {
+      fetch: simulator.app.fetch,
+      login: (person: string) => simulator.oauthCode(APPID, person),
+      loginElsewhere: (person: string) => simulator.oauthCode('app-0002', person),
+      subjectOf: (person: string) => simulator.openidOf(APPID, person),
+      sessionKeyOf: () => undefined,
+      refuse: (code: string) => simulator.fail({ ...own, errcode: Number(code) }),
+      answer: (body: string, httpStatus = 200) => simulator.fail({ ...own, body, httpStatus }),
+      delay: (delayMs: number) => simulator.fail({ ...own, delayMs }),
+    }
+  }
   if (platform !== 'wechat') throw new Error('a sister without a page')
   const simulator = createWechatSimulator({ apps })
   const own = { path: '/sns/jscode2session', times: 1 } as const
@@ -202,6 +238,8 @@ function simulate({ platform, page, path, secret = SECRET }: Case) {
 
 function create({ platform }: Case, app: AppConfig, apiBase: string, send: Send): Platform {
   if (platform === 'wechat') return createWechat({ send, apiBase, userApi: () => ({}) })
+  const [ofWechat] = createWechatOauth({ send, apiBase, openBase: apiBase, apps: [app] })
+  if (ofWechat) return ofWechat
   const clock = { now: () => new Date() }
   const parts = { send, clock, cache: createMemoryCache({ clock }), sealer: testSealer() }
   const [page] = createSisters({ ...parts, apps: [app], apiBases: { [platform]: apiBase } })

@@ -1,9 +1,18 @@
 /** What the gateway asks of a platform (WeChat and its sisters), and the typed ways in which an upstream call fails. */
-import type { AppConfig, PlatformName } from '../config/config.ts'
+import { type AppConfig, type PlatformName, wechatOauthNames } from '../config/config.ts'
 import { type ErrorCode, GatewayError } from '../errors.ts'
 
 /** What a login code was exchanged for. `sessionKey` never leaves the gateway. */
-export type Exchange = { openid: string; unionid?: string; sessionKey?: string }
+export type Exchange = {
+  openid: string
+  unionid?: string | undefined
+  sessionKey?: string
+  /** What the platform itself tells of the person, in the form of wx.getUserInfo's plain object. */
+  userinfo?: unknown
+}
+
+/** A browser that is to bring a code; `silent`: without asking the person, where that is possible. */
+export type AuthorizeRequest = { redirectUri: string; state: string; silent: boolean }
 
 export type Platform = {
   name: PlatformName
@@ -11,6 +20,8 @@ export type Platform = {
   exchange(app: AppConfig, code: string): Promise<Exchange>
   /** What it does for the users of an app beyond login, where it does any of it. */
   userApi?: (app: AppConfig) => UserApi
+  /** Where a browser is sent for a code, where the platform has a page for that. */
+  authorizeUrl?: (app: AppConfig, request: AuthorizeRequest) => string
   /** The picture that opens a page of the app with a scene of at most 32 characters. */
   pictureOf?: (app: AppConfig, scene: string, page: string) => Promise<Uint8Array<ArrayBuffer>>
   /** Its credential for an app, for services to call it with. */
@@ -52,6 +63,8 @@ export type Refusal =
   | 'identity_mismatch'
   /** The platform acts only for people who were there in the last hours. */
   | 'user_inactive'
+  /** The page is open in WeChat's snapshot mode, which names nobody. */
+  | 'snapshot_user'
   | 'system_busy'
   | 'unknown'
 
@@ -67,6 +80,7 @@ const refusalCodes: Record<Refusal, ErrorCode> = {
   identity_mismatch: 'A0312',
   // Its remedy is the same: wx.login makes the person active, then they try again.
   user_inactive: 'A0240',
+  snapshot_user: 'A0322',
   system_busy: 'C0001',
   unknown: 'C0001',
 }
@@ -113,6 +127,10 @@ export class PlatformError extends GatewayError {
     this.operation = operation
   }
 }
+
+/** Platforms that give no session_key, so that nothing can be opened or signed with one. */
+const withoutSessionKey: ReadonlySet<string> = new Set(['alipay', ...wechatOauthNames])
+export const givesSessionKey = (platform: string): boolean => !withoutSessionKey.has(platform)
 
 /** The identity triple by which a platform knows a person. */
 export type PlatformIdentity = { platform: string; appid: string; openid: string }

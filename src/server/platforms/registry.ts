@@ -1,17 +1,18 @@
 /** The apps this gateway serves, each with its platform: chosen by appid, never by what a client claims alone. */
 import type { Clock } from '../clock.ts'
-import type { AppConfig, Config } from '../config/config.ts'
+import { type AppConfig, type Config, isWechatOauth } from '../config/config.ts'
 import type { Sealer } from '../crypto/seal.ts'
 import { invalidField } from '../errors.ts'
 import type { Cache } from '../storage/cache.ts'
 import type { Send } from './fetch-json.ts'
-import type { Exchange, Platform, UserApi } from './platform.ts'
+import type { AuthorizeRequest, Exchange, Platform, UserApi } from './platform.ts'
 import type { LentCredential } from './platform-credential.ts'
 import { type ResilienceParts, withResilience } from './resilience.ts'
 import { createSisters } from './sisters.ts'
 import { createWechat } from './wechat.ts'
 import { createWechatApi } from './wechat-api.ts'
 import { createWechatCredentials } from './wechat-credential.ts'
+import { createWechatOauth } from './wechat-oauth.ts'
 import { createWechatPicture } from './wechat-picture.ts'
 
 export type App = AppConfig & {
@@ -19,6 +20,8 @@ export type App = AppConfig & {
   exchange(code: string): Promise<Exchange>
   /** What the platform does for this app's users beyond login. */
   userApi: UserApi
+  /** Where a browser is sent for a code, where the platform has a page for that. */
+  authorizeUrl?: (request: AuthorizeRequest) => string
   /** The picture that opens a page of this app with a scene, where the platform makes one. */
   pictureOf?: (scene: string, page: string) => Promise<Uint8Array<ArrayBuffer>>
   /** The app's platform credential, where the platform has one to lend. */
@@ -33,7 +36,7 @@ export type Apps = {
 }
 
 export type AppsParts = {
-  config: Pick<Config, 'apps' | 'wechatApiBase' | 'platformApiBases' | 'upstreamMaxConcurrency'>
+  config: Pick<Config, 'apps' | 'wechatApiBase' | 'wechatOpenBase' | 'platformApiBases' | 'upstreamMaxConcurrency'>
   send: Send
   cache: Cache
   sealer: Sealer
@@ -51,6 +54,7 @@ export function createApps({ config, send, cache, sealer, clock, observe }: Apps
   const sisters = createSisters({ apps: config.apps, apiBases: config.platformApiBases, ...upstream })
   const platforms = [
     { ...wechat, lendCredential: credentials.lend, pictureOf: createWechatPicture({ send, apiBase, credentials }) },
+    ...createWechatOauth({ send, apiBase, openBase: config.wechatOpenBase, apps: config.apps }),
     ...sisters,
   ].map((platform) =>
     withResilience({ platform, maxConcurrency: config.upstreamMaxConcurrency, ...observe(platform.name) }),
@@ -58,7 +62,10 @@ export function createApps({ config, send, cache, sealer, clock, observe }: Apps
   return appsOn(platforms, config.apps)
 }
 
-const more = ({ lendCredential, pictureOf }: Platform, app: AppConfig): Pick<App, 'lendCredential' | 'pictureOf'> => ({
+type More = Pick<App, 'lendCredential' | 'pictureOf' | 'authorizeUrl'>
+
+const more = ({ lendCredential, pictureOf, authorizeUrl }: Platform, app: AppConfig): More => ({
+  ...(authorizeUrl && { authorizeUrl: (request: AuthorizeRequest) => authorizeUrl(app, request) }),
   ...(lendCredential && { lendCredential: (refused?: string) => lendCredential(app, refused) }),
   ...(pictureOf && { pictureOf: (scene: string, page: string) => pictureOf(app, scene, page) }),
 })
@@ -74,13 +81,15 @@ export function appsOn(platforms: readonly Platform[], apps: readonly AppConfig[
       ...more(platform, app),
     }
   })
-  const [only] = all
+  // An app of WeChat OAuth is always named: adding one changes nothing for the program that was there alone.
+  const programs = all.filter(({ platform }) => !isWechatOauth(platform))
+  const [only, ...others] = programs.length > 0 ? programs : all
 
   return {
     all,
     find: (platform, appid) => all.find((app) => app.platform === platform && app.appid === appid),
     choose(appid, platform) {
-      if (appid === undefined && platform === undefined && all.length === 1 && only) return only
+      if (appid === undefined && platform === undefined && others.length === 0 && only) return only
       if (appid === undefined && all.length > 1)
         throw invalidField('appid', 'is required, since several apps are configured')
       const fits = all.filter(

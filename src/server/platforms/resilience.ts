@@ -26,7 +26,7 @@ const ADMITTED_PER_CONNECTION = 2
 
 /** The same platform, each app and operation behind its own limits: a paid call that hangs does not stop logins. */
 export function withResilience({ platform, maxConcurrency, onCall, onBreaker }: ResilienceParts): Platform {
-  const { lendCredential, pictureOf } = platform
+  const { lendCredential, pictureOf, authorizeUrl } = platform
   const guards = new Map<string, Guard>()
   const openBreakers = new Set<string>()
 
@@ -67,6 +67,7 @@ export function withResilience({ platform, maxConcurrency, onCall, onBreaker }: 
     name: platform.name,
     exchange: (app, code) => guardOf(app.appid, 'exchange')(() => platform.exchange(app, code)),
     userApi: userApiOf,
+    ...(authorizeUrl && { authorizeUrl }),
     ...(pictureOf && {
       pictureOf: (app: AppConfig, scene: string, page: string) =>
         guardOf(app.appid, 'pictureOf')(() => pictureOf(app, scene, page)),

@@ -69,15 +69,19 @@ export function createWechat({
       if (code === MOCK_CODE)
         throw new PlatformError('code2Session', 'refused', { refusal: 'code_invalid', errcode: 'mock' })
       const time = startTimeBudget()
-      try {
-        return await code2Session(app, code, time)
-      } catch (error) {
-        // "System busy": once more, at once. Whether the code was spent is unknown; if so, the answer is a clean refusal.
-        const busy = error instanceof PlatformError && error.refusal === 'system_busy'
-        if (!busy || time.spentMs() > RETRY_WITHIN_MS) throw error
-        return await code2Session(app, code, time)
-      }
+      return await retryWhenBusy(time, () => code2Session(app, code, time))
     },
+  }
+}
+
+/** "System busy": once more, at once. Whether the code was spent is unknown; if so, the answer is a clean refusal. */
+export async function retryWhenBusy<T>(time: TimeBudget, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    const busy = error instanceof PlatformError && error.refusal === 'system_busy'
+    if (!busy || time.spentMs() > RETRY_WITHIN_MS) throw error
+    return await call()
   }
 }
 

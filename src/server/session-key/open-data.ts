@@ -1,9 +1,9 @@
 /** Opens encryptedData with the session_key that a login left here, so that the key need not leave. */
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
-import { GatewayError } from '../errors.ts'
+import { GatewayError, invalidField } from '../errors.ts'
 import { type Encrypted, OpenDataError, openEncryptedData } from '../platforms/open-data.ts'
-import type { PlatformIdentity } from '../platforms/platform.ts'
+import { givesSessionKey, type PlatformIdentity } from '../platforms/platform.ts'
 import type { Vault } from './vault.ts'
 
 /** Base64 where every "+" that became a space on the way shows as a wrong field, since no new login would mend it. */
@@ -26,10 +26,12 @@ export type OpenWithKeptKey = (identity: PlatformIdentity, encrypted: Encrypted)
 
 /**
  * The plaintext. Throws A0240 when no session_key is kept, or the one that is does not open the data (it was replaced since, or
- * the data is broken: from outside that looks the same); A0340 for another app's data or old data; B0320 without the cache.
+ * the data is broken: from outside that looks the same); A0400 where the platform gives no session_key; A0340 for another app's data or old data; B0320 without the cache.
  */
 export function createOpenWithKeptKey({ vault, clock }: { vault: Vault; clock: Clock }): OpenWithKeptKey {
   return async (identity, encrypted) => {
+    if (!givesSessionKey(identity.platform))
+      throw invalidField('encryptedData', `cannot be opened: ${identity.platform} gives no session_key`)
     const sessionKey = await vault.get(identity)
     if (sessionKey === undefined) throw new GatewayError('A0240', { note: 'no session_key is kept' })
     try {

@@ -2,7 +2,7 @@
 import type { Actor } from '../actor.ts'
 import type { Audit } from '../audit/audit.ts'
 import type { Clock } from '../clock.ts'
-import { GatewayError } from '../errors.ts'
+import { GatewayError, invalidField } from '../errors.ts'
 import type { Encrypted } from '../platforms/open-data.ts'
 import type { PlatformIdentity } from '../platforms/platform.ts'
 import type { App, Apps } from '../platforms/registry.ts'
@@ -17,7 +17,7 @@ export type UserInApp = { userId: string; appid: string }
 export type SessionKeyService = {
   /** The plaintext. Throws A0240 (stale key: the user must log in and tap again), A0340, A0202, A0404, B0320. */
   open(user: UserInApp, encrypted: Encrypted): Promise<Record<string, unknown>>
-  /** The kept key of a user on one of these platforms, for a use inside the gateway. Throws A0240, A0202, A0404, B0320. */
+  /** The kept key of a user on one of these platforms, for a use inside the gateway. Throws A0240, A0400, A0202, A0404, B0320. */
   keyFor(user: UserInApp, platforms: readonly string[]): Promise<string>
   /** Whether the platform still takes the kept key. Throws A0240 when none is kept, A0202, A0404, B0320 and as the platform answers. */
   checkSessionKey(user: UserInApp): Promise<boolean>
@@ -61,7 +61,7 @@ export function createSessionKeyService(parts: SessionKeyServiceParts): SessionK
     async keyFor(user, platforms) {
       const identity = await identityOf(user)
       if (!platforms.includes(identity.platform))
-        throw new GatewayError('A0404', { note: `${identity.platform} has no such signature` })
+        throw invalidField('appid', `is of the platform ${identity.platform}, which has no such signature`)
       const sessionKey = await vault.get(identity)
       if (sessionKey === undefined) throw new GatewayError('A0240', { note: 'no session_key is kept' })
       return sessionKey
