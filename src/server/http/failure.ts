@@ -1,9 +1,10 @@
-/** How a failure is told, by the form of a route's replies: the envelope, OAuth's error object, plain text, or for a proxy. */
+/** How a failure is told, by the form of a route's replies: the envelope, OAuth's error object, plain text, a page, or for a proxy. */
 import { type ErrorCode, errorCodes, GatewayError } from '../errors.ts'
-import { type GatewayContext, rawReply, replyHeader } from './context.ts'
+import { type GatewayContext, languageOf, rawReply, replyHeader } from './context.ts'
 import { classify, failure, noteFailure } from './envelope.ts'
+import { asText, htmlPage } from './page.ts'
 
-export type FailureForm = 'envelope' | 'oauth' | 'text' | 'proxy'
+export type FailureForm = 'envelope' | 'oauth' | 'text' | 'proxy' | 'page'
 
 /** The words of RFC 6749 section 5.2, and of RFC 6750 section 3.1 for the caller's own token; others go by their status. */
 const oauthWords: Partial<Record<ErrorCode, { status: number; error: string }>> = {
@@ -42,6 +43,16 @@ function textFailure(c: GatewayContext, thrown: unknown): Response {
   return rawReply(c, `${code} ${en}\n`, { status, headers: { 'Content-Type': 'text/plain; charset=UTF-8' } })
 }
 
+/** For a person in front of a browser. */
+function pageFailure(c: GatewayContext, thrown: unknown): Response {
+  const error = noteFailure(c, thrown)
+  const { status } = errorCodes[error.code]
+  const wrong = Object.entries(error.fields ?? {}).map(([name, reason]) => `<li>${asText(`${name}: ${reason}`)}</li>`)
+  const list = wrong.length > 0 ? `<ul>${wrong.join('')}</ul>` : ''
+  const body = `<p>${asText(error.words[languageOf(c)])}</p>${list}`
+  return htmlPage(c, { title: `${status} ${error.code}`, body, status })
+}
+
 /** 401 for every user who may not pass: proxies understand no other refusal. */
 export const proxyCodeOf = (code: ErrorCode): ErrorCode => (errorCodes[code].status === 403 ? 'A0230' : code)
 
@@ -56,4 +67,5 @@ export const failureAs: Record<FailureForm, (c: GatewayContext, thrown: unknown)
   oauth: oauthFailure,
   text: textFailure,
   proxy: proxyFailure,
+  page: pageFailure,
 }

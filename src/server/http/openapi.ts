@@ -155,6 +155,7 @@ function describeFailure(form: FailureForm, code: ErrorCode) {
     const { status, error: name } = oauthFailureOf(code)
     return { status, name, type: 'application/json', schema: oauthFailureSchema }
   }
+  if (form === 'page') return { status, name: told, type: 'text/html', schema: z.string() }
   if (form === 'text') return { status, name: told, type: 'text/plain', schema: z.string() }
   return { status, name: told, type: 'application/json', schema: failureSchema }
 }

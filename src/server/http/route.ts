@@ -107,7 +107,7 @@ function raw(description: Asked & Raw, answer: Answerer<Response>): Route['handl
   const { failures = 'envelope' } = description
   return async (c, authenticate) => {
     // RFC 6749 section 5.2 is English, and so is what a program logs.
-    if (failures !== 'envelope') c.get('request').language = 'en'
+    if (failures !== 'envelope' && failures !== 'page') c.get('request').language = 'en'
     try {
       return await answer(await readInput(description, c, authenticate), c)
     } catch (error) {

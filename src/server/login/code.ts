@@ -8,7 +8,7 @@ import type { TokenReply } from '../sessions/token-reply.ts'
 import { CacheUnavailable } from '../storage/cache.ts'
 import type { Admission } from './admission.ts'
 import type { Exchanged, Replay } from './replay.ts'
-import type { SignIn } from './sign-in.ts'
+import type { Proof, SignIn } from './sign-in.ts'
 import { readUserInfo, type UserInfoInput } from './user-info.ts'
 
 export type CodeLoginRequest = UserInfoInput & {
@@ -21,6 +21,9 @@ export type CodeLoginRequest = UserInfoInput & {
 /** Throws as the exchange does (replay.ts), A0340 when signed or encrypted data does not fit, and as `signIn` does. */
 export type CodeLogin = (request: CodeLoginRequest, actor: Actor, admission: Admission) => Promise<TokenReply>
 
+/** The same up to the session: who it is, for whoever opens one later. */
+export type ProveByCode = (app: App, request: CodeLoginRequest, admission: Admission) => Promise<Proof>
+
 export type CodeLoginParts = {
   apps: Apps
   clients: Clients
@@ -31,7 +34,7 @@ export type CodeLoginParts = {
   onSessionKeyLost: (error: unknown) => void
 }
 
-export function createCodeLogin(parts: CodeLoginParts): CodeLogin {
+export function createCodeLogin(parts: CodeLoginParts): { codeLogin: CodeLogin; proveByCode: ProveByCode } {
   const { apps, clients, replay, vault, signIn, clock, onSessionKeyLost } = parts
 
   /** Without the cache a login still works; only what needs the session_key later does not. */
@@ -43,14 +46,19 @@ export function createCodeLogin(parts: CodeLoginParts): CodeLogin {
     })
   }
 
-  return async (request, actor, admission) => {
-    const app = apps.choose(request.appid, request.platform)
-    return await signIn({ client: clients.of(app), device: request.device, actor }, async () => {
-      const exchanged = await replay.exchangeOnce(app, request.code, admission)
-      const { openid, unionid, sessionKey, sid, newUserId } = exchanged
-      const { userinfo = request.userinfo } = exchanged
-      const profile = readUserInfo({ ...request, userinfo }, { appid: app.appid, openid, sessionKey, now: clock.now() })
-      return { identity: { openid, unionid, profile }, sid, newUserId, keep: () => keepSessionKey(app, exchanged) }
-    })
+  const proveByCode: ProveByCode = async (app, request, admission) => {
+    const exchanged = await replay.exchangeOnce(app, request.code, admission)
+    const { openid, unionid, sessionKey, sid, newUserId, userinfo = request.userinfo } = exchanged
+    const profile = readUserInfo({ ...request, userinfo }, { appid: app.appid, openid, sessionKey, now: clock.now() })
+    return { identity: { openid, unionid, profile }, sid, newUserId, keep: () => keepSessionKey(app, exchanged) }
+  }
+
+  return {
+    proveByCode,
+    async codeLogin(request, actor, admission) {
+      const app = apps.choose(request.appid, request.platform)
+      const { device } = request
+      return await signIn({ client: clients.of(app), device, actor }, () => proveByCode(app, request, admission))
+    },
   }
 }

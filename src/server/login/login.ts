@@ -46,7 +46,7 @@ export async function createLogin(
 ): Promise<{ routes: Route[]; endpoints: Record<string, string | string[]> }> {
   const { database, cache, sealer, apps, clients, users, sessions, vault, audit, limits, config, log, metrics } = parts
   const { clock } = database
-  const { signIn, openFor } = createSignIn({
+  const { signIn, openFor, proving } = createSignIn({
     store: createLoginStore({
       database,
       now: () => clock.now(),
@@ -62,7 +62,7 @@ export async function createLogin(
     onEnded: parts.onSessionsEnded,
     onLogin: (platform, outcome) => metrics.logins.inc({ platform, outcome }),
   })
-  const codeLogin = createCodeLogin({
+  const { codeLogin, proveByCode } = createCodeLogin({
     apps,
     clients,
     replay: createReplay({ cache, sealer, clock }),
@@ -71,9 +71,15 @@ export async function createLogin(
     clock,
     onSessionKeyLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is down'),
   })
-  const tickets = createTickets({ cache, sealer, clients, clock, openFor })
+  const tickets = createTickets({ cache, sealer, clients, clock, signIn, openFor })
   const limit = limitByAddress(limits.loginPerAddress)
   const routes = loginRoutes({ codeLogin, tickets, clock, limit })
+  if (apps.all.some(({ redirects }) => redirects)) {
+    const { createOauthLogin } = await import('./oauth/oauth-login.ts')
+    routes.push(
+      ...createOauthLogin({ config, cache, sealer, clock, apps, clients, proveByCode, proving, tickets, limit }),
+    )
+  }
   if (!config.clients.some(({ kind }) => kind === 'device')) return { routes, endpoints: {} }
   const { createDeviceLogin } = await import('./device/device-login.ts')
   const device = createDeviceLogin({ config, cache, clock, clients, apps, sessions, openFor, limit })

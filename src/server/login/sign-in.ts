@@ -41,6 +41,9 @@ export type Proof = Proved & {
  */
 export type SignIn = (request: SignInRequest, prove: () => Promise<Proof>) => Promise<TokenReply>
 
+/** A proof whose session is opened later: its refusals are counted and audited here. */
+export type Proving = <T>(request: SignInRequest, prove: () => Promise<T>) => Promise<T>
+
 /** Opens a session for a user who is known already: from another session of theirs, or because they confirmed it there. */
 export type OpenForRequest = SignInRequest & {
   /** The session's id, chosen beforehand: the same request sent twice opens one session. */
@@ -66,7 +69,7 @@ export type SignInParts = {
 /** A lost race is settled by looking again; more often than this it is a defect. */
 const MAX_ATTEMPTS = 6
 
-export function createSignIn(parts: SignInParts): { signIn: SignIn; openFor: OpenFor } {
+export function createSignIn(parts: SignInParts): { signIn: SignIn; openFor: OpenFor; proving: Proving } {
   const { store, users, sessions, audit, clock, perOpenid, onEnded, onLogin } = parts
 
   /** Sends the sign-in until it has a user: joins by unionid where one appeared, looks again after a lost race. */
@@ -171,13 +174,10 @@ export function createSignIn(parts: SignInParts): { signIn: SignIn; openFor: Ope
     )
   }
 
-  /** Counts every outcome of a way to log in, and audits every refusal. */
-  async function watched(request: SignInRequest, work: () => Promise<TokenReply>): Promise<TokenReply> {
-    const { client, actor } = request
+  /** Counts every refusal of a way to log in, and audits it. */
+  async function proving<T>({ client, actor }: SignInRequest, work: () => Promise<T>): Promise<T> {
     try {
-      const tokens = await work()
-      onLogin(client.platform, 'ok')
-      return tokens
+      return await work()
     } catch (error) {
       const reason = refusalOf(error)
       onLogin(client.platform, reason ?? (isRateLimited(error) ? 'rate_limited' : 'failed'))
@@ -186,7 +186,14 @@ export function createSignIn(parts: SignInParts): { signIn: SignIn; openFor: Ope
     }
   }
 
+  async function watched(request: SignInRequest, work: () => Promise<TokenReply>): Promise<TokenReply> {
+    const tokens = await proving(request, work)
+    onLogin(request.client.platform, 'ok')
+    return tokens
+  }
+
   return {
+    proving,
     signIn: (request, prove) => watched(request, async () => open(request, await prove())),
     openFor: (request) => watched(request, () => openFor(request)),
   }

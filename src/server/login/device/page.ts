@@ -1,5 +1,6 @@
-/** The small page behind `verification_uri`: no script, no outside asset, in Chinese or English. */
-import { type GatewayContext, languageOf, rawReply } from '../../http/context.ts'
+/** The small page behind `verification_uri`, in Chinese or English: which code to confirm, and how. */
+import { type GatewayContext, languageOf } from '../../http/context.ts'
+import { htmlPage } from '../../http/page.ts'
 
 const words = {
   zh: {
@@ -16,25 +17,10 @@ const words = {
   },
 }
 
-const style = `body{font:16px/1.6 system-ui,sans-serif;max-width:32rem;margin:10vh auto;padding:0 1rem;color:#1b1b1b;background:#fff}
-code{font-size:2rem;letter-spacing:.15em}@media(prefers-color-scheme:dark){body{color:#eee;background:#161616}}`
-
 export function devicePage(c: GatewayContext, userCode: string | undefined): Response {
-  const language = languageOf(c)
-  const { title, how, code, warn } = words[language]
+  const { title, how, code, warn } = words[languageOf(c)]
   // The schema lets eight to twenty characters through; only letters and hyphens are shown.
   const shown = userCode && /^[A-Za-z-]+$/.test(userCode) ? userCode.toUpperCase() : undefined
   const body = shown ? `<p>${code}</p><p><code>${shown}</code></p>` : ''
-  const html = `<!doctype html><html lang="${language === 'zh' ? 'zh-CN' : 'en'}"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width"><title>${title}</title><style>${style}</style>
-<main><h1>${title}</h1><p>${how}</p>${body}<p>${warn}</p></main></html>`
-  return rawReply(c, html, {
-    headers: {
-      'Content-Type': 'text/html; charset=UTF-8',
-      'Cache-Control': 'no-store',
-      'Content-Security-Policy':
-        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
-      'Referrer-Policy': 'no-referrer',
-    },
-  })
+  return htmlPage(c, { title, body: `<p>${how}</p>${body}<p>${warn}</p>` })
 }
