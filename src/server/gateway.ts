@@ -8,6 +8,7 @@ import { createClients } from './clients/clients.ts'
 import type { Clock } from './clock.ts'
 import { isGranted } from './config/admin-tokens.ts'
 import type { Config } from './config/config.ts'
+import { isPushed } from './config/push.ts'
 import { createSealer } from './crypto/seal.ts'
 import { createSessionEnded } from './events/session-ended.ts'
 import { createSessionEvents } from './events/session-stream.ts'
@@ -142,8 +143,13 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     user: (c) => sessions.authenticate(bearerToken(c), (userId) => admit(c, userId)),
     service: createServiceTokens({ tokens: config.adminTokens }).authenticate,
   }
+  const platformEvents =
+    isPushed(config.apps) || isGranted(config.adminTokens, 'platform-events')
+      ? (await import('./platform-events/platform-events.ts')).createPlatformEvents({ ...shared, users, avatars })
+      : undefined
   const lifecycle = createLifecycle({
     ...shared,
+    moreJobs: platformEvents ? [platformEvents.job] : [],
     ...{ skew, ring, statusLists, sessionEvents, clock: parts.clock },
     rotationSeconds: config.signingKeyRotationSeconds,
     housekeeping: createHousekeeping({ ...config, store: createHousekeepingStore(database), clock, tokenTtlSeconds }),
@@ -157,6 +163,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     ...keyRoutes({ ...shared, ring, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds, endpoints: login.endpoints }),
     ...revocation.routes,
     ...avatarRoutes({ avatars }),
+    ...(platformEvents?.publicRoutes ?? []),
   ]
   const internalRoutes = [
     ...adminRoutes({ database, users, sessions, ring, cache, clock: parts.clock, skew, metrics }),
@@ -164,6 +171,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     ...(isGranted(config.adminTokens, 'credential')
       ? (await import('./credential/credential.ts')).credentialRoutes(shared)
       : []),
+    ...(platformEvents?.internalRoutes ?? []),
     ...introspectionRoutes({ introspection: createIntrospection({ ...shared, sessions }) }),
     ...lifecycle.routes,
   ]

@@ -47,3 +47,24 @@ export function randomAlphanumerics(length: number): string {
   for (const byte of randomBytes(length)) text += ALPHANUMERICS[byte % ALPHANUMERICS.length]
   return text
 }
+
+/** The signature of a push: SHA-1 in hex of the sorted, joined texts (miniprogram/dev/framework/server-ability/message-push). */
+export const signPush = (...texts: string[]): string =>
+  createHash('sha1').update(texts.toSorted().join('')).digest('hex')
+
+/** `Encrypt` of a push: 16 random bytes, the length, the message, the appid; padded to blocks of 32 bytes. */
+export function encryptPush(
+  message: string,
+  { encodingAesKey, appid, random = randomBytes(16) }: { encodingAesKey: string; appid: string; random?: Uint8Array },
+): string {
+  const key = Buffer.from(`${encodingAesKey}=`, 'base64')
+  const text = Buffer.from(message)
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(text.length)
+  const plain = Buffer.concat([random, length, text, Buffer.from(appid)])
+  const count = 32 - (plain.length % 32)
+  const cipher = createCipheriv('aes-256-cbc', key, key.subarray(0, 16)).setAutoPadding(false)
+  return Buffer.concat([cipher.update(Buffer.concat([plain, Buffer.alloc(count, count)])), cipher.final()]).toString(
+    'base64',
+  )
+}

@@ -33,6 +33,7 @@ export const layers: readonly Readonly<Record<string, string>>[] = [
   {
     'cli/': "the operators' command line",
     'credential/': 'the platform credential, lent to services (optional)',
+    'platform-events/': 'what WeChat pushes about its users: received, kept, done or passed on (optional)',
     'revocation/': 'status lists',
     'session-key/': 'session_keys: kept, opened, checked, reset',
     'tokens/': 'access tokens and refresh tokens',
@@ -63,13 +64,15 @@ export const WIRING = layers.findIndex((rooms) => 'gateway.ts' in rooms)
  * user and opens the session in a single round trip. Everybody's audit events are written by the fragments of audit/.
  */
 export const tables: Readonly<Record<string, { owner: string; writers: readonly string[] }>> = {
-  users: { owner: 'users', writers: ['login', 'profile'] },
+  users: { owner: 'users', writers: ['login', 'profile', 'platform-events'] },
   platform_identities: { owner: 'users', writers: ['login'] },
   union_members: { owner: 'users', writers: [] },
   sessions: { owner: 'sessions', writers: ['login', 'housekeeping'] },
   signing_keys: { owner: 'keys', writers: [] },
   audit_events: { owner: 'audit', writers: ['housekeeping'] },
   housekeeping: { owner: 'housekeeping', writers: [] },
+  platform_events: { owner: 'platform-events', writers: [] },
+  discarded_pictures: { owner: 'avatars', writers: [] },
 }
 
 const stores = /^(migrations\/.+|server\/(storage\/.+|[\w-]+\/([\w-]+-)?store)|dev\/.+)\.ts$/

@@ -23,6 +23,9 @@ export const auditKinds = [
   'external_id_changed',
   'user_state_signed',
   'credential_renewed',
+  'profile_cleaned',
+  'authorization_revoked',
+  'authorization_cancelled',
 ] as const
 export type AuditKind = (typeof auditKinds)[number]
 

@@ -241,10 +241,12 @@ describe('X_FILE', () => {
     writeFileSync(path, content)
     return path
   }
+  const push = { WECHAT_PUSH_TOKEN: 'Token123', WECHAT_PUSH_AES_KEY: 'a'.repeat(43) }
   const valid: Environment = {
     ...least,
     APPS: '[{"appid":"a","secret":"b"}]',
     ADMIN_TOKENS: `a:admin:${'s'.repeat(32)}`,
+    ...push,
   }
   const ordinary: Environment = {
     AUDIENCE: 'https://a',
@@ -282,13 +284,15 @@ describe('X_FILE', () => {
     RATE_LIMIT_SIGN_PER_USER: '9/60',
     RATE_LIMIT_UPSTREAM_PER_USER: '6/60',
     RATE_LIMIT_UPSTREAM_PER_ADDRESS: '6/60',
+    RATE_LIMIT_BAD_PUSHES_PER_ADDRESS: '6/60',
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
     OTEL_TRACES_SAMPLER_ARG: '0.5',
   }
 
   test.each(Object.keys(environmentSchema.shape))('%s_FILE gives what the variable would', (name) => {
     const value = valid[name] ?? ordinary[name] ?? (name.endsWith('_SECONDS') ? '400' : '7')
-    const others = name === 'APPS' ? bare : least
+    const pair = name.startsWith('WECHAT_PUSH_') ? { ...least, ...push } : least
+    const others = name === 'APPS' ? bare : pair
     const byFile = { ...others, [name]: undefined, [`${name}_FILE`]: file(`${value}\n`) }
     expect(loadConfig(byFile)).toEqual(loadConfig({ ...others, [name]: value }))
   })

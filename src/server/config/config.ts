@@ -2,6 +2,7 @@
 import { avatarStoreOf, avatarStoreProblems } from './avatar-store.ts'
 import { type Environment, environmentSchema, variableNames } from './environment.ts'
 import type { AppConfig } from './formats.ts'
+import { pushProblems } from './push.ts'
 import { readVariables } from './values.ts'
 
 export type { AdminScope, AdminToken } from './admin-tokens.ts'
@@ -80,6 +81,7 @@ function crossChecks(
     if (values[other] !== undefined) problems.push(`${name}: is required beside ${other}`)
     else if (values.APPS === undefined) problems.push(`${name}: is required (or APPS, the form for several apps)`)
   }
+  problems.push(...pushProblems(env, (name) => values[name] === undefined && !unread.has(name)))
   problems.push(...avatarStoreProblems(env, (name) => values[name] === undefined && !unread.has(name)))
   const identities = (env.APPS ?? []).map((app) => `${app.platform}/${app.appid}`)
   const twice = identities.find((identity, index) => identities.indexOf(identity) !== index)
@@ -151,6 +153,7 @@ function toConfig(env: Environment) {
       signPerUser: env.RATE_LIMIT_SIGN_PER_USER,
       upstreamPerUser: env.RATE_LIMIT_UPSTREAM_PER_USER,
       upstreamPerAddress: env.RATE_LIMIT_UPSTREAM_PER_ADDRESS,
+      badPushesPerAddress: env.RATE_LIMIT_BAD_PUSHES_PER_ADDRESS,
     },
     statusListTtlSeconds: env.STATUS_LIST_TTL_SECONDS,
     auditRetentionMonths: env.AUDIT_RETENTION_MONTHS,
@@ -168,8 +171,10 @@ function toConfig(env: Environment) {
 }
 
 /** The apps of APPS, and that of the short form unless APPS has it too. */
-function appsOf({ APPS = [], WECHAT_APPID: appid, WECHAT_SECRET: secret }: Environment): AppConfig[] {
+function appsOf({ APPS = [], WECHAT_APPID: appid, WECHAT_SECRET: secret, ...env }: Environment): AppConfig[] {
   if (appid === undefined || secret === undefined) return APPS
   const known = APPS.some((app) => app.platform === 'wechat' && app.appid === appid)
-  return known ? APPS : [...APPS, { platform: 'wechat', appid, secret }]
+  const { WECHAT_PUSH_TOKEN: token, WECHAT_PUSH_AES_KEY: encodingAesKey } = env
+  const push = token !== undefined && encodingAesKey !== undefined ? { push: { token, encodingAesKey } } : {}
+  return known ? APPS : [...APPS, { platform: 'wechat', appid, secret, ...push }]
 }

@@ -20,6 +20,7 @@ import {
   signingAlgorithms,
   storeUrl,
 } from './formats.ts'
+import { encodingAesKey, pushToken } from './push.ts'
 
 /** Every variable, in the order of the documentation. A description is what docs/configuration.md prints. */
 export const environmentSchema = z.object({
@@ -45,6 +46,12 @@ export const environmentSchema = z.object({
   ENCRYPTION_KEYS: encryptionKeys.describe('`id:base64(32 bytes)`, comma separated; the first seals, all open.'),
   WECHAT_APPID: appid.optional().describe('The one-app short form: the appid.'),
   WECHAT_SECRET: z.string().min(1).optional().describe('The one-app short form: the AppSecret.'),
+  WECHAT_PUSH_TOKEN: pushToken
+    .optional()
+    .describe(
+      "The one-app short form: the Token of WeChat's message push ([privacy](privacy.md)). Unset: not received.",
+    ),
+  WECHAT_PUSH_AES_KEY: encodingAesKey.optional().describe('The one-app short form: its EncodingAESKey.'),
   CLIENTS: clients
     .optional()
     .describe(
@@ -162,6 +169,9 @@ export const environmentSchema = z.object({
     'Calls to a platform that one person causes after the login: text checks, phone codes, proofs for an erasure.',
   ),
   RATE_LIMIT_UPSTREAM_PER_ADDRESS: rateLimitRule('600/60').describe('The same per client address.'),
+  RATE_LIMIT_BAD_PUSHES_PER_ADDRESS: rateLimitRule('30/60').describe(
+    'Pushes with a wrong signature per client address; a good one is never counted.',
+  ),
   STATUS_LIST_TTL_SECONDS: seconds(1, 3600)
     .default(30)
     .describe('How often verifiers fetch the status lists: an ended session is refused after this and 5 seconds.'),

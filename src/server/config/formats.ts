@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { readRsaPrivateKey, readRsaPublicKey } from '../crypto/rsa-keys.ts'
 import type { EncryptionKey } from '../crypto/seal.ts'
+import { type PushConfig, pushSchema } from './push.ts'
 import { parseRedisUrl, redisUrlForms } from './redis-url.ts'
 
 export const sisterNames = ['qq', 'douyin', 'alipay', 'baidu', 'kuaishou', 'xiaohongshu', 'wecom'] as const
@@ -43,6 +44,8 @@ export type AppConfig = {
   refreshTokenTtlSeconds?: number | undefined
   sessionTtlSeconds?: number | undefined
   claims?: OptionalClaim[] | undefined
+  /** WeChat only: how its message push is received, and what a cancellation does. */
+  push?: PushConfig | undefined
 }
 
 export const seconds = (min: number, max = 10 * 365 * 86_400) => z.coerce.number().int().min(min).max(max)
@@ -159,10 +162,12 @@ const appFields = z.strictObject({
   refreshTokenTtlSeconds: seconds(1).optional(),
   sessionTtlSeconds: seconds(1).optional(),
   claims: z.array(z.enum(optionalClaims)).optional(),
+  push: pushSchema.optional(),
 })
 
 /** What one platform needs and the others refuse, so that a line pasted to the wrong place is noticed. */
-const appSchema = appFields.superRefine(({ platform, secret, alipayPublicKey, corpid, redirects }, context) => {
+const appSchema = appFields.superRefine((app, context) => {
+  const { platform, secret, alipayPublicKey, corpid, redirects, push } = app
   const problem = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message })
   if (platform === 'alipay') {
     if (!readRsaPrivateKey(secret)) problem('secret', "must be the app's RSA private key of at least 2048 bits")
@@ -173,6 +178,7 @@ const appSchema = appFields.superRefine(({ platform, secret, alipayPublicKey, co
   if (redirects !== undefined && platform !== 'wechat-page' && platform !== 'wechat-web')
     problem('redirects', 'is for the platforms wechat-page and wechat-web only')
   if (platform === 'wecom' && corpid === undefined) problem('corpid', 'is required for the platform wecom')
+  if (push !== undefined && !platform.startsWith('wechat')) problem('push', 'is for WeChat only')
   if (platform !== 'wecom' && corpid !== undefined) problem('corpid', 'is for the platform wecom only')
 })
 

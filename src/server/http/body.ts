@@ -6,7 +6,8 @@ import type { GatewayContext } from './context.ts'
 export const MAX_JSON_BYTES = 64 * 1024
 const MAX_FORM_BYTES = 16 * 1024
 
-export type BytesDescription = { maxBytes: number; types: readonly string[] }
+/** `anyType`: what the sender calls it does not matter, since its content tells. */
+export type BytesDescription = { maxBytes: number; types: readonly string[]; anyType?: boolean }
 
 /** The parsed body; undefined when there is none. Throws A0415, A0413, A0427 or A0400. */
 export async function readJson(c: GatewayContext, maxBytes = MAX_JSON_BYTES): Promise<unknown> {
@@ -46,8 +47,8 @@ export async function readForm(c: GatewayContext): Promise<Record<string, string
 }
 
 /** A body of one of these media types, as it is. Throws A0415 or A0413. */
-export async function readTyped(c: GatewayContext, { maxBytes, types }: BytesDescription): Promise<Buffer> {
-  if (!types.includes(mediaTypeOf(c))) throw new GatewayError('A0415')
+export async function readTyped(c: GatewayContext, { maxBytes, types, anyType }: BytesDescription): Promise<Buffer> {
+  if (!anyType && !types.includes(mediaTypeOf(c))) throw new GatewayError('A0415')
   return await readBytes(c, maxBytes)
 }
 

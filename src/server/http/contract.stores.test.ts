@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { candidatesFor, exampleOf, misfits, resolve, type Schema } from '../../dev/testing/json-schema.ts'
 import { breaches, type Described, type OpenApi, operationsOf } from '../../dev/testing/openapi.ts'
 import { picture } from '../../dev/testing/pictures.ts'
+import { pushEnvironment, pushOf } from '../../dev/testing/push.ts'
 import { APPID, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
 import { impliedCodes } from './openapi.ts'
 
@@ -16,7 +17,14 @@ const OPERATOR = 'operator-alone-0123456789-0123456789-0123'
 const SERVICE = 'introspect-alone-0123456789-0123456789-01'
 
 type Values = Record<string, string>
-type Example = { params?: Values; query?: Values; body?: Record<string, unknown>; form?: Values; file?: Buffer }
+type Example = {
+  params?: Values
+  query?: Values
+  body?: Record<string, unknown>
+  form?: Values
+  file?: Buffer
+  bytes?: string
+}
 type Caller = { person: string; userId: string; sid: string; token: string; refreshToken: string }
 type Answer = { status: number; type: string; etag: string | null; value: unknown }
 
@@ -29,12 +37,12 @@ let png: Buffer
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'contract-'))
   const tokens = [
-    `all:admin+introspect+revoke+open-data:${ALL}`,
+    `all:admin+introspect+revoke+open-data+platform-events:${ALL}`,
     `boss:admin:${OPERATOR}`,
     `orders:introspect:${SERVICE}`,
   ]
   gateway = await startTestGateway({
-    environment: { ADMIN_TOKENS: tokens.join(), AVATAR_STORE: pathToFileURL(folder).href },
+    environment: { ...pushEnvironment, ADMIN_TOKENS: tokens.join(), AVATAR_STORE: pathToFileURL(folder).href },
   })
   api = (await (await gateway.internalApp.request('/openapi.json')).json()) as OpenApi
   operations = operationsOf(api)
@@ -88,6 +96,15 @@ const existing: Record<string, (caller: Caller) => Example | Promise<Example>> =
   postOauth2Introspect: ({ token }) => ({ form: { token } }),
   postOauth2Revoke: ({ token }) => ({ form: { token } }),
   getStatusListsId: () => ({ params: { id: '0' } }),
+  getPlatformEventsWechatAppid: () => {
+    const { msg_signature: _, ...query } = pushOf({}).query
+    return { params: { appid: APPID }, query: { ...query, echostr: '1' } }
+  },
+  postPlatformEventsWechatAppid: () => {
+    const { query, body } = pushOf({ Event: 'x' })
+    return { params: { appid: APPID }, query, bytes: body }
+  },
+  postInternalPlatformEvents: () => ({ body: { appid: APPID, event: { Event: 'x' } } }),
   getDocsFile: () => ({ params: { file: 'swagger-ui.css' } }),
   getAvatarsYearMonthName: async ({ token }) => {
     const { body } = await gateway.call('PUT', '/api/user/avatar', { token, ...multipart(png) })
@@ -154,11 +171,13 @@ function bodyOf({
   body,
   form,
   file,
+  bytes,
 }: Example): { headers: Values; body: string | Uint8Array<ArrayBuffer> } | undefined {
   if (file) {
     const whole = multipart(file)
     return { headers: whole.headers, body: new Uint8Array(whole.body) }
   }
+  if (bytes) return { headers: { 'content-type': 'application/json' }, body: bytes }
   if (form)
     return {
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
@@ -266,7 +285,7 @@ test('every operation refuses a caller without the right token as described', as
 describe('bad examples', () => {
   /** What a person can act on: no regular expression, nothing empty, nothing endless. */
   const isPlain = (reason: string | undefined) =>
-    reason !== undefined && /\p{L}{2}/u.test(reason) && !/\/\^|undefined|NaN/.test(reason) && reason.length < 400
+    reason !== undefined && /\p{L}{2}/u.test(reason) && !/\/\^|undefined|NaN/.test(reason) && reason.length < 1000
 
   function checkRefusal(
     described: Described,

@@ -42,7 +42,11 @@ export type LifecycleParts = {
   housekeeping: Housekeeping
   audit: Audit
   sessionEvents: SessionEvents
+  /** Of optional parts. */
+  moreJobs: readonly StoppableJob[]
 }
+
+export type StoppableJob = Job & { stop(): Promise<void> }
 
 const START_RETRY_MS = 500
 const CACHE_WAIT_MS = 1000
@@ -97,6 +101,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     { name: 'dependency-probe', everyMs: PROBE_MS, run: probeDependencies },
     { name: 'status-lists', everyMs: statusLists.pollEveryMs, run: pollStatusLists },
     { name: 'housekeeping', everyMs: housekeeping.everyMs, run: removeWhatIsOver },
+    ...parts.moreJobs,
   ]
 
   let waiting: string | undefined
@@ -159,7 +164,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     async close() {
       statusLists.stop()
       housekeeping.stop()
-      await running?.stop()
+      await Promise.all([running?.stop(), ...parts.moreJobs.map((job) => job.stop())])
       await Promise.all([audit.flush(), sessionEvents.stop()])
       await Promise.all([database.close(), cache.close()])
     },

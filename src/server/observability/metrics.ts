@@ -38,6 +38,17 @@ export function createMetrics({ defaults = false }: { defaults?: boolean } = {})
     ]),
     paidCalls: counter('gateway_paid_calls_total', 'Calls that cost money.', ['operation']),
     rateLimited: counter('gateway_rate_limited_total', 'Requests refused by our own limits.', ['limit']),
+    platformPushes: counter('gateway_platform_pushes_total', 'Pushes of events by platforms, by what became of them.', [
+      'platform',
+      'outcome',
+    ]),
+    platformEvents: counter('gateway_platform_events_total', 'Events of platforms that were worked on, by outcome.', [
+      'platform',
+      'event',
+      'outcome',
+    ]),
+    platformEventsWaiting: gauge('gateway_platform_events_waiting', 'Events of platforms that wait.', ['kind']),
+    platformEventsAge: gauge('gateway_platform_events_oldest_seconds', 'Age of the oldest event that waits.', ['kind']),
     keyAge: gauge('gateway_signing_key_age_seconds', 'Age of the newest signing key in each state.', ['state']),
     nextRotation: gauge('gateway_signing_key_next_rotation_seconds', 'Seconds until the next key should sign.'),
     statusListAge: gauge(

@@ -44,7 +44,7 @@ export const exportSchema = z
       z.object({
         at: z.date(),
         kind: z.string(),
-        actor: z.string().describe('`user` or `operator`.'),
+        actor: z.string().describe('`user`, `platform` or `operator`.'),
         sid: z.string().nullable(),
         appid: z.string().nullable(),
         ip: z.string().nullable(),

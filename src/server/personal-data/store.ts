@@ -88,7 +88,11 @@ export function createPersonalDataStore({ kysely }: Pick<Database, 'kysely'>) {
           .selectFrom('audit_events')
           .select(['at', 'kind', 'session_id as sid', 'appid', 'ip'])
           // An operator's name and another user's id are not this user's data.
-          .select(sql<string>`case when actor = 'user' then 'user' else 'operator' end`.as('actor'))
+          .select(
+            sql<string>`case when actor = 'user' then 'user' when actor like 'platform:%' then 'platform' else 'operator' end`.as(
+              'actor',
+            ),
+          )
           .select(sql<Record<string, unknown> | null>`detail - 'belongs_to'`.as('detail'))
           // To the microsecond, which a Date is not.
           .select(

@@ -43,9 +43,9 @@ export function createMemoryCache({ clock }: { clock: Clock }): MemoryCache {
       entries.delete(key)
     },
     deleteIf: async (key, expected) => live(key) === expected && entries.delete(key),
-    append: async (stream, entry, keepMs) => {
+    append: async (stream, entry, keepMs, maxEntries = Number.POSITIVE_INFINITY) => {
       const kept = (streams.get(stream) ?? []).filter((each) => each.at > now() - keepMs)
-      streams.set(stream, [...kept, { at: now(), entry }])
+      streams.set(stream, [...kept, { at: now(), entry }].slice(-maxEntries))
     },
     limiter(options) {
       const own = windows.get(options.name) ?? new Map()

@@ -16,8 +16,9 @@ const appendScript = `
   local now = redis.call('TIME')
   local oldest = now[1] * 1000 + math.floor(now[2] / 1000) - ARGV[1]
   local entry = {}
-  for i = 2, #ARGV do entry[i - 1] = ARGV[i] end
-  return redis.call('XADD', KEYS[1], 'MINID', '~', string.format('%d', oldest), '*', unpack(entry))`
+  for i = 3, #ARGV do entry[i - 2] = ARGV[i] end
+  redis.call('XADD', KEYS[1], 'MINID', '~', string.format('%d', oldest), '*', unpack(entry))
+  if ARGV[2] ~= '' then redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[2]) end`
 
 const replaceScript = `if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('set', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1 end return 0`
 const deleteIfScript = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`
@@ -91,12 +92,11 @@ export function createRedisCache({
     delete: (key) => guarded('delete', key, async () => void (await redis.del(key))),
     deleteIf: (key, expected) =>
       guarded('deleteIf', key, async () => (await redis.eval(deleteIfScript, 1, key, expected)) === 1),
-    append: (stream, entry, keepMs) =>
-      guarded(
-        'append',
-        stream,
-        async () => void (await redis.eval(appendScript, 1, stream, wholeMs(keepMs), ...Object.entries(entry).flat())),
-      ),
+    append: (stream, entry, keepMs, maxEntries) =>
+      guarded('append', stream, async () => {
+        const values = Object.entries(entry).flat()
+        await redis.eval(appendScript, 1, stream, wholeMs(keepMs), maxEntries ?? '', ...values)
+      }),
     limiter: (options) => createRedisLimiter({ redis, guarded }, options),
     available,
     close: async () => close(),

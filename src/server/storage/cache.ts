@@ -11,8 +11,8 @@ export type Cache = {
   delete(key: string): Promise<void>
   /** Deletes the key only if it still holds `expected`; tells whether it did. */
   deleteIf(key: string, expected: string): Promise<boolean>
-  /** Appends to a stream that forgets entries older than `keepMs`. */
-  append(stream: string, entry: Record<string, string>, keepMs: number): Promise<void>
+  /** Appends to a stream that forgets entries older than `keepMs`, and the oldest beyond about `maxEntries`. */
+  append(stream: string, entry: Record<string, string>, keepMs: number, maxEntries?: number): Promise<void>
   /**
    * A counter of its own name, shared by all replicas. To be made at start: the library defines a command on the connection, and
    * ioredis loses count of the commands that wait at that moment.

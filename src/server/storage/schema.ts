@@ -32,6 +32,8 @@ export type UsersTable = {
   suspend_reason: string | null
   suspended_by: string | null
   erased_at: Date | null
+  /** Of an erased user: until when addresses stay in the audit trail. */
+  addresses_until: Date | null
 }
 
 export type PlatformIdentitiesTable = {
@@ -105,7 +107,37 @@ export type AuditEventsTable = {
   detail: ColumnType<Record<string, unknown> | null, string | null, never>
 }
 
-export type HousekeepingTable = { job: 'sessions' | 'audit'; cursor: string | null; done_at: Date }
+export type PlatformEventsTable = {
+  id: Generated<number>
+  /** SHA-256 of the event. */
+  digest: string
+  platform: string
+  appid: string
+  kind: 'user' | 'other'
+  /** As the platform calls it, such as `user_authorization_revoke`. */
+  name: string | null
+  format: 'json' | 'xml' | 'text'
+  /** As the platform sent it; null once it is done with. */
+  message: string | null
+  /** `push`, or the service that handed it in. */
+  source: string
+  received_at: Generated<Date>
+  attempts: Generated<number>
+  /** When it may be taken up; null once it is done or given up. */
+  due_at: ColumnType<Date | null, Date | null | undefined, Date | null>
+  done_at: Date | null
+  outcome: string | null
+  error: string | null
+}
+
+export type DiscardedPicturesTable = {
+  url: string
+  discarded_at: Generated<Date>
+  attempts: Generated<number>
+  due_at: Generated<Date>
+}
+
+export type HousekeepingTable = { job: 'sessions' | 'audit' | 'addresses'; cursor: string | null; done_at: Date }
 
 export type Schema = {
   users: UsersTable
@@ -115,4 +147,6 @@ export type Schema = {
   signing_keys: SigningKeysTable
   audit_events: AuditEventsTable
   housekeeping: HousekeepingTable
+  platform_events: PlatformEventsTable
+  discarded_pictures: DiscardedPicturesTable
 }
