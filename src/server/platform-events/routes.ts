@@ -85,8 +85,7 @@ export const handedInRoutes = ({ inbox, apps, onKept }: HandedInRoutesParts): Ro
     },
     async ({ body: { appid, event }, auth }) => {
       const app = apps.find((one) => one.platform.startsWith('wechat') && one.appid === appid)
-      if (!app)
-        throw invalidField('appid', 'is not a WeChat app of this gateway')
+      if (!app) throw invalidField('appid', 'is not a WeChat app of this gateway')
       const stored = await inbox.keep(
         app.platform,
         appid,
