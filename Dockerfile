@@ -1,18 +1,16 @@
-# The gateway's image: production dependencies and the TypeScript itself, which Node runs by stripping the types.
+# The gateway's image: the bundle of src/dev/tools/build-server.ts, what it leaves outside, and nothing else: no sources, no npm packages.
 # A release pins both bases by digest. Without a shell and npm in the result:
 #   docker build --build-arg RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian12 .
 ARG NODE_IMAGE=docker.io/library/node:24-slim
 ARG RUNTIME_IMAGE=${NODE_IMAGE}
 
-FROM ${NODE_IMAGE} AS deps
+FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-# Optional packages are the pinned Node binaries of the development setup (190 MB): the image has its own Node.
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
-
-# One optional package is needed all the same: sharp keeps its native half in `@img/sharp-<os>-<cpu>`.
-FROM deps AS native
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --no-audit --no-fund
+COPY migrations ./migrations
+COPY src ./src
+RUN node src/dev/tools/build-server.ts
 
 FROM ${RUNTIME_IMAGE}
 LABEL org.opencontainers.image.title="miniprogram-auth-gateway" \
@@ -23,11 +21,18 @@ ENV NODE_ENV=production \
     PATH=/usr/local/bin:/usr/bin:/bin:/nodejs/bin
 WORKDIR /app
 # Owned by root and read only for the process: a hole in the server cannot rewrite the server.
-COPY --from=deps /app/node_modules ./node_modules
-COPY --from=native /app/node_modules/@img ./node_modules/@img
-COPY package.json package-lock.json ./
-COPY migrations ./migrations
-COPY src ./src
+# The lock names every package in the bundle and its version, for scanners.
+COPY package.json package-lock.json LICENSE ./
+# sharp with what it needs: its native half is in `@img/sharp-<os>-<cpu>`.
+COPY --from=build /app/node_modules/sharp ./node_modules/sharp
+COPY --from=build /app/node_modules/@img ./node_modules/@img
+COPY --from=build /app/node_modules/detect-libc ./node_modules/detect-libc
+COPY --from=build /app/node_modules/semver ./node_modules/semver
+# The files of the API's page.
+COPY --from=build /app/node_modules/swagger-ui-dist/package.json /app/node_modules/swagger-ui-dist/LICENSE /app/node_modules/swagger-ui-dist/NOTICE \
+  /app/node_modules/swagger-ui-dist/swagger-ui-bundle.js /app/node_modules/swagger-ui-dist/swagger-ui-bundle.js.LICENSE.txt \
+  /app/node_modules/swagger-ui-dist/swagger-ui.css /app/node_modules/swagger-ui-dist/favicon-32x32.png ./node_modules/swagger-ui-dist/
+COPY --from=build /app/dist/server ./dist/server
 # Numeric, so that Kubernetes can verify runAsNonRoot.
 USER 1000:1000
 EXPOSE 8080 9090
@@ -35,4 +40,4 @@ EXPOSE 8080 9090
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.ADMIN_PORT ?? 9090}/livez`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # Exec form, no npm, no shell in between: node is PID 1 and hears SIGTERM itself.
 ENTRYPOINT []
-CMD ["node", "--max-semi-space-size=32", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=32", "dist/server/main.js"]

@@ -1,5 +1,6 @@
 /**
- * Runs the built image against real stores: migrates, serves, drains. Arguments: the image, then the command that runs one.
+ * Runs the built image against real stores and a simulated WeChat: migrates, logs somebody in, refreshes, runs the doctor, drains.
+ * Arguments: the image, then the command that runs one.
  * Started by .ci/image.sh.
  */
 import { spawn, spawnSync } from 'node:child_process'
@@ -11,12 +12,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startPostgres } from '../src/dev/services/postgres.ts'
 import { startRedis } from '../src/dev/services/redis.ts'
 import { freePort } from '../src/dev/services/service.ts'
+import { createWechatSimulator } from '../src/dev/simulator/wechat.ts'
+import { listen } from '../src/server/serve/listeners.ts'
 
 const [image = '', ...runCommand] = process.argv.slice(2)
 const [file = '', ...runArguments] = runCommand
 const START_TIMEOUT_MS = 30_000
+const APP = { appid: 'wx0000000000000000', secret: randomBytes(16).toString('hex') }
 
-const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
+const [postgres, redis, wechat] = await Promise.all([
+  startPostgres(),
+  startRedis(),
+  listen(createWechatSimulator({ apps: [APP] }).app, { host: '127.0.0.1', port: 0 }),
+])
 const secrets = mkdtempSync(join(tmpdir(), 'gateway-image-'))
 try {
   const [port, adminPort] = [await freePort(), await freePort()]
@@ -25,7 +33,7 @@ try {
     'database-url': postgres.url,
     'redis-url': redis.url,
     'encryption-keys': `k1:${randomBytes(32).toString('base64')}`,
-    'wechat-secret': randomBytes(16).toString('hex'),
+    'wechat-secret': APP.secret,
   }
   for (const [name, value] of Object.entries(values)) writeFileSync(join(secrets, name), value)
   for (const path of [secrets, ...Object.keys(values).map((name) => join(secrets, name))]) chownSync(path, 1000, 1000)
@@ -33,7 +41,8 @@ try {
   const environment = {
     NODE_OPTIONS: '--max-old-space-size-percentage=70',
     ISSUER: `http://localhost:${port}`,
-    WECHAT_APPID: 'wx0000000000000000',
+    WECHAT_APPID: APP.appid,
+    WECHAT_API_BASE: wechat.url,
     HOST: '127.0.0.1',
     PORT: String(port),
     ADMIN_HOST: '127.0.0.1',
@@ -48,7 +57,7 @@ try {
   // Like the migration Job: with the database alone, twice, because a retry must find nothing left to do.
   const onlyDatabase = ['--env', 'MIGRATION_DATABASE_URL_FILE=/run/secrets/gateway/database-url']
   for (const attempt of ['first', 'second']) {
-    const done = spawnSync(file, [...base, ...onlyDatabase, image, 'node', 'src/migrate.ts'], {
+    const done = spawnSync(file, [...base, ...onlyDatabase, image, 'node', 'dist/server/migrate.js'], {
       encoding: 'utf8',
     })
     if (done.status !== 0)
@@ -68,6 +77,17 @@ try {
     await untilReady(`http://127.0.0.1:${adminPort}/readyz`)
     const jwks = await fetch(`http://127.0.0.1:${port}/.well-known/jwks.json`).then((reply) => reply.json())
     if (jwks.keys?.length < 1) throw new Error(`the JWKS has no key: ${JSON.stringify(jwks)}`)
+    const login = await post('/api/login', { code: 'dev:ann:1' })
+    const refreshed = await post('/api/refresh', { refresh_token: login.refresh_token })
+    if (refreshed.user_id !== login.user_id) throw new Error("the refreshed session is somebody else's")
+    const page = await fetch(`http://127.0.0.1:${adminPort}/docs/swagger-ui-bundle.js`)
+    if (page.status !== 200) throw new Error(`the page of the API lacks its program: ${page.status}`)
+    await page.arrayBuffer()
+    // Not spawnSync: the doctor asks the WeChat of this process.
+    const doctor = spawn(file, [...base, ...variables, image, 'node', 'dist/server/cli.js', 'doctor'])
+    for (const stream of [doctor.stdout, doctor.stderr]) stream.on('data', keep)
+    const found = await new Promise((resolve) => doctor.on('exit', resolve))
+    if (found !== 0) throw new Error('the doctor finds a problem')
     // The runner passes the signal on to PID 1.
     server.kill('SIGTERM')
     const status = await Promise.race([ended, sleep(25_000, 'no exit within 25 s of SIGTERM')])
@@ -76,6 +96,18 @@ try {
     // Killing the runner would leave the container behind.
     spawnSync(file, ['rm', '--force', '--time', '0', name])
     throw new Error(`${error instanceof Error ? error.message : error}\n${output.slice(-4000)}`)
+  }
+
+  async function post(path: string, body: object): Promise<Record<string, string>> {
+    const headers = { 'content-type': 'application/json' }
+    const reply = await fetch(`http://127.0.0.1:${port}${path}`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(body),
+    })
+    const { code, data } = await reply.json()
+    if (code !== '00000') throw new Error(`${path} answered ${reply.status} ${code}`)
+    return data
   }
 
   async function untilReady(url: string): Promise<void> {
@@ -90,5 +122,5 @@ try {
   }
 } finally {
   rmSync(secrets, { recursive: true, force: true })
-  await Promise.all([postgres.stop(), redis.stop()])
+  await Promise.all([postgres.stop(), redis.stop(), wechat.close(0)])
 }

@@ -6,6 +6,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { gateway } from './contestants.ts'
 import { type ProfileResult, profileTable } from './profile-report.ts'
@@ -23,7 +24,11 @@ const { values } = parseArgs({ options: { seconds: { type: 'string', default: '1
 const directory = mkdtempSync(join(tmpdir(), 'gateway-profile-'))
 const site = await startSite()
 try {
-  const [node = '', ...args] = gateway.command
+  // From the sources: V8 names the files that it runs, and of the bundle there is one.
+  const [node = '', ...args] = [
+    ...gateway.command.slice(0, -1),
+    fileURLToPath(new URL('../src/main.ts', import.meta.url)),
+  ]
   const flags = ['--cpu-prof', `--cpu-prof-dir=${directory}`, `--cpu-prof-interval=${SAMPLE_EVERY_US}`]
   const runner = await createRunner({ ...gateway, command: [node, ...flags, ...args] }, site)
   await runner.start()

@@ -7,11 +7,13 @@ import { Client } from 'pg'
 import { startPostgres } from '../src/dev/services/postgres.ts'
 import { startRedis } from '../src/dev/services/redis.ts'
 import { freePort } from '../src/dev/services/service.ts'
+import { buildServer } from '../src/dev/tools/build-server.ts'
 import { startGenerators } from './load.ts'
 
 export type Site = Awaited<ReturnType<typeof startSite>>
 
 export async function startSite(settings: Record<string, string> = {}) {
+  await buildServer(fileURLToPath(new URL('../dist/server', import.meta.url)))
   // No checkpoint within a run: it would put one contestant's bill, and the full page images after it, on another's.
   const postgres = await startPostgres({
     fsync: true,

@@ -125,7 +125,7 @@ export async function startGateway(parts: {
     ...ownFolder(),
     name: 'the gateway',
     file: process.execPath,
-    // As `npm start` does.
+    // From the sources, which need no build: the bundle has a test of its own.
     args: () => ['--max-semi-space-size=32', join(parts.root, 'src/main.ts')],
     env: { ...parts.environment, PORT: String(port), ADMIN_PORT: String(parts.adminPort) },
     stopSignal: 'SIGTERM',

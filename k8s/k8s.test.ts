@@ -79,7 +79,7 @@ describe.skipIf(why !== undefined)(`rendered${why === undefined ? '' : ` (SKIPPE
     expect(find(set, 'Job', 'gateway-migration')).toBeUndefined()
     expect(find(set, 'Deployment', 'gateway').spec.template.spec.initContainers[0].command).toEqual([
       'node',
-      'src/migrate.ts',
+      'dist/server/migrate.js',
     ])
   })
 })

@@ -1,6 +1,6 @@
 /** What is published of the mini-program SDK: its size, its language, its needs, its types, and the sample's copy. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,7 @@ import { createContext, runInContext } from 'node:vm'
 import { transform } from 'esbuild'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createFakeWx } from '../testing/fake-wx.ts'
-import { buildMiniprogramSdk, bundleMiniprogramSdk } from './build-miniprogram.ts'
+import { buildMiniprogramSdk, bundleMiniprogramSdk, describePackage } from './build-miniprogram.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 let folder: string
@@ -36,6 +36,15 @@ test('the published files are plain ES2017: a compiler for ES2017 finds nothing 
     )
     expect(after?.code, file).toBe(before?.code)
   }
+})
+
+test('what is packed is the SDKs alone, though the server is built into the same folder', () => {
+  mkdirSync(`${folder}/dist/server`)
+  writeFileSync(`${folder}/dist/server/main.js`, '')
+  describePackage(`${folder}/dist`)
+  const packed = execFileSync('npm', ['pack', '--dry-run', '--json'], { cwd: `${folder}/dist`, encoding: 'utf8' })
+  const folders = JSON.parse(packed)[0].files.map(({ path }: { path: string }) => path.split('/')[0])
+  expect([...new Set(folders)].sort()).toEqual(['LICENSE', 'miniprogram', 'package.json', 'sdk'])
 })
 
 test('the SDK runs where there is nothing but the language, a timer and wx', async () => {

@@ -65,6 +65,8 @@ export function describePackage(dist: string): void {
     ...{ name, version, description, license },
     type: 'module',
     engines: { node: '>=20' },
+    // The server's bundle is built into the same folder and is not for those who verify tokens.
+    files: ['sdk', 'miniprogram'],
     exports: JSON.parse(JSON.stringify(exports).replaceAll('./dist/', './')),
     miniprogram: 'miniprogram',
     dependencies: { jose: `^${dependencies.jose}` },
