@@ -1,11 +1,20 @@
-/** The same suites twice: on the embedded stores in seconds, and on real PostgreSQL and Redis. */
+/** What asks no store, with the suites that show the embedded stores alike; and every suite on real PostgreSQL and Redis. */
 import { defaultExclude, defineConfig } from 'vitest/config'
 
-const include = ['src/**/*.test.ts', 'bench/**/*.test.ts']
+const include = ['{src,bench}/**/!(*.stores).test.ts']
 /** What needs a browser has a project of its own. */
 const browser = ['src/**/*.browser.test.ts']
-/** What asks nothing of a store runs once. */
 const suites = ['src/**/*.stores.test.ts']
+/** The suites that run on PGlite and the memory cache too: `npm run dev` and tests without servers stand on these. */
+const onEmbeddedToo = [
+  'src/server/http/contract.stores.test.ts',
+  'src/server/login/login.stores.test.ts',
+  'src/server/sessions/sessions.stores.test.ts',
+  'src/server/profile/profile.stores.test.ts',
+  'src/server/users/union.stores.test.ts',
+  'src/server/storage/cache.stores.test.ts',
+  'src/server/storage/database.stores.test.ts',
+]
 
 export default defineConfig({
   test: {
@@ -13,7 +22,7 @@ export default defineConfig({
       {
         test: {
           name: 'embedded',
-          include,
+          include: [...include, ...onEmbeddedToo],
           exclude: [...defaultExclude, ...browser],
           provide: { stores: 'embedded', databaseUrl: '', redisUrl: '' },
           testTimeout: 30_000,
