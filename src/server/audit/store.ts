@@ -8,6 +8,7 @@ export const auditKinds = [
   'login_refused',
   'login_replayed',
   'refresh_replayed',
+  'refresh_repeated',
   'session_ended',
   'unionid_conflict',
   'profile_changed',

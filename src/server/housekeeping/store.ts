@@ -63,19 +63,22 @@ export type HousekeepingStore = ReturnType<typeof createHousekeepingStore>
 export function createHousekeepingStore({ kysely, run }: Database) {
   /** Under the job's lock with a bound on every other; undefined when the job is not due or another replica is at it. */
   async function underLock<T>(dueBefore: Date, step: (tx: Kysely<Schema>) => Promise<T>): Promise<T | undefined> {
-    return await kysely.transaction().execute(async (tx) => {
-      const job = await tx
-        .selectFrom('housekeeping')
-        .select('job')
-        .where('job', '=', 'audit')
-        .where('done_at', '<=', dueBefore)
-        .forUpdate()
-        .skipLocked()
-        .executeTakeFirst()
-      if (!job) return undefined
-      await sql`set local lock_timeout = ${sql.lit(LOCK_TIMEOUT)}`.execute(tx)
-      return await step(tx)
-    })
+    return await kysely
+      .transaction()
+      .setIsolationLevel('read committed')
+      .execute(async (tx) => {
+        const job = await tx
+          .selectFrom('housekeeping')
+          .select('job')
+          .where('job', '=', 'audit')
+          .where('done_at', '<=', dueBefore)
+          .forUpdate()
+          .skipLocked()
+          .executeTakeFirst()
+        if (!job) return undefined
+        await sql`set local lock_timeout = ${sql.lit(LOCK_TIMEOUT)}`.execute(tx)
+        return await step(tx)
+      })
   }
 
   return {

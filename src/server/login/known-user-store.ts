@@ -1,19 +1,20 @@
 /** A session for a user who is known already: from another session of theirs, or because they confirmed it there. One statement. */
 import { auditRowsText } from '../audit/audit.ts'
 import type { Database, Statement } from '../storage/database.ts'
+import { createPatience, lockLimit } from '../storage/held-rows.ts'
 import type { UserStatus } from '../storage/schema.ts'
 
 const openForStatement: Statement = {
   name: 'open_session_for',
   text: `
     with parent as materialized (
-      select s.id, s.user_id, s.unionid, s.expires_at from sessions s
+      select s.id, s.user_id, s.unionid, s.expires_at from sessions s, ${lockLimit}
       where s.id = $1::uuid and s.ended_at is null and s.idle_expires_at > $3::timestamptz and s.expires_at > $3::timestamptz
-      for share
+      for share of s
     ),
     person as materialized (
-      select u.id, u.status, u.nickname, u.roles, u.claims, u.external_id from users u
-      where u.id = coalesce((select user_id from parent), $2::uuid) for share
+      select u.id, u.status, u.nickname, u.roles, u.claims, u.external_id from users u, ${lockLimit}
+      where u.id = coalesce((select user_id from parent), $2::uuid) for share of u
     ),
     opened as (
       insert into sessions (id, user_id, platform, appid, openid, unionid, device, ip, created_at, refreshed_at, last_used_at,
@@ -43,7 +44,7 @@ const openForStatement: Statement = {
     select p.id as "userId", p.status, p.nickname, p.roles, p.claims, p.external_id as "externalId",
       coalesce(o.status_index, 0) as "statusIndex",
       coalesce(ceil(extract(epoch from least(o.idle_expires_at, o.expires_at) - $3::timestamptz))::int, 0) as "endsInSeconds",
-      coalesce(extract(epoch from least(o.idle_expires_at, o.expires_at))::float8, 0) as "sessionEndsAt"
+      coalesce(floor(extract(epoch from least(o.idle_expires_at, o.expires_at)))::bigint, 0) as "sessionEndsAt"
     from person p left join opened o on true
     where o.id is not null or p.status <> 'active'`,
 }
@@ -77,13 +78,14 @@ export type OpenForParts = {
 
 /**
  * The row it comes from is locked, so that an end which commits first is seen, and one that comes later finds the new session. The
- * function answers undefined when that session has ended.
+ * function answers undefined when that session has ended. Throws RowHeld.
  */
 export function createOpenFor({ database, now, allocated }: OpenForParts) {
+  const patiently = createPatience()
   return async function openFor({ client, device, actor, sid, from }: OpenForItem): Promise<OpenedFor | undefined> {
     const { next, seed } = allocated()
     const fromParent = 'parentSid' in from
-    const [row] = await database.run<OpenedFor>(openForStatement, [
+    const values = [
       fromParent ? from.parentSid : null,
       fromParent ? null : from.userId,
       now(),
@@ -97,7 +99,9 @@ export function createOpenFor({ database, now, allocated }: OpenForParts) {
       next,
       seed,
       actor.requestId ?? '',
-    ])
+    ]
+    const key = fromParent ? from.parentSid : from.userId
+    const [row] = await patiently(key, () => database.run<OpenedFor>(openForStatement, values))
     return row
   }
 }

@@ -2,6 +2,7 @@
 import { auditRowsText } from '../audit/audit.ts'
 import { createBatch } from '../storage/batch.ts'
 import type { Database, Statement } from '../storage/database.ts'
+import { batchLockLimit, createPatience } from '../storage/held-rows.ts'
 import type { Sex, UserStatus } from '../storage/schema.ts'
 import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
 import { createOpenFor } from './known-user-store.ts'
@@ -57,8 +58,9 @@ export type NotSignedIn = { statusIndex: null; status: UserStatus }
  * What each answer means: no row: the identity is not there and could not be made here (it has a unionid to join by, or another
  * login made it this instant); `needs_join`: a unionid appeared that the identity lacks. Both are settled outside, then sent again.
  *
- * `users_in` finds its row by the primary key, locks it, in one order, and looks at its status again: a suspension that commits
- * first wins, and one that comes later sees the session. It never inserts a user that is known, since identities refer to users.
+ * `free` locks the rows of known users and passes over those that somebody else holds: these are `held`. `users_in` looks at its
+ * row's status again: a suspension that commits first wins, and one that comes later sees the session. It never inserts a user that
+ * is known, since identities refer to users.
  * `created` relies on the primary key: of parallel first logins one inserts.
  *
  * `displaced` passes over a session that is being used this moment, so it waits for nobody; the next login finds it.
@@ -74,7 +76,7 @@ export const signInStatement: Statement = {
       select * from (select * from rows from (json_to_recordset($1::text::json) as (platform text, appid text, openid text, unionid text,
         "unionName" text, sid uuid, "newUserId" uuid, nickname text, avatar text, sex text, device text, ip text, "requestId" text,
         "idleSeconds" int, "absoluteSeconds" int)) with ordinality as i (platform, appid, openid, unionid, union_name, sid, new_user_id,
-        nickname, avatar, sex, device, ip, request_id, idle_seconds, absolute_seconds, ord) limit $3::int) few
+        nickname, avatar, sex, device, ip, request_id, idle_seconds, absolute_seconds, ord), ${batchLockLimit} limit $3::int) few
       limit $3::int
     ),
     found as materialized (
@@ -82,6 +84,9 @@ export const signInStatement: Statement = {
         i.union_name is not null and i.unionid is not null
           and (i.unionid, i.union_name) is distinct from (p.unionid, p.union_name) as needs_join
       from input i join platform_identities p on p.platform = i.platform and p.appid = i.appid and p.openid = i.openid
+    ),
+    free as materialized (
+      select u.id from found f join users u on u.id = f.user_id where not f.needs_join for no key update of u skip locked
     ),
     created as (
       insert into platform_identities (platform, appid, openid, user_id, unionid, created_at)
@@ -95,6 +100,7 @@ export const signInStatement: Statement = {
     ),
     persons as materialized (
       select i.*, f.user_id, f.unionid as known_unionid from input i join found f on f.ord = i.ord and not f.needs_join
+      where f.user_id in (select id from free)
       union all
       select i.*, c.user_id, i.unionid from input i join created c on c.user_id = i.new_user_id
     ),
@@ -167,12 +173,12 @@ export const signInStatement: Statement = {
         },
       )}
     )
-    select i.ord::int, f.needs_join as "needsJoin", coalesce(s.user_id, f.user_id, e.user_id) as "userId",
+    select i.ord::int, f.needs_join as "needsJoin", not f.needs_join and f.user_id not in (select id from free) as held, coalesce(s.user_id, f.user_id, e.user_id) as "userId",
       case when s.sid is null then (select status from users u where u.id = f.user_id) else 'active' end as status,
       s.user_nickname as nickname, s.roles, s.claims, s.external_id as "externalId", s.first_session_id as "firstSessionId", s.known_unionid as unionid,
       coalesce(o.status_index, e.status_index) as "statusIndex", e.ended_at as "endedAt", e.ip as "openedFrom", e.refresh_counter > 0 or e.last_used_at > e.created_at as used,
       ceil(extract(epoch from ends.at - $2::timestamptz))::int as "endsInSeconds",
-      extract(epoch from ends.at)::float8 as "sessionEndsAt",
+      floor(extract(epoch from ends.at))::bigint as "sessionEndsAt",
       (select json_agg(json_build_object('sid', d.id, 'statusIndex', d.status_index)) from displaced d
         where d.user_id = s.user_id and d.platform = i.platform and d.appid = i.appid) as displaced
     from input i
@@ -202,28 +208,37 @@ export type LoginStoreParts = {
 }
 
 export function createLoginStore({ database, now, sessionLimit, allocated, onOutage }: LoginStoreParts) {
-  const signIn = createBatch<SignInItem, SignInResult>({
+  type Row = (SignedIn | NotSignedIn) & { ord: number; needsJoin: boolean | null; held: boolean | null }
+
+  async function signInAll(items: readonly SignInItem[]): Promise<(SignInResult | 'held')[]> {
+    const { next, seed } = allocated()
+    const values = [JSON.stringify(items), now(), items.length, sessionLimit, next, seed]
+    const rows = await database.run<Row>(signInStatement, values).catch((error: unknown) => {
+      if (isDatabaseUnavailable(error)) onOutage()
+      throw error
+    })
+    const results: (SignInResult | 'held')[] = items.map(() => 'unknown')
+    for (const row of rows) results[row.ord - 1] = row.needsJoin ? 'needs_join' : row.held ? 'held' : row
+    return results
+  }
+  const keyOf = (item: SignInItem) => `${item.openid} ${item.platform} ${item.appid}`
+  const signInBatch = createBatch({
     name: `postgres ${signInStatement.name}`,
     span: database.span,
     isOutage: isDatabaseUnavailable,
-    keyOf: (item) => `${item.openid} ${item.platform} ${item.appid}`,
-    async run(items) {
-      const { next, seed } = allocated()
-      const values = [JSON.stringify(items), now(), items.length, sessionLimit, next, seed]
-      const rows = await database
-        .run<(SignedIn | NotSignedIn) & { ord: number; needsJoin: boolean | null }>(signInStatement, values)
-        .catch((error: unknown) => {
-          if (isDatabaseUnavailable(error)) onOutage()
-          throw error
-        })
-      const results: SignInResult[] = items.map(() => 'unknown')
-      for (const row of rows) results[row.ord - 1] = row.needsJoin ? 'needs_join' : row
-      return results
-    },
+    keyOf,
+    run: signInAll,
   })
+  const patiently = createPatience()
 
   return {
-    signIn,
+    /** Throws RowHeld when somebody else holds the user's row. */
+    signIn: (item: SignInItem): Promise<SignInResult> =>
+      patiently(
+        keyOf(item),
+        () => signInBatch(item),
+        async () => (await signInAll([item]))[0] ?? 'unknown',
+      ),
     openFor: createOpenFor({ database, now, allocated }),
   }
 }

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Actor } from '../actor.ts'
 import { auditRows } from '../audit/audit.ts'
 import type { Database } from '../storage/database.ts'
+import { createPatience, withinLockLimit } from '../storage/held-rows.ts'
 import { isUniqueViolation } from '../storage/sqlstate.ts'
 import { type ProfileFields, profileColumns } from '../users/profile-fields.ts'
 
@@ -29,6 +30,8 @@ export type ProfileChange = {
 export type ProfileStore = ReturnType<typeof createProfileStore>
 
 export function createProfileStore({ kysely }: Pick<Database, 'kysely'>) {
+  const patiently = createPatience()
+
   return {
     async find(userId: string): Promise<ProfileRow | undefined> {
       return await kysely
@@ -41,13 +44,13 @@ export function createProfileStore({ kysely }: Pick<Database, 'kysely'>) {
 
     /**
      * Sets the given columns and no other, so that parallel changes of different fields both last. Undefined when the profile is
-     * at another version, or gone; `phone_taken` when another user has the phone exclusively.
+     * at another version, or gone; `phone_taken` when another user has the phone exclusively. Throws RowHeld.
      */
     async change({ userId, set, chosen, versions, actor, sid, at }: ProfileChange) {
       // Names only: the audit trail outlives the data.
       const fields = Object.keys(set).filter((name) => name !== 'exclusive_phone')
       try {
-        return await kysely
+        const statement = kysely
           .with('changed', (cte) =>
             cte
               .updateTable('users')
@@ -59,6 +62,7 @@ export function createProfileStore({ kysely }: Pick<Database, 'kysely'>) {
               })
               .where('id', '=', userId)
               .where('status', '=', 'active')
+              .where(withinLockLimit)
               .$if(versions !== undefined, (update) => update.where('version', 'in', [0, ...(versions ?? [])]))
               .returning(profileColumns),
           )
@@ -79,7 +83,7 @@ export function createProfileStore({ kysely }: Pick<Database, 'kysely'>) {
           )
           .selectFrom('changed')
           .selectAll()
-          .executeTakeFirst()
+        return await patiently(userId, () => statement.executeTakeFirst())
       } catch (error) {
         if (isUniqueViolation(error)) return 'phone_taken'
         throw error

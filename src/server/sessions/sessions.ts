@@ -1,8 +1,10 @@
 /** A sign-in on a device: its tokens, its refreshes and its end. Refreshing needs neither the platform nor the cache. */
 import type { Actor } from '../actor.ts'
+import type { Audit } from '../audit/audit.ts'
 import type { ClientName, Clients } from '../clients/clients.ts'
 import { errorCodes, GatewayError } from '../errors.ts'
 import type { OnSessionsEnded } from '../events/session-ended.ts'
+import { networkOf } from '../http/address.ts'
 import type { SessionEndReason } from '../storage/schema.ts'
 import type { AccessTokens, TokenSubject, VerifiedToken } from '../tokens/access-token.ts'
 import type { RefreshTokens } from '../tokens/refresh-token.ts'
@@ -12,7 +14,7 @@ import type { TokenReply } from './token-reply.ts'
 /** A session that may be given tokens now. */
 export type OpenSession = TokenSubject & ClientName & { refreshCounter: number; endsInSeconds: number }
 
-export type RefreshOutcome = 'ok' | 'replayed' | 'refused' | 'suspended'
+export type RefreshOutcome = 'ok' | 'repeated' | 'replayed' | 'refused' | 'suspended'
 
 export type Sessions = {
   /** The reply for an open session: a fresh access token and the refresh token of its counter. */
@@ -43,6 +45,8 @@ export type SessionsParts = {
   accessTokens: AccessTokens
   refreshTokens: RefreshTokens
   clients: Clients
+  audit: Audit
+  now: () => Date
   onRefresh: (outcome: RefreshOutcome) => void
   onEnded: OnSessionsEnded
 }
@@ -52,6 +56,8 @@ export function createSessions({
   accessTokens,
   refreshTokens,
   clients,
+  audit,
+  now,
   onRefresh,
   onEnded,
 }: SessionsParts): Sessions {
@@ -91,13 +97,23 @@ export function createSessions({
       throw new GatewayError('A0220')
     }
     if (session.status !== 'active') throw await refusal(content.sid)
+    if (session.repeated) {
+      onRefresh('repeated')
+      const { sid, userId, appid, usedFrom } = session
+      // Contract section 5: a reply that was lost on the way is asked for again from where it was lost.
+      if (usedFrom !== null && networkOf(usedFrom) !== networkOf(actor.ip))
+        audit.record({ kind: 'refresh_repeated', at: now(), actor, user_id: userId, session_id: sid, appid })
+    }
     return await reply(session, { nickname: session.nickname, isNew: false })
   }
 
   async function end(chosen: ChosenSessions, reason: SessionEndReason, actor: Actor): Promise<number> {
-    const ended = await store.end(chosen, reason, actor)
-    onEnded(ended, reason)
-    return ended.length
+    let count = 0
+    await store.end(chosen, reason, actor, (ended) => {
+      count += ended.length
+      onEnded(ended, reason)
+    })
+    return count
   }
 
   return {

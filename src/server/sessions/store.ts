@@ -1,11 +1,12 @@
 /** Sessions in PostgreSQL: each use of a refresh token is one statement, and so is each end. */
-import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
+import { type ExpressionBuilder, type Kysely, type RawBuilder, sql } from 'kysely'
 import type { Actor } from '../actor.ts'
 import { auditRows, auditRowsText } from '../audit/audit.ts'
 import type { EndedSession } from '../events/session-ended.ts'
 import type { PlatformIdentity } from '../platforms/platform.ts'
 import { createBatch } from '../storage/batch.ts'
 import type { Database, Statement } from '../storage/database.ts'
+import { batchLockLimit, createPatience, withinLockLimit } from '../storage/held-rows.ts'
 import type { Schema, SessionEndReason, UserStatus } from '../storage/schema.ts'
 import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
 
@@ -27,6 +28,9 @@ export type Refreshed = {
   sessionEndsAt: number
   /** Set when this use was a replay. */
   endedAt: Date | null
+  /** Whether this token had been used before; and from where the session was used last. */
+  repeated: boolean
+  usedFrom: string | null
   status: UserStatus
   nickname: string | null
   roles: string[]
@@ -37,43 +41,48 @@ export type Refreshed = {
 /**
  * The token of the current counter moves it; the one just before it, within the reuse interval, moves nothing and so gets the
  * same successor; anything older is a replay and ends the session. Every decision is made on the locked row, so parallel uses
- * queue up behind each other. The idle limit keeps the length it was given at login. The limit makes the planner look up by index.
+ * queue up behind each other; a row that somebody else holds is passed over and comes back as `held`. The idle limit keeps the
+ * length it was given at login. The limits make the planner look up by index, as in login's statement.
  */
 export const refreshStatement: Statement = {
   name: 'refresh_sessions',
   shared: true,
   text: `
     with input as materialized (
-      select * from unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) as i (sid, counter, ip, request_id)
-      limit $7::int
+      select * from (select i.* from json_to_recordset($1::text::json) as i (sid uuid, counter int, ip text, request_id text), ${batchLockLimit}
+        limit $4::int) few
+      limit $4::int
+    ),
+    free as materialized (
+      select s.id, s.ip, s.refresh_counter from input i join sessions s on s.id = i.sid for no key update of s skip locked
     ),
     used as (
       update sessions s set
         refresh_counter = s.refresh_counter + (s.refresh_counter = i.counter)::int,
-        refreshed_at = case when s.refresh_counter = i.counter then $5::timestamptz else s.refreshed_at end,
+        refreshed_at = case when s.refresh_counter = i.counter then $2::timestamptz else s.refreshed_at end,
         idle_expires_at = case when s.refresh_counter = i.counter
-          then $5::timestamptz + (s.idle_expires_at - s.refreshed_at) else s.idle_expires_at end,
-        last_used_at = $5::timestamptz,
+          then $2::timestamptz + (s.idle_expires_at - s.refreshed_at) else s.idle_expires_at end,
+        last_used_at = $2::timestamptz,
         ip = coalesce(i.ip, s.ip),
         ended_at = case when i.counter < s.refresh_counter - 1
-          or (i.counter = s.refresh_counter - 1 and s.refreshed_at not between $6::timestamptz and $8::timestamptz) then $5::timestamptz end,
+          or (i.counter = s.refresh_counter - 1 and s.refreshed_at not between $3::timestamptz and $5::timestamptz) then $2::timestamptz end,
         ended_xid = case when i.counter < s.refresh_counter - 1
-          or (i.counter = s.refresh_counter - 1 and s.refreshed_at not between $6::timestamptz and $8::timestamptz) then pg_current_xact_id() end,
+          or (i.counter = s.refresh_counter - 1 and s.refreshed_at not between $3::timestamptz and $5::timestamptz) then pg_current_xact_id() end,
         end_reason = case when i.counter < s.refresh_counter - 1
-          or (i.counter = s.refresh_counter - 1 and s.refreshed_at not between $6::timestamptz and $8::timestamptz) then 'replayed' end
-      from input i
-      where s.id = i.sid and s.ended_at is null and s.idle_expires_at > $5::timestamptz and s.expires_at > $5::timestamptz
+          or (i.counter = s.refresh_counter - 1 and s.refreshed_at not between $3::timestamptz and $5::timestamptz) then 'replayed' end
+      from input i join free on free.id = i.sid
+      where s.id = i.sid and s.ended_at is null and s.idle_expires_at > $2::timestamptz and s.expires_at > $2::timestamptz
         and i.counter <= s.refresh_counter
       returning s.id as sid, s.user_id, s.platform, s.appid, s.openid, s.unionid, s.status_index, s.refresh_counter,
-        ceil(extract(epoch from least(s.idle_expires_at, s.expires_at) - $5::timestamptz))::int as ends_in_seconds,
-        extract(epoch from least(s.idle_expires_at, s.expires_at))::float8 as ends_at, s.ended_at, i.ip,
-        i.request_id
+        ceil(extract(epoch from least(s.idle_expires_at, s.expires_at) - $2::timestamptz))::int as ends_in_seconds,
+        floor(extract(epoch from least(s.idle_expires_at, s.expires_at)))::bigint as ends_at, s.ended_at, i.ip,
+        i.request_id, free.refresh_counter > i.counter as repeated, free.ip as used_from
     ),
     audited as (
       ${auditRowsText({
         kind: 'refresh_replayed',
         from: 'used where ended_at is not null',
-        at: '$5',
+        at: '$2',
         user_id: 'user_id',
         session_id: 'sid',
         appid: 'appid',
@@ -82,13 +91,17 @@ export const refreshStatement: Statement = {
         request_id: 'request_id',
       })}
     )
-    select sid, user_id as "userId", platform, appid, openid, unionid, status_index as "statusIndex",
+    select i.sid, h.held, user_id as "userId", platform, appid, openid, unionid, status_index as "statusIndex",
       refresh_counter as "refreshCounter", ends_in_seconds as "endsInSeconds", ends_at as "sessionEndsAt",
-      ended_at as "endedAt", u.status, u.nickname, u.roles, u.claims, u.external_id as "externalId"
-    from used join users u on u.id = used.user_id`,
+      ended_at as "endedAt", repeated, used_from as "usedFrom", u.status, u.nickname, u.roles, u.claims, u.external_id as "externalId"
+    from input i left join used r on r.sid = i.sid left join users u on u.id = r.user_id
+    left join lateral (
+      select true as held from sessions s where s.id = i.sid and not exists (select from free where free.id = i.sid) limit 1
+    ) h on true
+    where r.sid is not null or h.held`,
 }
 
-/** Whether a session lives, asked by each request of a user; `last_used_at` is written at the first use, then once in a while. */
+/** Whether a session lives, asked by each request of a user; its use is written down at first, then once in a while, and waits for nobody. */
 const aliveStatement: Statement = {
   name: 'session_alive',
   text: `
@@ -96,9 +109,12 @@ const aliveStatement: Statement = {
       select s.id, s.last_used_at, s.created_at, u.roles from sessions s join users u on u.id = s.user_id and u.status = 'active'
       where s.id = $1::uuid and s.ended_at is null and s.idle_expires_at > $2::timestamptz and s.expires_at > $2::timestamptz
     ),
+    free as materialized (
+      select s.id from sessions s where s.id = (select id from alive a where a.last_used_at < $3::timestamptz or a.last_used_at = a.created_at)
+      for no key update skip locked
+    ),
     touched as (
-      update sessions s set last_used_at = greatest($2::timestamptz, s.created_at + interval '1 millisecond') from alive a
-      where s.id = a.id and (a.last_used_at < $3::timestamptz or a.last_used_at = a.created_at)
+      update sessions s set last_used_at = greatest($2::timestamptz, s.created_at + interval '1 millisecond') from free where s.id = free.id
     )
     select roles from alive`,
 }
@@ -116,32 +132,36 @@ export type SessionStoreParts = { database: Database; now: () => Date; reuseInte
 
 export function createSessionStore({ database, now, reuseIntervalSeconds }: SessionStoreParts) {
   const { kysely } = database
+  const patiently = createPatience()
 
-  const refresh = createBatch<RefreshItem, Refreshed | undefined>({
+  async function refreshAll(items: readonly RefreshItem[]): Promise<(Refreshed | undefined | 'held')[]> {
+    const at = now()
+    const rows = await database.run<Refreshed & { held: boolean }>(refreshStatement, [
+      JSON.stringify(items.map(({ requestId, ...item }) => ({ ...item, request_id: requestId }))),
+      at,
+      new Date(at.getTime() - reuseIntervalSeconds * 1000),
+      items.length,
+      new Date(at.getTime() + CLOCK_TOLERANCE_MS),
+    ])
+    const bySid = new Map(rows.map((row) => [row.sid, row.held ? 'held' : row] as const))
+    return items.map((item) => bySid.get(item.sid))
+  }
+  const refreshInBatch = createBatch({
     name: `postgres ${refreshStatement.name}`,
     span: database.span,
     isOutage: isDatabaseUnavailable,
-    keyOf: (item) => item.sid,
-    async run(items) {
-      const at = now()
-      const rows = await database.run<Refreshed>(refreshStatement, [
-        items.map((item) => item.sid),
-        items.map((item) => item.counter),
-        items.map((item) => item.ip ?? null),
-        items.map((item) => item.requestId),
-        at,
-        new Date(at.getTime() - reuseIntervalSeconds * 1000),
-        items.length,
-        new Date(at.getTime() + CLOCK_TOLERANCE_MS),
-      ])
-      const bySid = new Map(rows.map((row) => [row.sid, row]))
-      return items.map((item) => bySid.get(item.sid))
-    },
+    keyOf: (item: RefreshItem) => item.sid,
+    run: refreshAll,
   })
 
   return {
-    /** Uses a refresh token; undefined when its session is not there, has ended, or never had that counter. */
-    refresh,
+    /** Uses a refresh token; undefined when its session is not there, has ended, or never had that counter. Throws RowHeld. */
+    refresh: (item: RefreshItem): Promise<Refreshed | undefined> =>
+      patiently(
+        item.sid,
+        () => refreshInBatch(item),
+        async () => (await refreshAll([item]))[0],
+      ),
 
     /** The user's roles as they are now, if the session lives and its user is active. Counts as a use of it. */
     async rolesIfAlive(sid: string): Promise<string[] | undefined> {
@@ -211,9 +231,22 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
         .execute()
     },
 
-    /** Ends the chosen sessions that live and audits each, in one statement; answers those it ended. */
-    end: (chosen: ChosenSessions, reason: SessionEndReason, actor: Actor) =>
-      endSessions(kysely, chosen, reason, actor, now()),
+    /**
+     * Ends the chosen sessions that live and audits each; `onEnded` is told of those that each statement ended. Throws RowHeld for
+     * those that somebody else holds, once the others have ended.
+     */
+    async end(
+      chosen: ChosenSessions,
+      reason: SessionEndReason,
+      actor: Actor,
+      onEnded: (ended: EndedSession[]) => void,
+    ) {
+      await patiently('sid' in chosen ? chosen.sid : chosen.userId, async () => {
+        const rows = await endSessions(kysely, chosen, reason, actor, now(), withinLockLimit)
+        onEnded(rows.filter((row) => !row.held))
+        return rows.some((row) => row.held) ? 'held' : undefined
+      })
+    },
   }
 }
 
@@ -235,30 +268,29 @@ export const userSessions = {
   },
 }
 
+/** With a limit to its waits it passes over the rows that somebody else holds, which are `held`; else it waits for them. */
 async function endSessions(
   db: Kysely<Schema>,
   chosen: ChosenSessions,
   reason: SessionEndReason,
   actor: Actor,
   at: Date,
-): Promise<EndedSession[]> {
+  limit?: RawBuilder<boolean>,
+): Promise<(EndedSession & { held: boolean })[]> {
+  const isChosen = (eb: ExpressionBuilder<Schema, 'sessions'>) => {
+    const lives = eb('ended_at', 'is', null)
+    if ('sid' in chosen) return eb.and([lives, eb('id', '=', chosen.sid)])
+    const { userId, only, except } = chosen
+    const ofUser = eb.and([lives, eb('user_id', '=', userId)])
+    if (only !== undefined) return eb.and([ofUser, eb('id', '=', only)])
+    return except === undefined ? ofUser : eb.and([ofUser, eb('id', '<>', except)])
+  }
   return await db
     // One order, as in the batches of refreshes: two statements never wait for each other's rows.
-    .with('target', (cte) =>
-      cte
-        .selectFrom('sessions')
-        .select('id')
-        .where('ended_at', 'is', null)
-        .where((eb) => {
-          if ('sid' in chosen) return eb('id', '=', chosen.sid)
-          const { userId, only, except } = chosen
-          const ofUser = eb('user_id', '=', userId)
-          if (only !== undefined) return eb.and([ofUser, eb('id', '=', only)])
-          return except === undefined ? ofUser : eb.and([ofUser, eb('id', '<>', except)])
-        })
-        .orderBy('id')
-        .forNoKeyUpdate(),
-    )
+    .with('target', (cte) => {
+      const target = cte.selectFrom('sessions').select('id').where(isChosen).orderBy('id').forNoKeyUpdate()
+      return limit ? target.where(limit).skipLocked() : target
+    })
     .with('ended', (cte) =>
       cte
         .updateTable('sessions')
@@ -273,7 +305,9 @@ async function endSessions(
         { user_id: 'user_id', session_id: 'id', appid: 'appid' },
       ),
     )
-    .selectFrom('ended')
+    .selectFrom('sessions')
     .select(['id as sid', 'user_id as userId', 'status_index as statusIndex', 'appid'])
+    .select((eb) => eb('id', 'not in', eb.selectFrom('target').select('id')).$castTo<boolean>().as('held'))
+    .where((eb) => eb.or([eb('id', 'in', eb.selectFrom('ended').select('id')), limit ? isChosen(eb) : eb.lit(false)]))
     .execute()
 }

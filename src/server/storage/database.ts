@@ -1,5 +1,6 @@
 /** One Kysely on PostgreSQL (pg), beside a way to run named, prepared statements on hot paths. */
 import { Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Kysely, PostgresDialect, type PostgresPool } from 'kysely'
 import pg from 'pg'
 import { GatewayError } from '../errors.ts'
@@ -7,7 +8,18 @@ import type { Span } from '../observability/span.ts'
 import { createDatabaseClock, type DatabaseClock } from './database-clock.ts'
 import { createOutageWatch } from './outage.ts'
 import type { Schema } from './schema.ts'
-import { DatabaseUnavailable, isDatabaseUnavailable, isReadOnly, isTooManyConnections } from './sqlstate.ts'
+import { clientWith } from './settings.ts'
+import {
+  DatabaseUnavailable,
+  isDatabaseUnavailable,
+  isLockTimeout,
+  isLostRace,
+  isReadOnly,
+  isRefusedSetting,
+  isStalePlan,
+  isTooManyConnections,
+  RowHeld,
+} from './sqlstate.ts'
 
 /** A statement that the server prepares once per connection; the name must be unique to the text. */
 export type Statement = {
@@ -35,13 +47,17 @@ export type Database = {
 /** Of the moment, not of the transaction's start. */
 const timeStatement: Statement = {
   name: 'time',
-  text: 'select extract(epoch from clock_timestamp())::float8 * 1000 as ms',
+  text: 'select (extract(epoch from clock_timestamp()) * 1000000)::bigint as us',
 }
 
 const CONNECT_TIMEOUT_MS = 2000
 const QUERY_TIMEOUT_MS = 4000
 const PROBE_TIMEOUT_MS = 1000
 const CLOSE_TIMEOUT_MS = 3000
+/** Of the time limit of a statement, the most that one wait for a lock may take. */
+const LOCK_SHARE = 0.4
+/** A statement that another one was in the way of is sent again so often. */
+const MAX_ATTEMPTS = 8
 /** Beyond this many requests waiting for each connection, the next is shed early (B0210). */
 const MAX_WAITING_PER_CONNECTION = 100
 
@@ -71,7 +87,9 @@ export function createPostgres({
 }: PostgresOptions): Database {
   /** Every open connection, so that those to a server that went away can be dropped with whatever waits on them. */
   const sockets = new Set<Socket>()
+  const settings = { refused: false, lockTimeoutMs: Math.round(queryTimeoutMs * LOCK_SHARE) }
   const pool = new pg.Pool({
+    Client: clientWith(settings),
     connectionString: url,
     max: poolMax,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -105,10 +123,18 @@ export function createPostgres({
   function dropConnections(): void {
     for (const socket of sockets) socket.destroy()
   }
+  /** The first connection tells whether a pooler is in between that refuses what the others began with. */
+  const connected = <T>(call: () => Promise<T>) =>
+    call().catch((error: unknown) => {
+      if (!isRefusedSetting(error)) throw error
+      settings.refused = true
+      return call()
+    })
   async function watch<T>(call: () => Promise<T>): Promise<T> {
     try {
-      return await outage.watch(call)
+      return await outage.watch(() => connected(call))
     } catch (error) {
+      if (isLockTimeout(error) && !(error instanceof GatewayError)) throw new RowHeld(error)
       // The primary was switched and this one only reads now: no connection made before is of use, and new ones lead to the new one.
       if (isReadOnly(error)) dropConnections()
       throw isDatabaseUnavailable(error) && !(error instanceof GatewayError) ? new DatabaseUnavailable(error) : error
@@ -122,17 +148,29 @@ export function createPostgres({
   const kysely = new Kysely<Schema>({
     dialect: new PostgresDialect({ pool: watchedPool(pool, { watch, shedIfCrowded, span }) }),
   })
-  async function run<Row>({ name, text, shared }: Statement, values: readonly unknown[]): Promise<Row[]> {
+  /** How often a table was changed under prepared statements. A pooler knows a statement by its text, so that changes too. */
+  let plans = 0
+  const prepared = ({ name, text }: Statement) =>
+    plans === 0 ? { name, text } : { name: `${name}_${plans}`, text: `${text}\n-- ${plans}` }
+  async function run<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
+    const { name, text, shared } = statement
     shedIfCrowded()
-    const config = { ...(preparedStatements ? { name } : {}), text, values: [...values] }
-    const query = () => watch(() => pool.query(config))
+    const attempt = () => {
+      const plan = plans
+      const config = { ...(preparedStatements ? prepared(statement) : { text }), values: [...values] }
+      return watch(() => pool.query(config)).catch((error: unknown) => {
+        if (isStalePlan(error) && plan === plans) plans += 1
+        throw error
+      })
+    }
+    const query = () => again(attempt)
     const { rows } = await (span && !shared ? span(`postgres ${name}`, query) : query())
     return rows
   }
 
   async function askTime(): Promise<number> {
-    const [row] = await run<{ ms: number }>(timeStatement, [])
-    return row?.ms ?? Number.NaN
+    const [row] = await run<{ us: number }>(timeStatement, [])
+    return row ? row.us / 1000 : Number.NaN
   }
 
   return {
@@ -151,6 +189,19 @@ export function createPostgres({
   }
 }
 
+/** Sends a statement that is a transaction of its own again while others are in its way. */
+async function again<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (!(isLostRace(error) || isStalePlan(error)) || attempts === MAX_ATTEMPTS) throw error
+      // Those who lost together must not meet again.
+      await pause(Math.random() * 2 ** attempts)
+    }
+  }
+}
+
 /** The pool as Kysely sees it: watched, and a connection that broke or timed out is not given to the next. */
 function watchedPool(
   pool: pg.Pool,
@@ -162,9 +213,13 @@ function watchedPool(
       shedIfCrowded()
       const client = await watch(() => pool.connect())
       let broken = false
+      let inTransaction = false
       const query = async (text: string, values: readonly unknown[]) => {
+        if (/^(begin|start transaction)\b/.test(text)) inTransaction = true
+        else if (/^(commit|rollback)\b/.test(text)) inTransaction = false
         try {
-          const run = () => watch(() => client.query(text, [...values]))
+          const send = () => watch(() => client.query(text, [...values]))
+          const run = inTransaction ? send : () => again(send)
           return await (span ? span('postgres query', run) : run())
         } catch (error) {
           broken ||= isDatabaseUnavailable(error)

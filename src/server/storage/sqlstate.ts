@@ -7,11 +7,19 @@ export const sqlstateOf = (error: unknown): string =>
 /** Another row has that value of a unique column. */
 export const isUniqueViolation = (error: unknown): boolean => sqlstateOf(error) === '23505'
 
-/** PostgreSQL broke a deadlock by failing this transaction: it may be started over. */
-export const isDeadlock = (error: unknown): boolean => sqlstateOf(error) === '40P01'
+/** PostgreSQL failed this transaction because of another one (a deadlock, a stricter isolation level): it may be started over. */
+export const isLostRace = (error: unknown): boolean => ['40P01', '40001'].includes(sqlstateOf(error))
 
 /** Somebody held a lock for longer than this statement may wait for it. */
-export const isLockTimeout = (error: unknown): boolean => sqlstateOf(error) === '55P03'
+export const isLockTimeout = (error: unknown): boolean => error instanceof RowHeld || sqlstateOf(error) === '55P03'
+
+/** A table was changed since this connection prepared the statement. */
+export const isStalePlan = (error: unknown): boolean =>
+  sqlstateOf(error) === '0A000' && error instanceof Error && error.message.includes('cached plan')
+
+/** A transaction pooler takes few of the settings that a connection may begin with. */
+export const isRefusedSetting = (error: unknown): boolean =>
+  error instanceof Error && /startup parameter|not support the option/i.test(error.message)
 
 /** The server is there, and has no connection left. */
 export const isTooManyConnections = (error: unknown): boolean => sqlstateOf(error) === '53300'
@@ -22,8 +30,8 @@ export const isReadOnly = (error: unknown): boolean => sqlstateOf(error) === '25
 /** Before the first migration. */
 const isUndefinedTable = (error: unknown): boolean => sqlstateOf(error) === '42P01'
 
-/** Classes that mean "the server cannot serve now": connection, resources, operator intervention. */
-const unavailableStates = /^(08|53|57)/
+/** Classes that mean "the server cannot serve now": connection, resources, operator intervention; and a transaction cut off by its time limit. */
+const unavailableStates = /^(08|53|57|25P0[34])/
 const unavailableErrors = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -43,6 +51,14 @@ export class DatabaseUnavailable extends GatewayError {
     const said = cause instanceof Error ? cause.message || sqlstateOf(cause) || cause.name : String(cause)
     super('B0320', { cause, note: `PostgreSQL is unavailable: ${said}`, retryAfterSeconds: 2 })
     this.name = 'DatabaseUnavailable'
+  }
+}
+
+/** Another transaction holds the row, and did not let go in time. That is no outage: only who needs this row is told. */
+export class RowHeld extends GatewayError {
+  constructor(cause?: unknown) {
+    super('B0320', { cause, note: 'another transaction holds a row that this needs', retryAfterSeconds: 1 })
+    this.name = 'RowHeld'
   }
 }
 
