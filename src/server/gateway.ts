@@ -128,7 +128,6 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     store: createSessionStore({ database, now, reuseIntervalSeconds: config.refreshReuseIntervalSeconds }),
     accessTokens,
     refreshTokens: createRefreshTokens({ sealer }),
-    audit,
     now,
     onRefresh: (outcome) => metrics.refreshes.inc({ outcome }),
     onEnded: onSessionsEnded,
