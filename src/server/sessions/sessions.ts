@@ -8,7 +8,8 @@ import { networkOf } from '../http/address.ts'
 import type { SessionEndReason } from '../storage/schema.ts'
 import type { AccessTokens, TokenSubject, VerifiedToken } from '../tokens/access-token.ts'
 import type { RefreshTokens } from '../tokens/refresh-token.ts'
-import type { ChosenSessions, SessionStore } from './store.ts'
+import type { ChosenSessions } from './end-store.ts'
+import type { SessionStore } from './store.ts'
 import type { TokenReply } from './token-reply.ts'
 
 /** A session that may be given tokens now. */

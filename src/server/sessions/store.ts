@@ -1,7 +1,7 @@
 /** Sessions in PostgreSQL: each use of a refresh token is one statement, and so is each end. */
-import { type ExpressionBuilder, type Kysely, type RawBuilder, sql } from 'kysely'
+import type { ExpressionBuilder } from 'kysely'
 import type { Actor } from '../actor.ts'
-import { auditRows, auditRowsText } from '../audit/audit.ts'
+import { auditRowsText } from '../audit/audit.ts'
 import type { EndedSession } from '../events/session-ended.ts'
 import type { PlatformIdentity } from '../platforms/platform.ts'
 import { createBatch } from '../storage/batch.ts'
@@ -9,6 +9,7 @@ import type { Database, Statement } from '../storage/database.ts'
 import { batchLockLimit, createPatience, withinLockLimit } from '../storage/held-rows.ts'
 import type { Schema, SessionEndReason, UserStatus } from '../storage/schema.ts'
 import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
+import { type ChosenSessions, endSessions } from './end-store.ts'
 
 export type RefreshItem = { sid: string; counter: number; ip: string | undefined; requestId: string }
 
@@ -122,9 +123,6 @@ const aliveStatement: Statement = {
 const TOUCH_AFTER_MS = 5 * 60_000
 /** Two replicas know the database's time a little differently; a use that lies further in the future says nothing: it is old. */
 const CLOCK_TOLERANCE_MS = 5000
-
-/** One session, or a user's: all, only one, or all except one. */
-export type ChosenSessions = { sid: string } | { userId: string; only?: string; except?: string }
 
 export type SessionStore = ReturnType<typeof createSessionStore>
 
@@ -252,62 +250,3 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
 
 const isLive = (at: Date) => (eb: ExpressionBuilder<Schema, 'sessions'>) =>
   eb.and([eb('ended_at', 'is', null), eb('idle_expires_at', '>', at), eb('expires_at', '>', at)])
-
-/** What a change of a user does to their sessions, inside the transaction of that change. */
-export const userSessions = {
-  /** Ends every one that lives. */
-  end: (tx: Kysely<Schema>, userId: string, reason: SessionEndReason, actor: Actor, at: Date) =>
-    endSessions(tx, { userId }, reason, actor, at),
-
-  /** Ends every one that lives, and takes away what is personal in all of them. */
-  async erase(tx: Kysely<Schema>, userId: string, actor: Actor, at: Date): Promise<EndedSession[]> {
-    const ended = await endSessions(tx, { userId }, 'erased', actor, at)
-    const nothing = { openid: '', unionid: null, device: null, ip: null }
-    await tx.updateTable('sessions').set(nothing).where('user_id', '=', userId).execute()
-    return ended
-  },
-}
-
-/** With a limit to its waits it passes over the rows that somebody else holds, which are `held`; else it waits for them. */
-async function endSessions(
-  db: Kysely<Schema>,
-  chosen: ChosenSessions,
-  reason: SessionEndReason,
-  actor: Actor,
-  at: Date,
-  limit?: RawBuilder<boolean>,
-): Promise<(EndedSession & { held: boolean })[]> {
-  const isChosen = (eb: ExpressionBuilder<Schema, 'sessions'>) => {
-    const lives = eb('ended_at', 'is', null)
-    if ('sid' in chosen) return eb.and([lives, eb('id', '=', chosen.sid)])
-    const { userId, only, except } = chosen
-    const ofUser = eb.and([lives, eb('user_id', '=', userId)])
-    if (only !== undefined) return eb.and([ofUser, eb('id', '=', only)])
-    return except === undefined ? ofUser : eb.and([ofUser, eb('id', '<>', except)])
-  }
-  return await db
-    // One order, as in the batches of refreshes: two statements never wait for each other's rows.
-    .with('target', (cte) => {
-      const target = cte.selectFrom('sessions').select('id').where(isChosen).orderBy('id').forNoKeyUpdate()
-      return limit ? target.where(limit).skipLocked() : target
-    })
-    .with('ended', (cte) =>
-      cte
-        .updateTable('sessions')
-        .set({ ended_at: at, ended_xid: sql<string>`pg_current_xact_id()`, end_reason: reason })
-        .where('id', 'in', (eb) => eb.selectFrom('target').select('id'))
-        .returning(['id', 'user_id', 'status_index', 'appid']),
-    )
-    .with('audited', () =>
-      auditRows(
-        'ended',
-        { kind: 'session_ended', at, actor, detail: { reason } },
-        { user_id: 'user_id', session_id: 'id', appid: 'appid' },
-      ),
-    )
-    .selectFrom('sessions')
-    .select(['id as sid', 'user_id as userId', 'status_index as statusIndex', 'appid'])
-    .select((eb) => eb('id', 'not in', eb.selectFrom('target').select('id')).$castTo<boolean>().as('held'))
-    .where((eb) => eb.or([eb('id', 'in', eb.selectFrom('ended').select('id')), limit ? isChosen(eb) : eb.lit(false)]))
-    .execute()
-}
