@@ -28,10 +28,6 @@ COPY --from=build /app/node_modules/sharp ./node_modules/sharp
 COPY --from=build /app/node_modules/@img ./node_modules/@img
 COPY --from=build /app/node_modules/detect-libc ./node_modules/detect-libc
 COPY --from=build /app/node_modules/semver ./node_modules/semver
-# The files of the API's page.
-COPY --from=build /app/node_modules/swagger-ui-dist/package.json /app/node_modules/swagger-ui-dist/LICENSE /app/node_modules/swagger-ui-dist/NOTICE \
-  /app/node_modules/swagger-ui-dist/swagger-ui-bundle.js /app/node_modules/swagger-ui-dist/swagger-ui-bundle.js.LICENSE.txt \
-  /app/node_modules/swagger-ui-dist/swagger-ui.css /app/node_modules/swagger-ui-dist/favicon-32x32.png ./node_modules/swagger-ui-dist/
 COPY --from=build /app/dist/server ./dist/server
 # Numeric, so that Kubernetes can verify runAsNonRoot.
 USER 1000:1000

@@ -80,7 +80,7 @@ try {
     const login = await post('/api/login', { code: 'dev:ann:1' })
     const refreshed = await post('/api/refresh', { refresh_token: login.refresh_token })
     if (refreshed.user_id !== login.user_id) throw new Error("the refreshed session is somebody else's")
-    const page = await fetch(`http://127.0.0.1:${adminPort}/docs/swagger-ui-bundle.js`)
+    const page = await fetch(`http://127.0.0.1:${adminPort}/docs/scalar.js`)
     if (page.status !== 200) throw new Error(`the page of the API lacks its program: ${page.status}`)
     await page.arrayBuffer()
     // Not spawnSync: the doctor asks the WeChat of this process.

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 /** `auth-gateway`, the operator's command line: finds the command, prints what it says, ends with 0, 1 (a problem) or 2 (usage, configuration). */
-import { parseArgs } from 'node:util'
 import { type Command, type Input, UsageError } from './server/cli/command.ts'
 import { doctor } from './server/cli/doctor.ts'
+import { parseFlags } from './server/cli/flags.ts'
 import { keysList, keysRetire, keysRotate, resealCommand } from './server/cli/keys.ts'
 import { tokenInspect } from './server/cli/token.ts'
 import { ConfigError } from './server/config/config.ts'
+import { nearest } from './server/config/nearest.ts'
 
 const commands: readonly Command[] = [doctor, keysList, keysRotate, keysRetire, resealCommand, tokenInspect]
 
@@ -18,7 +19,9 @@ async function main(args: string[]): Promise<number> {
   const command = commands.find(({ name }) => name.split(' ').every((word, index) => args[index] === word))
   if (!command) {
     const asked = args.length > 0 && args.every((arg) => arg === '--help' || arg === '-h' || arg === 'help')
-    ;(asked ? process.stdout : process.stderr).write(overview())
+    const words = args.filter((arg) => !arg.startsWith('-')).join(' ')
+    if (asked) process.stdout.write(overview())
+    else process.stderr.write(words === '' ? overview() : `${unknownCommand(words)}\n`)
     return asked ? 0 : 2
   }
   try {
@@ -32,8 +35,8 @@ async function main(args: string[]): Promise<number> {
     return ok ? 0 : 1
   } catch (error) {
     const usage = error instanceof UsageError
-    process.stderr.write(`${error instanceof Error ? error.message || error.name : 'unknown error'}\n`)
-    if (usage) process.stderr.write(`\n${help(command)}`)
+    const message = error instanceof Error ? error.message || error.name : 'unknown error'
+    process.stderr.write(`${message}${usage ? ` (auth-gateway ${command.name} --help tells how)` : ''}\n`)
     return usage || error instanceof ConfigError ? 2 : 1
   }
 }
@@ -44,17 +47,18 @@ const DASHED_KID = /^-[\w-]{42}$/
 function parse(command: Command, given: string[]): Input {
   const kids = given.filter((arg) => DASHED_KID.test(arg))
   const args = [...given.filter((arg) => !kids.includes(arg)), ...(kids.length > 0 ? ['--', ...kids] : [])]
-  try {
-    const { values, positionals } = parseArgs({
-      args,
-      options: { ...command.options, ...common },
-      allowPositionals: true,
-    })
-    const progress = (line: string) => void (values.json || process.stderr.write(`… ${line}\n`))
-    return { values: values as Input['values'], positionals, progress }
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : 'cannot be read')
-  }
+  const { values, positionals } = parseFlags({ ...command.options, ...common }, { args, positionals: true })
+  const progress = (line: string) => void (values.json || process.stderr.write(`… ${line}\n`))
+  return { values: values as Input['values'], positionals, progress }
+}
+
+/** A command of two words is also meant by its first one alone. */
+function unknownCommand(words: string): string {
+  const names = commands.map(({ name }) => name)
+  const whole = names.filter((name) => name.startsWith(`${words} `))
+  const meant = whole.length > 0 ? whole.join(' or ') : nearest(words, names)
+  const advice = meant ? `did you mean ${meant}?` : `the commands are ${names.join(', ')}`
+  return `auth-gateway ${words} is not a command; ${advice}`
 }
 
 function overview(): string {

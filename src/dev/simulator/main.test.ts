@@ -43,7 +43,8 @@ test('the simulator runs alone, serves the curl it prints and stops with 0 on SI
 
 test.each([
   ['NODE_ENV=production', [], { NODE_ENV: 'production' }, 'does not run with NODE_ENV=production'],
-  ['an unknown option', ['--prot', '1'], {}, "Unknown option '--prot'"],
+  ['an unknown option', ['--prot', '1'], {}, '--prot is not an option; did you mean --port?'],
+  ['a platform that is none', ['--platform', 'alipey'], {}, 'did you mean alipay?'],
   ['a port out of range', ['--port', '65536'], {}, '--port is a whole number up to 65535'],
   ['an app without a secret', ['--app', 'wx1'], {}, '--app is written'],
 ])('%s is refused with exit code 2 and a reason', async (_, args, env, reason) => {

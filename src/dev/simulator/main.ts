@@ -1,9 +1,11 @@
 /** The simulator of WeChat, or of a sister platform, as a process of its own, for the integration tests of other teams: `npm run simulator`. */
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
-import { parseArgs } from 'node:util'
 import { serve } from '@hono/node-server'
+import { parseFlags, wholeNumber } from '../../server/cli/flags.ts'
 import { type SisterName, sisterNames } from '../../server/config/config.ts'
+import { nearest } from '../../server/config/nearest.ts'
+import { whyNotListening } from '../../server/serve/listeners.ts'
 import { simulateSister } from './simulate.ts'
 import { createWechatSimulator, type SimulatedApp } from './wechat.ts'
 import { oauthKinds } from './wechat-people.ts'
@@ -35,7 +37,7 @@ function main(): void {
   const options = readOptions()
   if (process.env.NODE_ENV === 'production') {
     refuse('the simulator accepts anybody as anybody: it does not run with NODE_ENV=production\n')
-  } else if (typeof options === 'string') refuse(`${options}\n\n${HELP}`)
+  } else if (typeof options === 'string') refuse(`${options}\n`)
   else if (options.help) process.stdout.write(HELP)
   else start(options)
 }
@@ -60,7 +62,8 @@ function start({
     else announce(address, apps)
   })
   server.on('error', (error) => {
-    process.stderr.write(`cannot listen on ${host}:${port}: ${error.message}\n`)
+    const reason = whyNotListening(error)
+    process.stderr.write(`${reason ? `${reason}: choose another with --port` : `cannot listen: ${error.message}`}\n`)
     process.exitCode = 1
   })
   const stop = () => {
@@ -73,15 +76,13 @@ function start({
 
 function readOptions() {
   try {
-    const { values } = parseArgs({
-      options: {
-        port: { type: 'string', default: '8081' },
-        host: { type: 'string', default: '127.0.0.1' },
-        app: { type: 'string', multiple: true, default: [] },
-        'delay-ms': { type: 'string', default: '0' },
-        platform: { type: 'string' },
-        help: { type: 'boolean', default: false },
-      },
+    const { values } = parseFlags({
+      port: { type: 'string', default: '8081' },
+      host: { type: 'string', default: '127.0.0.1' },
+      app: { type: 'string', multiple: true, default: [] },
+      'delay-ms': { type: 'string', default: '0' },
+      platform: { type: 'string' },
+      help: { type: 'boolean', default: false },
     })
     const apps = values.app.map(readApp)
     if (new Set(apps.map(({ appid }) => appid)).size < apps.length) throw new Error('--app: an appid is given twice')
@@ -111,14 +112,11 @@ function readApp(text: string): SimulatedApp {
 
 function readPlatform(text: string): SisterName {
   const platform = sisterNames.find((name) => name === text)
-  if (!platform) throw new Error(`--platform is one of ${sisterNames.join(', ')}`)
+  if (!platform) {
+    const meant = nearest(text, sisterNames)
+    throw new Error(`--platform is one of ${sisterNames.join(', ')}${meant ? `; did you mean ${meant}?` : ''}`)
+  }
   return platform
-}
-
-function wholeNumber(name: string, text: string, max: number): number {
-  const value = Number(text)
-  if (!/^\d+$/.test(text) || value > max) throw new Error(`${name} is a whole number up to ${max}`)
-  return value
 }
 
 const baseOf = ({ address, port, family }: AddressInfo): string =>

@@ -80,6 +80,13 @@ describe.runIf(inject('stores') === 'real')('auth-gateway', () => {
       expect({ args, status, out }).toEqual({ args, status: 2, out: '' })
       expect(err).toContain('auth-gateway')
     }
+    const inOneLine: [string[], string][] = [
+      [['doctr'], 'auth-gateway doctr is not a command; did you mean doctor?'],
+      [['keys'], 'auth-gateway keys is not a command; did you mean keys list or keys rotate or keys retire?'],
+      [['doctor', '--jsno'], '--jsno is not an option; did you mean --json? (auth-gateway doctor --help tells how)'],
+      [['keys', 'retire'], 'exactly one KID is needed (auth-gateway keys retire --help tells how)'],
+    ]
+    for (const [args, message] of inOneLine) expect((await cli(args)).err).toBe(`${message}\n`)
   })
 
   test('a configuration that cannot be read ends every command with 2, names the variables and prints no secret', async () => {

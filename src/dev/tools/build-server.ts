@@ -6,8 +6,8 @@ import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** Not in the bundle: native code, and files that are read as files. The image copies these packages (Dockerfile). */
-export const external = ['sharp', 'swagger-ui-dist']
+/** Not in the bundle: native code. The image copies these packages (Dockerfile). */
+export const external = ['sharp']
 
 /** Builds `main.js`, `cli.js` and `migrate.js`. What the sources import dynamically stays in files that are loaded when needed. */
 export async function buildServer(outdir: string): Promise<void> {

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Clock, systemClock } from '../clock.ts'
-import { type AppConfig, type Config, loadConfig } from '../config/config.ts'
+import { type AppConfig, type Config, loadConfig, misspeltVariables } from '../config/config.ts'
 import { createSealer, sealedWith } from '../crypto/seal.ts'
 import { opens } from '../keys/ring.ts'
 import { activeKey, keyState, scheduleOf } from '../keys/schedule.ts'
@@ -38,7 +38,10 @@ export const doctor: Command = {
   options: {},
   async run({ progress }) {
     const config = loadConfig()
-    const checks: Check[] = [{ name: 'configuration', state: 'ok', detail: `issuer ${config.issuer}` }]
+    const checks: Check[] = [
+      { name: 'configuration', state: 'ok', detail: `issuer ${config.issuer}` },
+      ...misspeltVariables().map((detail) => ({ name: 'configuration', state: 'warning', detail }) as const),
+    ]
     const note = (...found: Check[]) => {
       checks.push(...found)
       for (const { name, state } of found) progress(`${name}: ${state}`)

@@ -2,6 +2,7 @@
 import { avatarStoreOf, avatarStoreProblems } from './avatar-store.ts'
 import { type Environment, environmentSchema, variableNames } from './environment.ts'
 import type { AppConfig } from './formats.ts'
+import { misspelt } from './misspelt.ts'
 import { pushProblems } from './push.ts'
 import { readVariables } from './values.ts'
 
@@ -48,9 +49,13 @@ export function loadConfig(environment: Record<string, string | undefined> = pro
     else problems.push(...parsed.error.issues.map((issue) => `${name}: ${issue.message}`))
   }
   problems.push(...crossChecks(good as Partial<Environment>, values, unread))
-  if (problems.length > 0) throw new ConfigError(problems)
+  if (problems.length > 0) throw new ConfigError([...problems, ...misspeltVariables(environment)])
   return toConfig(good as Environment)
 }
+
+/** A warning for each variable that is not known and looks like one that is; never a value. */
+export const misspeltVariables = (environment: Record<string, string | undefined> = process.env): string[] =>
+  misspelt(environment).map(({ name, meant }) => `${name}: is not known and not read; did you mean ${meant}?`)
 
 /** The direct database URL, for `npm run migrate`, which is given nothing else. Throws ConfigError. */
 export function loadMigrationUrl(environment: Record<string, string | undefined> = process.env): string {

@@ -105,7 +105,7 @@ const existing: Record<string, (caller: Caller) => Example | Promise<Example>> =
     return { params: { appid: APPID }, query, bytes: body }
   },
   postInternalPlatformEvents: () => ({ body: { appid: APPID, event: { Event: 'x' } } }),
-  getDocsFile: () => ({ params: { file: 'swagger-ui.css' } }),
+  getDocsFile: () => ({ params: { file: 'page.css' } }),
   getAvatarsYearMonthName: async ({ token }) => {
     const { body } = await gateway.call('PUT', '/api/user/avatar', { token, ...multipart(png) })
     const [year = '', month = '', name = ''] = new URL(body.data.avatar).pathname.split('/').slice(2)

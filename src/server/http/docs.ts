@@ -1,54 +1,83 @@
-/** GET /openapi.json and GET /docs: the description, and a page to read it that loads nothing from anywhere else. */
-import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+/** GET /openapi.json and GET /docs: the description, and a page to read it and to try it that loads nothing from anywhere else. */
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import { type Route, route } from './route.ts'
+import { loadScalar } from './scalar.ts'
 
 const page = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>Auth gateway API</title>
-<link rel="icon" href="docs/favicon-32x32.png">
-<link rel="stylesheet" href="docs/swagger-ui.css">
+<link rel="icon" href="docs/icon.svg">
+<link rel="stylesheet" href="docs/page.css">
 </head>
 <body>
-<main id="api"></main>
-<script src="docs/swagger-ui-bundle.js"></script>
+<div id="api"></div>
+<noscript>This page needs JavaScript. The description itself is <a href="openapi.json">openapi.json</a>.</noscript>
+<script src="docs/scalar.js"></script>
 <script src="docs/start.js"></script>
 </body>
 </html>
 `
 
-const start = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#api', deepLinking: true, validatorUrl: null })\n`
+/** Scalar's settings; what is switched off here would ask its makers' servers, which the page's policy forbids as well. */
+const start = `Scalar.createApiReference('#api', ${JSON.stringify({
+  url: 'openapi.json',
+  // No font, no telemetry, no assistant, no proxy: the page works where there is no internet.
+  withDefaultFonts: false,
+  telemetry: false,
+  agent: { disabled: true },
+  mcp: { disabled: true },
+  hideClientButton: true,
+  showDeveloperTools: 'never',
+  persistAuth: false,
+  defaultOpenAllTags: false,
+  defaultHttpClient: { targetKey: 'shell', clientKey: 'curl' },
+  theme: 'none',
+})})\n`
 
-/** No scripts but our own files; the styles that the page's library sets on elements need the exception. */
-const policy =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+/** Colours with the contrast that WCAG 2.1 asks for, in both themes, and the system's own fonts. */
+const style = `body { margin: 0 }
+.light-mode, :root {
+  --scalar-font: system-ui, -apple-system, 'Segoe UI', 'PingFang SC', 'Microsoft YaHei', sans-serif;
+  --scalar-font-code: ui-monospace, SFMono-Regular, Consolas, monospace;
+}
+body.light-mode {
+  --scalar-color-3: #636363;
+  --scalar-color-green: #00714a;
+  --scalar-color-orange: #a84300;
+  --scalar-color-red: #c7181b;
+  --scalar-color-blue: #0b62c4;
+  --scalar-color-yellow: #7a5b00;
+  --scalar-color-purple: #6d3fc0;
+}
+body.dark-mode { --scalar-color-3: #a0a0a0 }
+`
+
+const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="4" fill="#0b6e4f"/><path d="M5 8.2 7.2 10.4 11.2 5.8" fill="none" stroke="#fff" stroke-width="1.8"/></svg>`
+
+/** No script but our own files, no connection but to the two listeners. The library sets styles on elements, which needs the exception. */
+const policyFor = (issuer: string) =>
+  `default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; ` +
+  `connect-src 'self' ${new URL(issuer).origin}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
 
 const javascript = 'text/javascript'
-const ofLibrary = async (name: string) =>
-  new Uint8Array(
-    await readFile(join(dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json')), name)),
-  )
-
-const files: Readonly<Record<string, { type: string; read(name: string): Promise<Uint8Array<ArrayBuffer> | string> }>> =
-  {
-    'start.js': { type: javascript, read: async () => start },
-    'swagger-ui-bundle.js': { type: javascript, read: ofLibrary },
-    'swagger-ui.css': { type: 'text/css', read: ofLibrary },
-    'favicon-32x32.png': { type: 'image/png', read: ofLibrary },
-  }
+const files: Readonly<Record<string, { type: string; read(): Promise<string> | string }>> = {
+  'start.js': { type: javascript, read: () => start },
+  'scalar.js': { type: javascript, read: loadScalar },
+  'page.css': { type: 'text/css', read: () => style },
+  'icon.svg': { type: 'image/svg+xml', read: () => icon },
+}
 
 const common = { method: 'get', tag: 'Description', access: 'public', document: true } as const
 const nosniff = { 'X-Content-Type-Options': 'nosniff' }
 
-/** `describe` is called once, when somebody asks. */
-export function docsRoutes({ describe }: { describe: () => object }): Route[] {
-  let description: string | undefined
+/** `describe` is called when somebody asks. */
+export function docsRoutes({ describe, issuer }: { describe: () => object; issuer: string }): Route[] {
+  const policy = policyFor(issuer)
   return [
     route(
       {
@@ -65,22 +94,26 @@ export function docsRoutes({ describe }: { describe: () => object }): Route[] {
           },
         },
       },
-      (_, c) => {
-        description ??= JSON.stringify(describe())
-        return c.body(description, 200, {
+      (_, c) =>
+        c.body(JSON.stringify(describe()), 200, {
           ...nosniff,
           'Content-Type': 'application/json',
           'Cache-Control': 'no-cache',
-        })
-      },
+        }),
     ),
     route(
-      { ...common, path: '/docs', summary: 'A page to read it.', replies: { 200: { 'text/html': z.string() } } },
+      {
+        ...common,
+        path: '/docs',
+        summary: 'A page to read it, and to try it.',
+        replies: { 200: { 'text/html': z.string() } },
+      },
       (_, c) =>
         c.body(page, 200, {
           ...nosniff,
           'Content-Type': 'text/html; charset=utf-8',
           'Content-Security-Policy': policy,
+          'Referrer-Policy': 'no-referrer',
         }),
     ),
     route(
@@ -89,16 +122,14 @@ export function docsRoutes({ describe }: { describe: () => object }): Route[] {
         path: '/docs/:file',
         summary: 'What that page is made of.',
         params: z.object({ file: z.string() }),
-        replies: {
-          200: { [javascript]: z.string(), 'text/css': z.string(), 'image/png': z.string().meta({ format: 'binary' }) },
-        },
+        replies: { 200: { [javascript]: z.string(), 'text/css': z.string(), 'image/svg+xml': z.string() } },
         errors: ['A0404'],
       },
       async ({ params: { file: name } }, c) => {
         const file = Object.hasOwn(files, name) ? files[name] : undefined
         if (!file) throw new GatewayError('A0404', { note: 'no such file of the page' })
         const type = file.type.startsWith('text/') ? `${file.type}; charset=utf-8` : file.type
-        return c.body(await file.read(name), 200, {
+        return c.body(await file.read(), 200, {
           ...nosniff,
           'Content-Type': type,
           'Cache-Control': 'public, max-age=86400',

@@ -23,13 +23,16 @@ export type ListenersParts = Omit<AppParts, 'listener' | 'routes' | 'trustedProx
 
 export function createListeners(parts: ListenersParts): Listeners {
   const { publicRoutes, internalRoutes, docsOnPublic, issuer, version } = parts
-  const docs = docsRoutes({
-    describe: () => describeApi({ routes: [...publicRoutes, ...internalRoutes, ...docs], issuer, version }),
-  })
-  const routes = {
-    public: docsOnPublic ? [...publicRoutes, ...docs] : publicRoutes,
-    internal: [...internalRoutes, ...docs],
-  }
+  // The internal listener's describes both, and sends the calls of each to where they are answered.
+  const internal: Route[] = [
+    ...internalRoutes,
+    ...docsRoutes({ issuer, describe: () => describeApi({ own: internal, atIssuer: publicRoutes, issuer, version }) }),
+  ]
+  const shown: Route[] = [
+    ...publicRoutes,
+    ...docsRoutes({ issuer, describe: () => describeApi({ own: shown, issuer, version }) }),
+  ]
+  const routes = { public: docsOnPublic ? shown : publicRoutes, internal }
   return {
     publicApp: createApp({ ...parts, listener: 'public', routes: routes.public }),
     // Nothing stands in front of it whose word about addresses counts, and no page of another origin may call it.

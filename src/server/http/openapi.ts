@@ -10,7 +10,14 @@ import { type ErrorCode, errorCodes } from '../errors.ts'
 import { type FailureForm, oauthFailureOf, proxyCodeOf } from './failure.ts'
 import type { RouteDescription } from './route.ts'
 
-export type ApiDescriptionParts = { routes: Iterable<RouteDescription>; issuer: string; version: string }
+export type ApiDescriptionParts = {
+  /** What the listener that shows the description serves itself; it is called at the description's own origin. */
+  own: readonly RouteDescription[]
+  /** What the public listener serves, where that is another one. */
+  atIssuer?: readonly RouteDescription[]
+  issuer: string
+  version: string
+}
 
 const FORM = 'application/x-www-form-urlencoded'
 
@@ -26,7 +33,7 @@ const failureSchema = z
 
 const oauthFailureSchema = z.object({ error: z.string(), error_description: z.string() }).meta({ id: 'OAuthFailure' })
 
-export function describeApi({ routes, issuer, version }: ApiDescriptionParts): object {
+export function describeApi({ own, atIssuer = [], issuer, version }: ApiDescriptionParts): object {
   const registry = new OpenAPIRegistry()
   registry.registerComponent('securitySchemes', 'user', {
     type: 'http',
@@ -40,16 +47,18 @@ export function describeApi({ routes, issuer, version }: ApiDescriptionParts): o
     description: 'A token of ADMIN_TOKENS, with the scope that is named.',
   })
 
-  for (const route of routes)
+  for (const route of [...atIssuer, ...own])
     registry.registerPath({
       ...operation(route),
+      ...(atIssuer.includes(route) ? { servers: [{ url: issuer }] } : {}),
       request: { ...parameters(route), ...requestBody(route) },
       responses: { ...failures(route), ...successes(route) },
     })
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
     info: { title: 'Mini-program auth gateway', version, license: { name: 'MIT', identifier: 'MIT' } },
-    servers: [{ url: issuer }],
+    // Relative to where the description was fetched from (OpenAPI 3.1, Server Object).
+    servers: [{ url: '/' }],
   })
 }
 

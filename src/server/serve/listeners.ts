@@ -50,3 +50,12 @@ export async function listen(
       }),
   }
 }
+
+/** Why `listen` failed, for who has to mend it; undefined when the error is of another kind. */
+export function whyNotListening(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error) || !('port' in error)) return undefined
+  if (error.code === 'EADDRINUSE') return `port ${error.port} is in use by another program`
+  if (error.code === 'EACCES') return `port ${error.port} is not for this user`
+  if (error.code === 'EADDRNOTAVAIL' && 'address' in error) return `${error.address} is no address of this machine`
+  return undefined
+}

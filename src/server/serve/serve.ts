@@ -1,7 +1,7 @@
 /** Serves until SIGTERM: configuration → stores → gateway → two listeners → drain. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../clock.ts'
-import { type Config, ConfigError, loadConfig } from '../config/config.ts'
+import { type Config, ConfigError, loadConfig, misspeltVariables } from '../config/config.ts'
 import { createGateway } from '../gateway.ts'
 import { createLog } from '../observability/log.ts'
 import { createMetrics } from '../observability/metrics.ts'
@@ -9,7 +9,7 @@ import { startTracing } from '../observability/tracing.ts'
 import { createUndiciSender } from '../platforms/fetch-json.ts'
 import { createRedisCache } from '../storage/cache.redis.ts'
 import { createPostgres } from '../storage/database.ts'
-import { listen } from './listeners.ts'
+import { type Listener, listen, whyNotListening } from './listeners.ts'
 
 /** What in-flight requests get before they are cut off; preStop and this stay below the pod's grace period. */
 const DRAIN_DEADLINE_MS = 15_000
@@ -26,6 +26,7 @@ function configOrExit(): Config {
 
 const config = configOrExit()
 const log = createLog({ level: config.logLevel })
+for (const line of misspeltVariables()) log.warn(line)
 const metrics = createMetrics({ defaults: true })
 const tracing = config.tracing && (await startTracing(config.tracing))
 const sender = createUndiciSender({ connections: config.upstreamMaxConcurrency })
@@ -52,9 +53,21 @@ const gateway = await createGateway({
   tracing,
 })
 
-const listeners = await Promise.all([
-  listen(gateway.publicApp, config.publicListener),
-  listen(gateway.internalApp, config.internalListener),
+/** `variable`: where a port is set, for who finds it taken. */
+async function listenOrExit(app: Parameters<typeof listen>[0], at: Config['publicListener'], variable: string) {
+  try {
+    return await listen(app, at)
+  } catch (error) {
+    const reason = whyNotListening(error)
+    if (reason === undefined) throw error
+    console.error(`cannot start: ${reason}; stop it, or set ${variable} to another port`)
+    process.exit(1)
+  }
+}
+
+const listeners: Listener[] = await Promise.all([
+  listenOrExit(gateway.publicApp, config.publicListener, 'PORT'),
+  listenOrExit(gateway.internalApp, config.internalListener, 'ADMIN_PORT'),
 ])
 log.info({ public: listeners[0]?.url, internal: listeners[1]?.url, issuer: config.issuer }, 'listening')
 
