@@ -23,6 +23,11 @@ const metrics: Record<string, string[]> = {
   gateway_rate_limited_total: ['limit'],
   // Prometheus keeps `job` for its own and renames ours.
   gateway_jobs_last_success_timestamp_seconds: ['task'],
+  gateway_event_pushes_total: ['target', 'outcome'],
+  gateway_events_pending: ['target'],
+  gateway_events_oldest_pending_seconds: ['target'],
+  gateway_events_dead: ['target'],
+  gateway_erasures_overdue: [],
   nodejs_eventloop_lag_p99_seconds: [],
   process_resident_memory_bytes: [],
   // Prometheus' own: did the last scrape work.

@@ -55,13 +55,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       id uuid primary key default gen_random_uuid(),
       user_id uuid not null,
       at timestamptz not null default clock_timestamp(),
-      -- The address of the picture, until it is removed.
+      -- The address of the picture, until it is deleted.
       picture text,
-      picture_removed_at timestamptz,
-      picture_due_at timestamptz not null default clock_timestamp() + interval '1 minute'
+      picture_deleted_at timestamptz
     )`.execute(db)
   await sql`create index erasures_user on erasures (user_id)`.execute(db)
-  await sql`create index erasures_picture on erasures (picture_due_at) where picture is not null`.execute(db)
+  await sql`create index erasures_picture on erasures (picture) where picture is not null`.execute(db)
   await sql`
     create table erasure_confirmations (
       erasure_id uuid not null references erasures (id) on delete cascade,
@@ -102,7 +101,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         return null;
       end if;
       if new.status = 'erased' and old.status <> 'erased' then
-        insert into erasures (user_id, picture) values (new.id, old.avatar) returning id into erasure;
+        -- The trigger users_discard_picture came before: what it left to be deleted is ours.
+        insert into erasures (user_id, picture)
+        values (new.id, (select url from discarded_pictures where url = old.avatar)) returning id into erasure;
         insert into erasure_confirmations (erasure_id, target)
         select erasure, t.id from event_targets t
         where t.acknowledges_erasure and t.seen_at > clock_timestamp() - interval '1 day';
@@ -149,4 +150,13 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     create trigger sessions_tell_of_end after update of ended_at on sessions for each row
     when (old.ended_at is null and new.ended_at is not null) execute function tell_of_session()`.execute(db)
+  await sql`
+    create function note_deleted_picture() returns trigger language plpgsql as $$
+    begin
+      update erasures set picture = null, picture_deleted_at = clock_timestamp() where picture = old.url;
+      return null;
+    end $$`.execute(db)
+  await sql`
+    create trigger discarded_pictures_deleted after delete on discarded_pictures for each row
+    execute function note_deleted_picture()`.execute(db)
 }

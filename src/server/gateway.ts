@@ -30,6 +30,8 @@ import { createMetrics, type Metrics } from './observability/metrics.ts'
 import type { Tracing } from './observability/tracing.ts'
 import { observeUpstream } from './observability/upstream.ts'
 import { createAfterErase } from './personal-data/after-erase.ts'
+import { createErasureStore } from './personal-data/erasure-store.ts'
+import { createErasures } from './personal-data/erasures.ts'
 import { createPersonalData } from './personal-data/personal-data.ts'
 import { type Send, traceSend } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
@@ -136,6 +138,8 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const { identityOf } = sessions
   const { vault, openWithKeptKey, ...sessionKeys } = await createSessionKeys(shared)
   const avatars = createAvatars({ ...shared, config: config.avatarStore })
+  const overdueHours = config.erasureOverdueHours
+  const erasures = createErasures({ ...shared, store: createErasureStore(database), overdueHours })
   const afterErase = createAfterErase({ vault, avatars, log })
   const userStore = createUserStore({ database, userSessions })
   const users = createUsers({ store: userStore, clock, onEnded: onSessionsEnded, afterErase })
@@ -149,9 +153,13 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     isPushed(config.apps) || isGranted(config.adminTokens, 'platform-events')
       ? (await import('./platform-events/platform-events.ts')).createPlatformEvents({ ...shared, users, avatars })
       : undefined
+  const deliveries =
+    config.eventTargets.length > 0
+      ? (await import('./deliveries/deliveries.ts')).createDeliveries({ ...shared, ring, tokenClock: parts.clock })
+      : undefined
   const lifecycle = createLifecycle({
     ...shared,
-    moreJobs: platformEvents ? [platformEvents.job] : [],
+    background: [erasures, deliveries, platformEvents && { jobs: [platformEvents.job], stop: platformEvents.job.stop }],
     ...{ skew, ring, statusLists, sessionEvents, clock: parts.clock },
     rotationSeconds: config.signingKeyRotationSeconds,
     housekeeping: createHousekeeping({ ...config, store: createHousekeepingStore(database), clock, tokenTtlSeconds }),
@@ -160,12 +168,13 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const publicRoutes = [
     ...login.routes,
     ...accountRoutes({ ...shared, openWithKeptKey, identityOf, avatars }),
-    ...createPersonalData({ ...shared, identityOf, users }).routes,
+    ...createPersonalData({ ...shared, identityOf, users, erasures }).routes,
     ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits.refreshPerAddress) }),
     ...keyRoutes({ ...shared, ring, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds, endpoints: login.endpoints }),
     ...revocation.routes,
     ...avatarRoutes({ avatars }),
     ...(platformEvents?.publicRoutes ?? []),
+    ...(deliveries?.publicRoutes ?? []),
   ]
   const internalRoutes = [
     ...adminRoutes({ database, users, sessions, ring, cache, clock: parts.clock, skew, metrics }),
@@ -175,6 +184,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
       : []),
     ...(platformEvents?.internalRoutes ?? []),
     ...introspectionRoutes({ introspection: createIntrospection({ ...shared, sessions }) }),
+    ...(deliveries?.internalRoutes ?? []),
     ...lifecycle.routes,
   ]
   const { start, drain, close, draining } = lifecycle

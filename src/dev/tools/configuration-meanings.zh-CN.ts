@@ -18,6 +18,10 @@ export const meanings = {
   CLIENTS: '可登录的设备和网页，JSON 数组：`id`、`name`、`kind`（`device`、`web`）、`audience`。',
   DEVICE_CONFIRM_PAGE: '小程序中确认设备登录的页面：扫小程序码打开，scene 为用户代码。',
   WEB_ORIGINS: '可以从浏览器调用公开 API 的网页来源，须完全一致，用逗号分隔。',
+  EVENT_TARGETS:
+    '需要得知用户和会话变化的服务（[事件](events.zh-CN.md)），JSON 数组：`id`、`audience`、`url`、`token`、`acknowledges`、`events`。',
+  EVENT_RETENTION_DAYS: '事件及其投递记录保留多少天，供重放使用。',
+  ERASURE_OVERDUE_HOURS: '注销在多少小时后仍未全部完成就告警。',
   APPS: '多个小程序，JSON 数组。',
   WECHAT_API_BASE: '微信的服务端接口地址。',
   WECHAT_OPEN_BASE: '微信自己的网页，浏览器登录时跳转到这里（微信网页授权）。',
@@ -62,6 +66,7 @@ export const meanings = {
   RATE_LIMIT_EXPORTS_PER_USER: '每个用户的导出次数；同一时间只进行一次导出。',
   RATE_LIMIT_AVATARS_PER_USER: '每个用户上传头像的次数。',
   RATE_LIMIT_SIGN_PER_USER: '为同一用户生成用户态签名的次数。',
+  RATE_LIMIT_RECEIPTS_PER_ADDRESS: '每个客户端地址查询注销进度的次数。',
   RATE_LIMIT_UPSTREAM_PER_USER: '每个人在登录之外引起的平台调用次数：文本检查、手机号 code、注销时的身份证明。',
   RATE_LIMIT_UPSTREAM_PER_ADDRESS: '同上，按客户端地址计算。',
   RATE_LIMIT_BAD_PUSHES_PER_ADDRESS: '每个客户端地址签名错误的推送次数；签名正确的推送不计数。',

@@ -28,7 +28,7 @@ const outline = (text: string) =>
   [...text.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '').matchAll(/^(#+) /gm)].map(([, level]) => level)
 
 test('the pages for a first start, a move, an audit and a rollout are there in both languages', () => {
-  const wanted = ['configuration', 'deploy', 'migration', 'miniprogram', 'security', 'verify']
+  const wanted = ['configuration', 'deploy', 'events', 'migration', 'miniprogram', 'security', 'verify']
   expect(twins.map((page) => basename(page, '.zh-CN.md'))).toEqual(wanted)
 })
 

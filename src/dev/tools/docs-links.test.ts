@@ -90,6 +90,7 @@ test('every path of the API that the documentation names is served, by the metho
   // With every optional capability switched on.
   const environment = {
     CLIENTS: '[{"id":"pc","name":"PC","kind":"device"}]',
+    EVENT_TARGETS: '[{"id":"orders","audience":"orders"}]',
     ADMIN_TOKENS: `all:sign+credential:${'s'.repeat(32)}`,
   }
   const gateway = await startTestGateway({ environment })

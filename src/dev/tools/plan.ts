@@ -34,6 +34,7 @@ export const layers: readonly Readonly<Record<string, string>>[] = [
     'cli/': "the operators' command line",
     'credential/': 'the platform credential, lent to services (optional)',
     'platform-events/': 'what WeChat pushes about its users: received, kept, done or passed on (optional)',
+    'deliveries/': 'events signed and brought to services, dead letters, replays (optional)',
     'revocation/': 'status lists',
     'session-key/': 'session_keys: kept, opened, checked, reset',
     'tokens/': 'access tokens and refresh tokens',
@@ -73,6 +74,12 @@ export const tables: Readonly<Record<string, { owner: string; writers: readonly 
   housekeeping: { owner: 'housekeeping', writers: [] },
   platform_events: { owner: 'platform-events', writers: [] },
   discarded_pictures: { owner: 'avatars', writers: [] },
+  // Events and erasures begin in triggers (migrations/0007_outbox.ts), in the transaction of the change they tell of.
+  events: { owner: 'deliveries', writers: [] },
+  event_targets: { owner: 'deliveries', writers: [] },
+  event_deliveries: { owner: 'deliveries', writers: [] },
+  erasures: { owner: 'personal-data', writers: [] },
+  erasure_confirmations: { owner: 'personal-data', writers: ['deliveries'] },
 }
 
 const stores = /^(migrations\/.+|server\/(storage\/.+|[\w-]+\/([\w-]+-)?store)|dev\/.+)\.ts$/

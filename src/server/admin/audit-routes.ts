@@ -2,9 +2,9 @@
 import { z } from 'zod'
 import { auditKinds } from '../audit/audit.ts'
 import { invalidField } from '../errors.ts'
+import { addressParameter, limitParameter, pageOf, searchWord, toPage } from '../http/paging.ts'
 import { type Route, route } from '../http/route.ts'
 import type { AuditStore } from './audit-store.ts'
-import { addressParameter, limitParameter, pageOf, searchWord, toPage } from './page.ts'
 
 const eventSchema = z
   .object({

@@ -2,12 +2,12 @@
 import { z } from 'zod'
 import { GatewayError, invalidField, type Words } from '../errors.ts'
 import { operatorOf } from '../http/context.ts'
+import { addressParameter, limitParameter, pageOf, searchWord, toPage } from '../http/paging.ts'
 import { type Route, route } from '../http/route.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import { externalIdSchema, ownClaimsBody } from '../users/own-claims.ts'
 import { profileFields, profileFieldsOf } from '../users/profile-fields.ts'
 import type { Users } from '../users/users.ts'
-import { addressParameter, limitParameter, pageOf, searchWord, toPage } from './page.ts'
 import type { AdminStore } from './store.ts'
 
 const status = z.enum(['active', 'suspended', 'erased'])
@@ -256,11 +256,16 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         path: '/admin/users/:id',
         summary: 'Erase a user: nothing personal stays, every session ends. A later login makes a new user.',
         params,
-        reply: z.object({ user_id: z.string(), erased_at: z.date(), sessions_ended: z.number().int() }),
+        reply: z.object({
+          receipt_id: z.string().describe('Of `GET /api/erasures/{receipt}`.'),
+          user_id: z.string(),
+          erased_at: z.date(),
+          sessions_ended: z.number().int(),
+        }),
       },
       async ({ params: { id }, auth }, c) => {
-        const { userId, at, ended } = found(await users.erase(id, operatorOf(c, auth)))
-        return { user_id: userId, erased_at: at, sessions_ended: ended.length }
+        const { receiptId, userId, at, ended } = found(await users.erase(id, operatorOf(c, auth)))
+        return { receipt_id: receiptId, user_id: userId, erased_at: at, sessions_ended: ended.length }
       },
     ),
   ]

@@ -27,6 +27,8 @@ export const auditKinds = [
   'profile_cleaned',
   'authorization_revoked',
   'authorization_cancelled',
+  'events_replayed',
+  'delivery_retried',
 ] as const
 export type AuditKind = (typeof auditKinds)[number]
 

@@ -11,11 +11,12 @@ const adminScopes = [
   'sign',
   'credential',
   'platform-events',
+  'events',
 ] as const
 export type AdminScope = (typeof adminScopes)[number]
 
-/** Scopes that may be narrowed: `introspect@AUDIENCE`, `sign@APPID`, `credential@APPID`. */
-const narrowable: readonly AdminScope[] = ['introspect', 'sign', 'credential']
+/** Scopes that may be narrowed: `introspect@AUDIENCE`, `sign@APPID`, `credential@APPID`, `events@TARGET`. */
+const narrowable: readonly AdminScope[] = ['introspect', 'sign', 'credential', 'events']
 
 /** `only`: for these audiences or apps alone; undefined: for all. */
 export type AdminGrant = { scope: AdminScope; only: readonly string[] | undefined }

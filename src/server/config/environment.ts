@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { adminTokens } from './admin-tokens.ts'
 import { avatarStoreVariables } from './avatar-store.ts'
 import { clients, webOrigins } from './clients.ts'
+import { eventTargets } from './event-targets.ts'
 import {
   appid,
   apps,
@@ -67,6 +68,25 @@ export const environmentSchema = z.object({
   WEB_ORIGINS: webOrigins
     .optional()
     .describe('Origins of web pages that may call the public API from a browser, exact and comma separated.'),
+  EVENT_TARGETS: eventTargets
+    .optional()
+    .describe(
+      'Services that are told what happened to users and sessions ([events](events.md)), as a JSON array of `id`, `audience`, `url`, `token`, `acknowledges`, `events`.',
+    ),
+  EVENT_RETENTION_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(365)
+    .default(30)
+    .describe('How long events and their deliveries are kept, for replays.'),
+  ERASURE_OVERDUE_HOURS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(360)
+    .default(24)
+    .describe('When an erasure that is not done everywhere raises an alert.'),
   APPS: apps.optional().describe('Several apps, as a JSON array.'),
   WECHAT_API_BASE: z
     .url({ protocol: /^https?$/ })
@@ -165,6 +185,9 @@ export const environmentSchema = z.object({
   RATE_LIMIT_EXPORTS_PER_USER: rateLimitRule('10/3600').describe('Exports of one user, of which one runs at a time.'),
   RATE_LIMIT_AVATARS_PER_USER: rateLimitRule('20/3600').describe('Pictures that one user uploads.'),
   RATE_LIMIT_SIGN_PER_USER: rateLimitRule('60/60').describe('User-state signatures made for one user.'),
+  RATE_LIMIT_RECEIPTS_PER_ADDRESS: rateLimitRule('60/60').describe(
+    'Questions how far an erasure is, per client address.',
+  ),
   RATE_LIMIT_UPSTREAM_PER_USER: rateLimitRule('30/3600').describe(
     'Calls to a platform that one person causes after the login: text checks, phone codes, proofs for an erasure.',
   ),

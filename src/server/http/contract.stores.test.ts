@@ -37,12 +37,17 @@ let png: Buffer
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'contract-'))
   const tokens = [
-    `all:admin+introspect+revoke+open-data+platform-events:${ALL}`,
+    `all:admin+introspect+revoke+open-data+platform-events+events:${ALL}`,
     `boss:admin:${OPERATOR}`,
     `orders:introspect:${SERVICE}`,
   ]
   gateway = await startTestGateway({
-    environment: { ...pushEnvironment, ADMIN_TOKENS: tokens.join(), AVATAR_STORE: pathToFileURL(folder).href },
+    environment: {
+      ...pushEnvironment,
+      ADMIN_TOKENS: tokens.join(),
+      AVATAR_STORE: pathToFileURL(folder).href,
+      EVENT_TARGETS: '[{"id":"orders","audience":"orders","acknowledges":["erasure"]}]',
+    },
   })
   api = (await (await gateway.internalApp.request('/openapi.json')).json()) as OpenApi
   operations = operationsOf(api)
@@ -76,6 +81,26 @@ const existing: Record<string, (caller: Caller) => Example | Promise<Example>> =
   postApiTickets: () => ({ body: { appid: APPID } }),
   postApiRefresh: ({ refreshToken }) => ({ body: { refresh_token: refreshToken } }),
   postApiLogout: ({ refreshToken }) => ({ body: { refresh_token: refreshToken } }),
+  getApiErasuresReceipt: async ({ userId }) => ({ params: { receipt: await erase(userId) } }),
+  postInternalErasuresIdDone: async ({ userId }) => ({
+    params: { id: await erase(userId) },
+    body: { target: 'orders' },
+  }),
+  postInternalEventsTargetPoll: async () => {
+    const { value } = await poll()
+    const [jti = crypto.randomUUID()] = Object.keys(value.sets)
+    return { params: { target: 'orders' }, body: { returnImmediately: true, ack: [jti], setErrs: {} } }
+  },
+  postAdminDeliveriesReplay: () => ({ body: { target: 'orders' } }),
+  postAdminDeliveriesRetry: async () => {
+    await gateway.internal('POST', '/admin/deliveries/replay', {
+      token: ALL,
+      body: { target: 'orders', from: '2026-01-01T00:00:00Z' },
+    })
+    const [event_id = ''] = Object.keys((await poll()).value.sets)
+    await poll({ setErrs: { [event_id]: { err: 'invalid_request' } } })
+    return { body: { target: 'orders', event_id } }
+  },
   deleteApiUser: ({ person }) => ({ body: { code: gateway.simulator.login(APPID, person) } }),
   putApiUserAvatar: () => ({ file: png }),
   postApiUserPhone: ({ person }) => ({
@@ -111,6 +136,18 @@ const existing: Record<string, (caller: Caller) => Example | Promise<Example>> =
     const [year = '', month = '', name = ''] = new URL(body.data.avatar).pathname.split('/').slice(2)
     return { params: { year, month, name } }
   },
+}
+
+const erase = async (userId: string): Promise<string> =>
+  (await gateway.internal('DELETE', `/admin/users/${userId}`, { token: ALL })).body.data.receipt_id
+
+async function poll(body: Record<string, unknown> = {}): Promise<{ value: { sets: Values } }> {
+  const reply = await gateway.internalApp.request('/internal/events/orders/poll', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${ALL}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ returnImmediately: true, ...body }),
+  })
+  return { value: (await reply.json()) as { sets: Values } }
 }
 
 async function signIn(person: string): Promise<Caller> {

@@ -3,6 +3,17 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 export type Job = { name: string; everyMs: number; run(): Promise<void> }
 
+/** What an optional capability does beside answering requests. */
+export type Background = {
+  /** Before the first request is served. */
+  prepare?(): Promise<void>
+  jobs: readonly Job[]
+  /** No new work is taken; whoever waits is answered. */
+  drain?(): void
+  /** Ends what is under way, before the stores are closed. */
+  stop?(): Promise<void>
+}
+
 export type RunningJobs = { stop(): Promise<void> }
 
 export type JobsParts = {

@@ -14,7 +14,7 @@ import { type ClockSkew, describeSkew } from '../storage/clock-skew.ts'
 import type { Database } from '../storage/database.ts'
 import { pendingMigrations } from '../storage/migrate.ts'
 import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
-import { type Job, type RunningJobs, startJobs } from './jobs.ts'
+import { type Background, type Job, type RunningJobs, startJobs } from './jobs.ts'
 import { probeRoutes } from './routes.ts'
 
 export type Lifecycle = {
@@ -42,11 +42,9 @@ export type LifecycleParts = {
   housekeeping: Housekeeping
   audit: Audit
   sessionEvents: SessionEvents
-  /** Of optional parts. */
-  moreJobs: readonly StoppableJob[]
+  /** Of optional parts; undefined where one is off. */
+  background: readonly (Background | undefined)[]
 }
-
-export type StoppableJob = Job & { stop(): Promise<void> }
 
 const START_RETRY_MS = 500
 const CACHE_WAIT_MS = 1000
@@ -57,6 +55,7 @@ const REPORTED_SKEW_SECONDS = 5
 
 export function createLifecycle(parts: LifecycleParts): Lifecycle {
   const { database, cache, clock, skew, log, metrics, ring, statusLists, housekeeping, audit, sessionEvents } = parts
+  const background = parts.background.filter((one) => one !== undefined)
   let draining = false
   let running: RunningJobs | undefined
 
@@ -101,7 +100,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     { name: 'dependency-probe', everyMs: PROBE_MS, run: probeDependencies },
     { name: 'status-lists', everyMs: statusLists.pollEveryMs, run: pollStatusLists },
     { name: 'housekeeping', everyMs: housekeeping.everyMs, run: removeWhatIsOver },
-    ...parts.moreJobs,
+    ...background.flatMap((one) => one.jobs),
   ]
 
   let waiting: string | undefined
@@ -117,6 +116,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       await tickKeys()
       reportSkew()
       await pollStatusLists()
+      for (const { prepare } of background) await prepare?.()
       return true
     } catch (error) {
       if (!isDatabaseUnavailable(error)) throw error
@@ -158,13 +158,15 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     },
     drain() {
       draining = true
+      for (const one of background) one.drain?.()
     },
     draining: () => draining,
     routes: probeRoutes({ ...parts, notReady }),
     async close() {
       statusLists.stop()
       housekeeping.stop()
-      await Promise.all([running?.stop(), ...parts.moreJobs.map((job) => job.stop())])
+      await running?.stop()
+      await Promise.all(background.map(({ stop }) => stop?.()))
       await Promise.all([audit.flush(), sessionEvents.stop()])
       await Promise.all([database.close(), cache.close()])
     },

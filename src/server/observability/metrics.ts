@@ -62,6 +62,14 @@ export function createMetrics({ defaults = false }: { defaults?: boolean } = {})
     dbPool: gauge('gateway_db_pool', 'Connections to PostgreSQL.', ['state']),
     dependencyUp: gauge('gateway_dependency_up', '1 while a dependency answers.', ['dependency']),
     breakerOpen: gauge('gateway_breaker_open', '1 while calls to a dependency are held back.', ['dependency']),
+    eventPushes: counter('gateway_event_pushes_total', 'Events pushed to services, by outcome.', ['target', 'outcome']),
+    eventsPending: gauge('gateway_events_pending', 'Events that a service has not taken yet.', ['target']),
+    eventsOldest: gauge('gateway_events_oldest_pending_seconds', 'Age of the oldest of them.', ['target']),
+    eventsDead: gauge('gateway_events_dead', 'Dead letters: events that a service will not take.', ['target']),
+    erasuresOverdue: gauge(
+      'gateway_erasures_overdue',
+      'Erasures that are not done everywhere after ERASURE_OVERDUE_HOURS.',
+    ),
     jobSuccess: gauge('gateway_jobs_last_success_timestamp_seconds', 'When a job last ended well.', ['task']),
   }
 }

@@ -56,7 +56,7 @@ export const exportSchema = z
 
 export const receiptSchema = z
   .object({
-    receipt_id: z.string().describe('Kept with the audit trail; worth keeping.'),
+    receipt_id: z.string().describe('Worth keeping: `GET /api/erasures/{receipt}` says how far the erasure is.'),
     user_id: z.string(),
     erased_at: z.date(),
     sessions_ended: z.number().int(),

@@ -8,6 +8,7 @@ import * as userClaims from '../../../migrations/0003_user_claims.ts'
 import * as sessionParents from '../../../migrations/0004_session_parents.ts'
 import * as spentCodes from '../../../migrations/0005_spent_codes.ts'
 import * as platformEvents from '../../../migrations/0006_platform_events.ts'
+import * as outbox from '../../../migrations/0007_outbox.ts'
 import * as operatorSearch from '../../../migrations/0008_operator_search.ts'
 import { buildIndexes } from './indexes.ts'
 import type { Schema } from './schema.ts'
@@ -20,6 +21,7 @@ const migrations = {
   '0004_session_parents': sessionParents,
   '0005_spent_codes': spentCodes,
   '0006_platform_events': platformEvents,
+  '0007_outbox': outbox,
   '0008_operator_search': operatorSearch,
 }
 

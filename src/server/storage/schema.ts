@@ -139,6 +139,9 @@ export type DiscardedPicturesTable = {
 
 export type HousekeepingTable = { job: 'sessions' | 'audit' | 'addresses'; cursor: string | null; done_at: Date }
 
+/** What becomes of an erasure; a trigger begins it. */
+export type ErasuresTable = { id: string; user_id: string; at: Date }
+
 export type Schema = {
   users: UsersTable
   platform_identities: PlatformIdentitiesTable
@@ -149,4 +152,5 @@ export type Schema = {
   housekeeping: HousekeepingTable
   platform_events: PlatformEventsTable
   discarded_pictures: DiscardedPicturesTable
+  erasures: ErasuresTable
 }

@@ -36,7 +36,7 @@ export type UserSessions = {
 export type Erased = {
   userId: string
   at: Date
-  /** By which the erasure is found in the audit trail; all that its user may still hold against us. */
+  /** Of the erasure's record, which a trigger made: whoever holds it may ask how far the erasure is. */
   receiptId: string
   identities: { platform: string; appid: string; openid: string }[]
   /** Where the picture was, if there was one. */
@@ -141,7 +141,7 @@ export function createUserStore({ database, userSessions }: UserStoreParts) {
     },
 
     /** The row stays, without anything personal, so that ids in other systems still mean somebody who is gone. */
-    async erase(userId: string, receiptId: string, actor: Actor, at: Date): Promise<Erased | undefined> {
+    async erase(userId: string, actor: Actor, at: Date): Promise<Erased | undefined> {
       return await transact(database, async (tx) => {
         const user = await lockUser(tx, userId)
         if (!user) return undefined
@@ -160,6 +160,12 @@ export function createUserStore({ database, userSessions }: UserStoreParts) {
           }))
           .where('id', '=', userId)
           .execute()
+        const { id: receiptId } = await tx
+          .selectFrom('erasures')
+          .select('id')
+          .where('user_id', '=', userId)
+          .orderBy('at', 'desc')
+          .executeTakeFirstOrThrow()
         const identities = await tx
           .deleteFrom('platform_identities')
           .where('user_id', '=', userId)

@@ -1,7 +1,6 @@
 /** Users as other capabilities see them: joined by unionid, suspended, reinstated, given roles, erased; each one transaction. */
 import type { Actor } from '../actor.ts'
 import type { Clock } from '../clock.ts'
-import { uuidv7 } from '../crypto/random.ts'
 import type { OnSessionsEnded } from '../events/session-ended.ts'
 import { isUniqueViolation } from '../storage/sqlstate.ts'
 import type { OwnClaims } from './own-claims.ts'
@@ -73,8 +72,7 @@ export function createUsers({ store, clock, onEnded, afterErase }: UsersParts): 
       }
     },
     async erase(userId, actor) {
-      const at = clock.now()
-      const erased = await store.erase(userId, uuidv7(at), actor, at)
+      const erased = await store.erase(userId, actor, clock.now())
       if (!erased) return undefined
       onEnded(erased.ended, 'erased')
       await afterErase(erased)

@@ -1,6 +1,6 @@
 /** Pages of the operators' API: how many, from where on, and the cursor of the next one. */
 import { z } from 'zod'
-import { readAddress } from '../http/address.ts'
+import { readAddress } from './address.ts'
 
 export const limitParameter = z.coerce
   .number('must be a whole number')
