@@ -179,7 +179,11 @@ export function createKeyRing({ store, sealer, clock, schedule, skew }: KeyRingP
     async sign(typ, payload) {
       const problem = skew?.problem()
       if (problem) throw new GatewayError('B0320', { note: problem, retryAfterSeconds: 10 })
-      const active = activeKey(keys, clock.now())
+      // Of those that can: after the database's time went back, an older key that only verifies may look like the active one.
+      const active = activeKey(
+        keys.filter(({ sign }) => sign !== undefined),
+        clock.now(),
+      )
       if (!active?.sign) throw new GatewayError('B0320', { note: 'no signing key is loaded yet', retryAfterSeconds: 2 })
       const headerId = `${active.kid} ${typ}`
       let header = headers.get(headerId)

@@ -84,9 +84,10 @@ const withBits = (...places: number[]) => {
 }
 
 test('a session that ends here is published without a poll, even while PostgreSQL is away', async () => {
-  const { lists, lst, state } = setUp()
+  const { clock, lists, lst, state } = setUp()
   await lists.poll()
   state.away = true
+  clock.advance(1)
   lists.markEnded([3])
   const expected = await withBits(3)
   await vi.waitFor(() => expect(lst()).toBe(expected), { timeout: 3000 })
@@ -94,12 +95,13 @@ test('a session that ends here is published without a poll, even while PostgreSQ
 })
 
 test('nothing is served as complete before all that had ended is known', async () => {
-  const { lists, state, lst } = setUp()
+  const { clock, lists, state, lst } = setUp()
   state.ended = [1, 2]
   state.pagesBeforeOutage = 1
   await expect(lists.poll()).rejects.toThrow('away')
   expect(lists.ready()).toBe(false)
   state.pagesBeforeOutage = 2
+  clock.advance(1)
   await lists.poll()
   expect(lists.ready()).toBe(true)
   const expected = await withBits(1, 2)

@@ -141,7 +141,7 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
     kid: ring.list().find((key) => key.state === 'active')?.kid,
   })
 
-  const rested = (list: List) => performance.now() - list.compressedAtMs >= BUILD_AT_MOST_EVERY_MS
+  const rested = (list: List) => elapsedMs() - list.compressedAtMs >= BUILD_AT_MOST_EVERY_MS
 
   const isDue = (list: List, now: Signing) =>
     (list.changed && rested(list)) || list.signed?.period !== now.period || list.signed.kid !== now.kid
@@ -149,7 +149,7 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
   async function publish(number: number, list: List, signing: Signing): Promise<void> {
     if (list.changed && rested(list)) {
       list.changed = false
-      list.compressedAtMs = performance.now()
+      list.compressedAtMs = elapsedMs()
       try {
         list.lst = await compress(list.bits)
       } catch (error) {
