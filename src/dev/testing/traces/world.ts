@@ -14,8 +14,9 @@ import { createHandedOut } from '../../../server/revocation/handed-out.ts'
 import { createStatusLists } from '../../../server/revocation/publisher.ts'
 import { statusReference } from '../../../server/revocation/status-list.ts'
 import { createStatusStore } from '../../../server/revocation/store.ts'
+import { userSessions } from '../../../server/sessions/end-store.ts'
 import { createSessions } from '../../../server/sessions/sessions.ts'
-import { createSessionStore, userSessions } from '../../../server/sessions/store.ts'
+import { createSessionStore } from '../../../server/sessions/store.ts'
 import { createClockSkew } from '../../../server/storage/clock-skew.ts'
 import type { Database } from '../../../server/storage/database.ts'
 import { createAccessTokens } from '../../../server/tokens/access-token.ts'
@@ -86,6 +87,7 @@ export async function startReplica({ stores, hands, at, gate }: ReplicaParts) {
   const now = () => databaseClock.now()
   const problems: unknown[] = []
   const onError = (error: unknown) => void problems.push(error)
+  const audit = { record: () => undefined, flush: async () => undefined }
   const sealer = createSealer(config.encryptionKeys)
   const clients = createClients(config)
   const skew = createClockSkew({ clock, databaseClock, limitSeconds: config.clockSkewLimitSeconds })
@@ -127,6 +129,8 @@ export async function startReplica({ stores, hands, at, gate }: ReplicaParts) {
     accessTokens,
     refreshTokens,
     clients,
+    audit,
+    now,
     onRefresh: () => undefined,
     onEnded,
   })
@@ -146,7 +150,7 @@ export async function startReplica({ stores, hands, at, gate }: ReplicaParts) {
     }),
     users,
     sessions,
-    audit: { record: () => undefined, flush: async () => undefined },
+    audit,
     clock: databaseClock,
     perOpenid: undefined,
     onEnded,
