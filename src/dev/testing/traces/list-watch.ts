@@ -1,7 +1,6 @@
 /** What status lists and an offline verifier may say of the sessions of a trace, and by when. */
 import type { KeyWatch } from './key-watch.ts'
-import { bitAt, bitsOf, type Claims, createOnlooker, listNumber } from './onlooker.ts'
-import type { Held } from './player.ts'
+import { bitAt, bitsOf, type Claims, createOnlooker, type Held, listNumber } from './onlooker.ts'
 import type { At } from './steps.ts'
 import { config, databaseNow, type Hands, type Replica } from './world.ts'
 

@@ -4,6 +4,13 @@ import { compactVerify, decodeProtectedHeader, importJWK, type JWK } from 'jose'
 import { config, type Replica } from './world.ts'
 
 export type Claims = { sid: string; exp: number; iat: number; status: { status_list: { idx: number; uri: string } } }
+/** What somebody has of a session. */
+export type Held = {
+  sid: string
+  person: number
+  refresh: Map<number, string>
+  access: { text: string; claims: Claims; kid: string }[]
+}
 export type Verdict = 'accepted' | 'ended' | 'unknown key'
 
 type Keys = { byKid: Map<string, Awaited<ReturnType<typeof importJWK>>>; atMs: number }

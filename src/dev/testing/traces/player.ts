@@ -5,18 +5,11 @@ import type { TokenReply } from '../../../server/sessions/token-reply.ts'
 import { createKeyWatch } from './key-watch.ts'
 import { createListWatch, type ListWatch } from './list-watch.ts'
 import { type Act, after, afterRace, apply, emptyModel, type ModelState, type Outcome } from './model.ts'
-import type { Claims } from './onlooker.ts'
+import type { Claims, Held } from './onlooker.ts'
 import type { At, ClientStep, Step } from './steps.ts'
 import { config, databaseNow, newHands, type openStage, operator, type Replica, startReplica, user } from './world.ts'
 
 export type Stage = Awaited<ReturnType<typeof openStage>>
-/** What somebody has of a session. */
-export type Held = {
-  sid: string
-  person: number
-  refresh: Map<number, string>
-  access: { text: string; claims: Claims; kid: string }[]
-}
 export type Player = Awaited<ReturnType<typeof startPlayer>>
 
 const times = {
