@@ -188,10 +188,14 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     ...lifecycle.routes,
   ]
   const { start, drain, close, draining } = lifecycle
+  const operatorsPages =
+    config.adminTokens.length > 0 || config.console.oidc
+      ? (await import('./console/console.ts')).createConsole({ ...shared, routes: internalRoutes, draining })
+      : undefined
   return {
     ...createListeners({
       ...config,
-      ...{ authenticate, log, metrics, draining, docsOnPublic, publicRoutes, internalRoutes },
+      ...{ authenticate, log, metrics, draining, docsOnPublic, publicRoutes, internalRoutes, operatorsPages },
       tracing: tracing?.middleware,
       version: packageJson.version,
     }),

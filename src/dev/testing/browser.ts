@@ -40,7 +40,7 @@ export async function startPlayground() {
   }
   try {
     await welcome(server)
-    browser = await chromium.launch({ executablePath: inject('chromium'), args: FLAGS.split(' ') })
+    browser = await launchChromium()
   } catch (error) {
     await stop()
     throw error
@@ -78,6 +78,9 @@ export async function startPlayground() {
   const internal = `http://localhost:${adminPort}`
   return { origin, internal, visit, stop, promisedSeconds: STATUS_LIST_TTL_SECONDS + 5 }
 }
+
+export const launchChromium = (): Promise<Browser> =>
+  chromium.launch({ executablePath: inject('chromium'), args: FLAGS.split(' ') })
 
 export const ready = (page: Page) => page.locator('html[data-ready]').waitFor({ state: 'attached' })
 

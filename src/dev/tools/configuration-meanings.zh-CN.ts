@@ -33,6 +33,15 @@ export const meanings = {
   ADMIN_PORT: '内部监听的端口；绝不可暴露到公网。',
   ADMIN_TOKENS:
     '`name:scope+scope:secret`，逗号分隔（[权限列表](admin.md)）；权限可限定范围：`introspect@AUDIENCE`。不设置则运维接口关闭。',
+  CONSOLE_ORIGIN:
+    '运维人员打开控制台的来源，用于不是本机地址也不是 IP 地址的情况：其他域名一律拒绝。OIDC 登录必须设置。',
+  CONSOLE_OIDC_ISSUER: '运维人员登录控制台所用的 OpenID Connect 签发者。',
+  CONSOLE_OIDC_CLIENT_ID: '在该签发者处的客户端。',
+  CONSOLE_OIDC_CLIENT_SECRET: '该客户端的密钥。',
+  CONSOLE_OIDC_SCOPE: '请求的 scope。',
+  CONSOLE_OIDC_ROLE_CLAIM: '含有角色的声明，文本或列表；`realm_access.roles` 表示成员中的成员。',
+  CONSOLE_OIDC_ADMIN_ROLES: '对应权限 `admin` 的角色，逗号分隔。',
+  CONSOLE_OIDC_READ_ROLES: '对应权限 `admin-read` 的角色，逗号分隔。',
   ACCESS_TOKEN_TTL_SECONDS: '访问令牌的有效期。',
   REFRESH_TOKEN_TTL_SECONDS: '会话这么久没有刷新就结束。',
   SESSION_TTL_SECONDS: '会话最长存续时间，无论刷新多少次。',

@@ -50,6 +50,7 @@ export const layers: readonly Readonly<Record<string, string>>[] = [
     'introspection/': 'RFC 7662, RFC 7009 and `/verify` for services',
     'login/': 'one file a way to prove who it is, each ending in `sign-in.ts`; `store.ts` holds the one statement',
   },
+  { 'console/': "the operators' web console in front of their API (optional)" },
   { 'gateway.ts': 'the composition root' },
   { 'serve/': 'the production process and its two HTTP servers' },
 ]
@@ -86,7 +87,9 @@ const stores = /^(migrations\/.+|server\/(storage\/.+|[\w-]+\/([\w-]+-)?store)|d
 
 /** Packages with a door: who uses one of them elsewhere is reported, `import type` included. */
 export const doors: { what: RegExp; only: RegExp; typesAnywhere?: true }[] = [
+  { what: /^hono\/(html|cookie|utils\/cookie)$/, only: /^(server\/(http|console)|dev)\// },
   { what: /^hono(\/|$)/, only: /^(server\/http|dev)\// },
+  { what: /^openid-client$/, only: /^(server\/console\/oidc\.ts$|dev\/)/ },
   { what: /^@hono\/node-server/, only: /^(server\/(serve\/listeners|http\/[\w-]+)|dev\/.+)\.ts$/ },
   { what: /^(kysely(\/.+)?|pg)$/, only: stores },
   { what: /^@electric-sql\/pglite/, only: /^dev\// },

@@ -29,6 +29,8 @@ export const auditKinds = [
   'authorization_cancelled',
   'events_replayed',
   'delivery_retried',
+  'operator_signed_in',
+  'operator_refused',
 ] as const
 export type AuditKind = (typeof auditKinds)[number]
 

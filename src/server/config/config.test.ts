@@ -20,6 +20,12 @@ const least = {
   WECHAT_APPID: 'wx1',
   WECHAT_SECRET: 'app-secret',
 } satisfies Environment
+const completeOidc = {
+  CONSOLE_ORIGIN: 'https://console.example.com',
+  CONSOLE_OIDC_ISSUER: 'https://login.example.com',
+  CONSOLE_OIDC_CLIENT_ID: 'console',
+  CONSOLE_OIDC_CLIENT_SECRET: 'console-secret',
+} satisfies Environment
 const bare = { ...least, WECHAT_APPID: undefined, WECHAT_SECRET: undefined }
 
 function problems(environment: Environment): string[] {
@@ -284,6 +290,9 @@ describe('X_FILE', () => {
     DEVICE_CONFIRM_PAGE: 'pages/confirm/confirm',
     RATE_LIMIT_SIGN_PER_USER: '9/60',
     RATE_LIMIT_RECEIPTS_PER_ADDRESS: '6/60',
+    CONSOLE_ORIGIN: 'https://console.example.com',
+    CONSOLE_OIDC_ISSUER: 'https://login.example.com/realm',
+    CONSOLE_OIDC_SCOPE: 'openid groups',
     RATE_LIMIT_UPSTREAM_PER_USER: '6/60',
     RATE_LIMIT_UPSTREAM_PER_ADDRESS: '6/60',
     RATE_LIMIT_BAD_PUSHES_PER_ADDRESS: '6/60',
@@ -293,8 +302,8 @@ describe('X_FILE', () => {
 
   test.each(Object.keys(environmentSchema.shape))('%s_FILE gives what the variable would', (name) => {
     const value = valid[name] ?? ordinary[name] ?? (name.endsWith('_SECONDS') ? '400' : '7')
-    const pair = name.startsWith('WECHAT_PUSH_') ? { ...least, ...push } : least
-    const others = name === 'APPS' ? bare : pair
+    const pair = name.startsWith('WECHAT_PUSH_') ? push : name.startsWith('CONSOLE_OIDC') ? completeOidc : {}
+    const others = { ...(name === 'APPS' ? bare : least), ...pair }
     const byFile = { ...others, [name]: undefined, [`${name}_FILE`]: file(`${value}\n`) }
     expect(loadConfig(byFile)).toEqual(loadConfig({ ...others, [name]: value }))
   })

@@ -1,5 +1,6 @@
 /** The environment, read once: one schema for every variable, one report of all problems. The only reader of process.env. */
 import { avatarStoreOf, avatarStoreProblems } from './avatar-store.ts'
+import { consoleOf, consoleProblems } from './console.ts'
 import { type Environment, environmentSchema, variableNames } from './environment.ts'
 import type { AppConfig } from './formats.ts'
 import { misspelt } from './misspelt.ts'
@@ -86,8 +87,8 @@ function crossChecks(
     if (values[other] !== undefined) problems.push(`${name}: is required beside ${other}`)
     else if (values.APPS === undefined) problems.push(`${name}: is required (or APPS, the form for several apps)`)
   }
-  problems.push(...pushProblems(env, (name) => values[name] === undefined && !unread.has(name)))
-  problems.push(...avatarStoreProblems(env, (name) => values[name] === undefined && !unread.has(name)))
+  const isMissing = (name: string) => values[name] === undefined && !unread.has(name)
+  problems.push(...pushProblems(env, isMissing), ...avatarStoreProblems(env, isMissing), ...consoleProblems(isMissing))
   const identities = (env.APPS ?? []).map((app) => `${app.platform}/${app.appid}`)
   const twice = identities.find((identity, index) => identities.indexOf(identity) !== index)
   if (twice) problems.push(`APPS: ${twice} is there twice`)
@@ -130,6 +131,7 @@ function toConfig(env: Environment) {
     publicListener: { host: env.HOST, port: env.PORT },
     internalListener: { host: env.ADMIN_HOST, port: env.ADMIN_PORT },
     adminTokens: env.ADMIN_TOKENS,
+    console: consoleOf(env),
     accessTokenTtlSeconds: env.ACCESS_TOKEN_TTL_SECONDS,
     refreshTokenTtlSeconds: env.REFRESH_TOKEN_TTL_SECONDS,
     sessionTtlSeconds: env.SESSION_TTL_SECONDS,

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { adminTokens } from './admin-tokens.ts'
 import { avatarStoreVariables } from './avatar-store.ts'
 import { clients, webOrigins } from './clients.ts'
+import { consoleVariables } from './console.ts'
 import { eventTargets } from './event-targets.ts'
 import {
   appid,
@@ -118,6 +119,7 @@ export const environmentSchema = z.object({
     .describe(
       '`name:scope+scope:secret`, comma separated ([scopes](admin.md)). A scope may be narrowed: `introspect@AUDIENCE`. Unset: the API is off.',
     ),
+  ...consoleVariables,
   ACCESS_TOKEN_TTL_SECONDS: seconds(1, 86_400).default(900).describe('Lifetime of an access token.'),
   REFRESH_TOKEN_TTL_SECONDS: seconds(1).default(2_592_000).describe('A session not refreshed for this long ends.'),
   SESSION_TTL_SECONDS: seconds(1)

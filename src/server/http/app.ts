@@ -23,7 +23,11 @@ export type AppParts = {
   /** Origins of web pages that may call this listener from a browser; documents are for all of them anyway. */
   webOrigins: readonly string[]
   draining: () => boolean
+  /** The operators' console, where it is on: everything below this path, outside of the API description. */
+  pages?: Pages | undefined
 }
+
+export type Pages = { path: string; handle(c: GatewayContext): Promise<Response> }
 
 /** wx.request knows no PATCH, a DELETE of it may lose its body, and wx.uploadFile only POSTs: a POST with this header stands for each. */
 const METHOD_OVERRIDE = 'x-http-method-override'
@@ -33,7 +37,7 @@ const METHOD_OVERRIDE = 'x-http-method-override'
  * Hono's chain of promises, and a document without any.
  */
 export function createApp(parts: AppParts): HttpApp {
-  const { routes, tracing, webOrigins } = parts
+  const { routes, tracing, webOrigins, pages } = parts
   const app = new Hono<GatewayEnv>()
   const { answer, answerDocument } = createAnswering(parts)
 
@@ -50,6 +54,11 @@ export function createApp(parts: AppParts): HttpApp {
     app.on(verb, path, (c) => answer(c, route))
     if (!['PUT', 'PATCH', 'DELETE'].includes(verb)) continue
     app.post(path, (c, next) => (c.req.header(METHOD_OVERRIDE)?.toUpperCase() === verb ? answer(c, route) : next()))
+  }
+
+  if (pages) {
+    const served = { path: `${pages.path}/*`, handle: pages.handle }
+    for (const path of [pages.path, served.path]) app.all(path, (c) => answer(c, served))
   }
 
   const fails = (error: unknown): Served => ({

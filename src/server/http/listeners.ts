@@ -12,17 +12,19 @@ export type Listeners = {
   routes: { public: readonly Route[]; internal: readonly Route[] }
 }
 
-export type ListenersParts = Omit<AppParts, 'listener' | 'routes' | 'trustedProxyHops' | 'webOrigins'> &
+export type ListenersParts = Omit<AppParts, 'listener' | 'routes' | 'trustedProxyHops' | 'webOrigins' | 'pages'> &
   Pick<Config, 'issuer' | 'trustedProxyHops' | 'webOrigins'> & {
     publicRoutes: readonly Route[]
     internalRoutes: readonly Route[]
+    /** On the internal listener alone. */
+    operatorsPages: AppParts['pages']
     /** In development the API description is served to the public too. */
     docsOnPublic: boolean
     version: string
   }
 
 export function createListeners(parts: ListenersParts): Listeners {
-  const { publicRoutes, internalRoutes, docsOnPublic, issuer, version } = parts
+  const { publicRoutes, internalRoutes, operatorsPages, docsOnPublic, issuer, version } = parts
   // The internal listener's describes both, and sends the calls of each to where they are answered.
   const internal: Route[] = [
     ...internalRoutes,
@@ -42,6 +44,7 @@ export function createListeners(parts: ListenersParts): Listeners {
       routes: routes.internal,
       trustedProxyHops: 0,
       webOrigins: [],
+      pages: operatorsPages,
     }),
     routes,
   }

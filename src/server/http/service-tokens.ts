@@ -8,6 +8,8 @@ import type { GatewayContext } from './context.ts'
 export type ServiceTokens = {
   /** The caller behind the bearer token. Throws A0404 when the API is off, A0230, or A0312 without the scope. */
   authenticate(c: GatewayContext, scope: AdminScope): ServiceCaller
+  /** The token with this secret. */
+  identify(secret: string): AdminToken | undefined
 }
 
 const off = { zh: '未设置 ADMIN_TOKENS，运维接口未开启', en: 'ADMIN_TOKENS is not set, so this API is off.' }
@@ -28,6 +30,7 @@ export function createServiceTokens({ tokens }: { tokens: readonly AdminToken[] 
   }
 
   return {
+    identify,
     authenticate(c, scope) {
       if (known.length === 0) throw new GatewayError('A0404', { note: 'ADMIN_TOKENS is not set', words: off })
       const token = identify(findBearer(c) ?? '')
