@@ -55,7 +55,9 @@ test.each([
   'https://console.example.com/',
   'console',
 ])('CONSOLE_ORIGIN %s is refused', (origin) => {
-  expect(problems({ CONSOLE_ORIGIN: origin })).toEqual([expect.stringMatching(/^CONSOLE_ORIGIN:/)])
+  const found = problems({ CONSOLE_ORIGIN: origin })
+  expect(found.length).toBeGreaterThan(0)
+  for (const problem of found) expect(problem).toMatch(/^CONSOLE_ORIGIN: must be/)
 })
 
 test.each(['profile', 'openid  email', 'openid\temail'])('CONSOLE_OIDC_SCOPE %j is refused', (scope) => {

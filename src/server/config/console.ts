@@ -5,7 +5,7 @@ import { baseUrl, list } from './formats.ts'
 export const consoleVariables = {
   CONSOLE_ORIGIN: baseUrl
     .refine(
-      (url) => new URL(url).origin === url,
+      (url) => URL.canParse(url) && new URL(url).origin === url,
       'must be an origin: scheme, host and port alone, as https://console.example.com',
     )
     .optional()

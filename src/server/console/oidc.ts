@@ -17,8 +17,9 @@ import type { ConsoleOidc } from '../config/console.ts'
 import type { Sealer } from '../crypto/seal.ts'
 import { GatewayError } from '../errors.ts'
 import { flowCookie, readCookie } from './cookies.ts'
-import type { Operator, Scope } from './operators.ts'
+import type { Operator } from './operators.ts'
 import type { Guest } from './replies.ts'
+import type { Scope } from './session.ts'
 import { pathBack } from './sign-in-page.ts'
 
 type Flow = { state: string; nonce: string; verifier: string; returnTo: string; fresh: boolean; at: number }

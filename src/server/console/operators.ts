@@ -1,9 +1,7 @@
 /** Who may use the console: a token of ADMIN_TOKENS with the scope admin or admin-read, as the configuration is now. */
 import { createHash } from 'node:crypto'
 import type { AdminToken } from '../config/config.ts'
-import type { ConsoleSession } from './session.ts'
-
-export type Scope = 'admin' | 'admin-read'
+import type { ConsoleSession, Scope } from './session.ts'
 
 export type Operator = Pick<ConsoleSession, 'name' | 'by' | 'proof' | 'scope'>
 

@@ -3,7 +3,8 @@ import type { Clock } from '../clock.ts'
 import { randomToken } from '../crypto/random.ts'
 import { SealError, type Sealer } from '../crypto/seal.ts'
 import { type Cache, CacheUnavailable } from '../storage/cache.ts'
-import type { Scope } from './operators.ts'
+
+export type Scope = 'admin' | 'admin-read'
 
 /** What the next page says once, and what was typed before the session ended. */
 export type Flash = { say?: string; lines?: string[]; draft?: Record<string, string> }
