@@ -25,6 +25,13 @@ export type MiniProgramApi = {
             appId: string;
         };
     };
+    getBackgroundFetchData?(options: {
+        fetchType: 'pre';
+    } & Callbacks<{
+        fetchedData: string;
+    }>): unknown;
+    /** Of a browser: runs the work while no other page of its origin does. */
+    exclusive?<Result>(work: () => Promise<Result>): Promise<Result>;
     getFileSystemManager?(): {
         readFile(options: {
             filePath: string;
@@ -54,6 +61,9 @@ export declare function adapt(given: MiniProgramApi | undefined): {
     login(force: boolean, timeout: number): Promise<string>;
     /** Whether the platform still knows the session_key of its latest login; one without the call has no such key. */
     checkSession: () => boolean | Promise<boolean>;
+    /** What WeChat fetched before the program ran; an empty text where there is none. */
+    prefetched: () => Promise<string>;
+    exclusive: <Result>(work: () => Promise<Result>) => Promise<Result>;
     /** Resolves for every HTTP status, as wx.request does and my.request (error 19) does not. */
     send(request: HostRequest): Promise<HostReply>;
     read(key: string): unknown;

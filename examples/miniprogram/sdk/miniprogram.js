@@ -69,6 +69,9 @@ function adapt(given) {
     },
     /** Whether the platform still knows the session_key of its latest login; one without the call has no such key. */
     checkSession: () => !api.checkSession || new Promise((resolve) => run("checkSession", { success: () => resolve(true), fail: () => resolve(false) })),
+    /** What WeChat fetched before the program ran; an empty text where there is none. */
+    prefetched: async () => api.getBackgroundFetchData && (await call("getBackgroundFetchData", { fetchType: "pre" })).fetchedData || "",
+    exclusive: (work) => api.exclusive ? run("exclusive", work) : work(),
     /** Resolves for every HTTP status, as wx.request does and my.request (error 19) does not. */
     async send(request) {
       const options = Object.assign({ headers: request.header }, request);
@@ -203,6 +206,22 @@ Content-Type: ${type}\r
   return { type: `multipart/form-data; boundary=${boundary}`, body: body.buffer };
 }
 
+// src/sdk/miniprogram/prefetch.ts
+var MAX_AGE_MS = 6e4;
+async function prefetchedLogin(host, now, userId) {
+  try {
+    const { code, data } = JSON.parse(await host.prefetched());
+    const age = now() - data.at * 1e3;
+    const whole = code === "00000" && data.token && data.refresh_token && data.user_id && data.expires_in > 0;
+    if (!whole || !(Math.abs(age) < MAX_AGE_MS) || userId && userId !== data.user_id) return void 0;
+    data.expires_in -= Math.ceil(Math.max(age, 0) / 1e3);
+    delete data.at;
+    return data;
+  } catch (_) {
+    return void 0;
+  }
+}
+
 // src/sdk/miniprogram/session.ts
 var MARGIN_MS = 6e4;
 var userOf = ({ user_id, nickname, is_new_user }) => ({ user_id, nickname, is_new_user });
@@ -298,6 +317,7 @@ function createAuth(options) {
   let blocked;
   let logouts = 0;
   let logins = 0;
+  let prefetch = true;
   async function patiently(request2, replyMayBeLost, tries = 1) {
     try {
       return unwrap(await host().send(request2));
@@ -311,7 +331,15 @@ function createAuth(options) {
   const post = (path, data) => patiently({ url: baseURL + path, method: "POST", header: {}, data, timeout }, true);
   const endQuietly = (refresh2) => post("/api/logout", { refresh_token: refresh2 }).catch(ignore);
   async function exchange(how, again) {
-    const code = how.code || await host().login(!!how.force, timeout);
+    var _a;
+    const wanted = prefetch && !Object.keys(how).length;
+    prefetch = false;
+    const early = wanted && await prefetchedLogin(host(), now, (_a = session.current()) == null ? void 0 : _a.user_id);
+    if (early) {
+      logins++;
+      return early;
+    }
+    const code = how.code || (how.ticket ? void 0 : await host().login(!!how.force, timeout));
     const { platform, device = host().device() } = options;
     const body = Object.assign({ appid: appid(), platform, device: device || void 0 }, how, {
       code,
@@ -322,7 +350,7 @@ function createAuth(options) {
       logins++;
       return reply;
     } catch (error) {
-      if (error.code !== "A0223" || again || how.code) throw error;
+      if (error.code !== "A0223" || again || how.code || how.ticket) throw error;
       return exchange(how, true);
     }
   }
@@ -331,13 +359,14 @@ function createAuth(options) {
     fuse.enter();
     try {
       const reply = await fetchTokens();
+      if ("receivedAt" in reply) return reply;
       if (logouts === begun) return session.keep(reply);
       void endQuietly(reply.refresh_token);
     } catch (error) {
       const { code, retryAfter } = error;
       if (code === "NETWORK") fuse.refund();
       if (retryAfter) fuse.open(error, retryAfter * 1e3);
-      if (logouts === begun && /A020[23]|A0321/.test(code)) {
+      if (logouts === begun && /A020[23]|A0321|LOGGED_OUT/.test(code)) {
         blocked = error;
         session.forget();
       }
@@ -346,7 +375,7 @@ function createAuth(options) {
     throw loggedOut();
   }
   function fly(fetchTokens) {
-    const mine = renew(fetchTokens);
+    const mine = host().exclusive(() => renew(fetchTokens));
     const land = () => {
       if (flight === mine) flight = void 0;
     };
@@ -355,6 +384,9 @@ function createAuth(options) {
     return mine;
   }
   async function refresh() {
+    session.sync();
+    const renewed = session.fresh();
+    if (renewed) return renewed;
     const held = session.current();
     if (!held) return exchange({});
     return post("/api/refresh", { refresh_token: held.refresh_token }).catch((error) => {
@@ -441,6 +473,12 @@ function createAuth(options) {
         if (failed === "A0240" && logins === before) await login({ force: true });
         throw /A02(40|23)/.test(failed) ? restate(error, { tapAgain: true }) : error;
       }
+    },
+    ticket: (data) => request({ url: "/api/tickets", method: "POST", data }),
+    async token(not) {
+      const held = session.current();
+      if (held && held.token === not) held.rejected = true;
+      return (await access()).token;
     },
     async logout() {
       const old = session.current();

@@ -25,9 +25,10 @@ export type WechatUserInfo = {
     country?: string;
     language?: string;
 };
-/** `POST /api/login` */
+/** `POST /api/login`: with a code of the platform, or a ticket of `POST /api/tickets`. */
 export type LoginRequest = {
-    code: string;
+    code?: string;
+    ticket?: string;
     appid?: string;
     platform?: string;
     device?: string;
@@ -36,6 +37,15 @@ export type LoginRequest = {
     signature?: string;
     encryptedData?: string;
     iv?: string;
+};
+/** `POST /api/tickets`: the client that it is for. */
+export type TicketRequest = {
+    appid: string;
+};
+/** The `data` of `POST /api/tickets`; `expires_in` in seconds. */
+export type TicketReply = {
+    ticket: string;
+    expires_in: number;
 };
 /** `POST /api/refresh` */
 export type RefreshRequest = {

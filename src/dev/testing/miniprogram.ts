@@ -84,7 +84,7 @@ export async function startGateway(servers: Server[]) {
   function route(request: Seen): Reply {
     const override = overrides.findIndex(({ path }) => path === request.path)
     if (override >= 0) return overrides.splice(override, 1)[0]?.reply ?? { status: 500 }
-    if (request.path === '/api/login') return login(String(request.json.code))
+    if (request.path === '/api/login') return login(String(request.json.code ?? request.json.ticket))
     if (request.path === '/api/refresh') return refresh(String(request.json.refresh_token))
     if (request.path === '/api/logout') {
       const session = sessions.get(String(request.json.refresh_token).split('.')[0] ?? '')

@@ -1,4 +1,4 @@
-/** Builds the mini-program SDK (one plain ES2017 file for bundlers, one for WeChat DevTools' own npm, their types, the sample's copy) and the package of both SDKs. */
+/** Builds the mini-program SDK (one plain ES2017 file for bundlers, one for WeChat DevTools' own npm, their types, the sample's copy), the browser SDK, and the package of all. */
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -22,6 +22,15 @@ export async function bundleMiniprogramSdk(format: 'esm' | 'cjs', minify: boolea
           js: '/* Mini-program SDK of the auth gateway. MIT. Built from src/sdk/miniprogram/miniprogram.ts; do not edit. */',
         },
     tsconfigRaw: {},
+  })
+  return result.outputFiles[0]?.text ?? ''
+}
+
+/** The browser SDK as one module, the core of the mini-program SDK inside. */
+export async function bundleWebSdk(): Promise<string> {
+  const result = await build({
+    entryPoints: [`${root}src/sdk/web/web.ts`],
+    ...{ bundle: true, write: false, format: 'esm', target: 'es2022', charset: 'utf8', tsconfigRaw: {} },
   })
   return result.outputFiles[0]?.text ?? ''
 }
@@ -51,7 +60,7 @@ export async function buildMiniprogramSdk(into: { dist: string; sample: string }
   writeFileSync(`${into.sample}/miniprogram.js`, common)
   declare(published)
   for (const file of readdirSync(published)) {
-    if (!/^(miniprogram|adapters|error|session|wire)\.d\.ts$/.test(file)) continue
+    if (!/^(miniprogram|adapters|error|options|session|wire)\.d\.ts$/.test(file)) continue
     copyFileSync(`${published}/${file}`, `${devtools}/${file}`)
     copyFileSync(`${published}/${file}`, `${into.sample}/${file}`)
   }
@@ -77,5 +86,6 @@ export function describePackage(dist: string): void {
 
 if (import.meta.main) {
   await buildMiniprogramSdk({ dist: `${root}dist`, sample: `${root}examples/miniprogram/sdk` })
+  writeFileSync(`${root}dist/sdk/web/web.js`, await bundleWebSdk())
   describePackage(`${root}dist`)
 }

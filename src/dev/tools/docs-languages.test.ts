@@ -28,7 +28,18 @@ const outline = (text: string) =>
   [...text.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '').matchAll(/^(#+) /gm)].map(([, level]) => level)
 
 test('the pages for a first start, a move, an audit and a rollout are there in both languages', () => {
-  const wanted = ['configuration', 'deploy', 'events', 'migration', 'miniprogram', 'security', 'verify']
+  const wanted = [
+    'configuration',
+    'deploy',
+    'events',
+    'every-screen',
+    'migration',
+    'miniprogram',
+    'security',
+    'session-key',
+    'verify',
+    'web',
+  ]
   expect(twins.map((page) => basename(page, '.zh-CN.md'))).toEqual(wanted)
 })
 

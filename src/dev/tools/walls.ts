@@ -12,7 +12,6 @@ const MAX_LINES = 300
 const MAX_TEST_LINES = 450
 /** Longer than they should be; they may only shrink. */
 const longer: Readonly<Record<string, number>> = {
-  'src/sdk/miniprogram/miniprogram.ts': 307,
   'src/sdk/miniprogram/miniprogram.test.ts': 630,
 }
 

@@ -12,6 +12,9 @@ export type MiniProgramApi = {
   setStorageSync(key: string, value: unknown): void
   removeStorageSync(key: string): void
   getAccountInfoSync?(): { miniProgram: { appId: string } }
+  getBackgroundFetchData?(options: { fetchType: 'pre' } & Callbacks<{ fetchedData: string }>): unknown
+  /** Of a browser: runs the work while no other page of its origin does. */
+  exclusive?<Result>(work: () => Promise<Result>): Promise<Result>
   getFileSystemManager?(): {
     readFile(options: { filePath: string } & Callbacks<{ data: string | ArrayBuffer }>): void
   }
@@ -35,6 +38,7 @@ type Answer = Partial<HostReply> & {
   errMsg?: string
   code?: string
   authCode?: string
+  fetchedData?: string
 }
 type About = { appId?: string; miniProgram?: About; microapp?: About; model?: string }
 type Method = (...given: unknown[]) => unknown
@@ -93,6 +97,13 @@ export function adapt(given: MiniProgramApi | undefined) {
     checkSession: (): boolean | Promise<boolean> =>
       !api.checkSession ||
       new Promise((resolve) => run('checkSession', { success: () => resolve(true), fail: () => resolve(false) })),
+
+    /** What WeChat fetched before the program ran; an empty text where there is none. */
+    prefetched: async (): Promise<string> =>
+      (api.getBackgroundFetchData && (await call('getBackgroundFetchData', { fetchType: 'pre' })).fetchedData) || '',
+
+    exclusive: <Result>(work: () => Promise<Result>): Promise<Result> =>
+      api.exclusive ? (run('exclusive', work) as Promise<Result>) : work(),
 
     /** Resolves for every HTTP status, as wx.request does and my.request (error 19) does not. */
     async send(request: HostRequest): Promise<HostReply> {

@@ -1,13 +1,16 @@
 /** The mini-program SDK: silent login, one renewal in flight, requests that survive an expired token, and nothing for pages to think about. */
-import { adapt, type Host, type HostRequest, type MiniProgramApi } from './adapters.ts'
+import { adapt, type Host, type HostRequest } from './adapters.ts'
 import { AuthError, restate } from './error.ts'
 import { createFuse } from './fuse.ts'
 import { createTarget, multipart, unwrap, waitFor } from './http.ts'
+import type { Auth, AuthOptions, Clock, LoginOptions, RequestOptions } from './options.ts'
+import { prefetchedLogin } from './prefetch.ts'
 import { createSession, type Held, type User, userOf } from './session.ts'
-import type { LoginRequest, Profile, TokenReply } from './wire.ts'
+import type { Profile, TokenReply } from './wire.ts'
 
 export type { MiniProgramApi } from './adapters.ts'
 export { AuthError, type AuthErrorCode } from './error.ts'
+export type * from './options.ts'
 export type { User } from './session.ts'
 export type * from './wire.ts'
 
@@ -16,69 +19,6 @@ declare function setTimeout(run: () => void, ms: number): unknown
 
 /** One request may be tried this often against lost replies and servers that ask for patience. */
 const TRIES = 3
-
-export type Clock = { now(): number; sleep(ms: number): Promise<void> }
-
-export type AuthOptions = {
-  /** Where the gateway is, e.g. `https://auth.example.com`; a path is allowed. */
-  baseURL: string
-  /** Origins of the business servers that may be sent the access token, e.g. `https://api.example.com`. */
-  audiences?: string[]
-  /** The platform's global; by default the one that is there. Give `uni` or `Taro` to go through those. */
-  api?: MiniProgramApi
-  /** By default asked of the platform. */
-  appid?: string
-  /** The platform's name at the gateway, needed only where one appid exists on two platforms. */
-  platform?: string
-  /** What the user's list of sessions shows; by default model and system. An empty string sends nothing. */
-  device?: string
-  /** For one try of one request, in milliseconds. */
-  timeoutMs?: number
-  /** For tests. */
-  clock?: Clock
-}
-
-export type LoginOptions = Partial<
-  Pick<LoginRequest, 'code' | 'userinfo' | 'rawData' | 'signature' | 'encryptedData' | 'iv'>
-> & { force?: boolean }
-
-export type RequestOptions = {
-  /** A path at the gateway (`/api/user`), or a full URL at the gateway or one of the `audiences`. */
-  url: string
-  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIONS'
-  data?: unknown
-  header?: Record<string, string>
-  responseType?: 'text' | 'arraybuffer'
-  timeoutMs?: number
-}
-
-export type UploadOptions = Pick<RequestOptions, 'timeoutMs'> & {
-  filePath: string
-  url?: string
-  method?: 'PUT' | 'POST'
-  name?: string
-}
-
-/** The event of `<button open-type="getPhoneNumber">`. */
-export type PhoneEvent = { detail: { code?: string; encryptedData?: string; iv?: string; errMsg?: string } }
-
-export type Auth = {
-  /** Makes sure of a session, silently. With `force`, or with data for the login, always exchanges a new code. */
-  login(options?: LoginOptions): Promise<User>
-  /** Resolves with the envelope's `data`, or the body of a server without envelopes; rejects with AuthError, for HTTP errors too. */
-  request<Data = unknown>(options: RequestOptions): Promise<Data>
-  /** Sends one file as multipart/form-data; by default as the user's avatar. */
-  upload<Data = Profile>(options: UploadOptions): Promise<Data>
-  /** Call on entering a page with encrypted data, before the user taps: the session_key is then the one WeChat uses. Undoes no logout. */
-  prepareEncryptedData(): Promise<void>
-  /** Stores the phone number of the button's event. An error with `tapAgain` needs nothing but the user's next tap. */
-  bindPhone(event: PhoneEvent): Promise<Profile>
-  /** Ends this session. Until the next `login()`, requests reject with LOGGED_OUT instead of logging in silently. */
-  logout(): Promise<void>
-  user(): User | null
-  /** Called whenever `user()` changes; returns the way to stop it. */
-  onChange(listener: (user: User | null) => void): () => void
-}
 
 const systemClock: Clock = { now: Date.now, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) }
 
@@ -115,6 +55,8 @@ export function createAuth(options: AuthOptions): Auth {
   let logouts = 0
   /** Counts logins, so that data encrypted under the session_key of an earlier one is not sent after it. */
   let logins = 0
+  /** Looked at once in a life of the program: what WeChat keeps may be shown again, and its refresh token is good once. */
+  let prefetch = true
 
   /** Sends until there is an answer worth returning: bounded, and never sooner than the server asks. */
   async function patiently<Data>(request: HostRequest, replyMayBeLost: boolean, tries = 1): Promise<Data> {
@@ -135,7 +77,14 @@ export function createAuth(options: AuthOptions): Auth {
   const endQuietly = (refresh: string) => post('/api/logout', { refresh_token: refresh }).catch(ignore)
 
   async function exchange(how: LoginOptions, again?: boolean): Promise<TokenReply> {
-    const code = how.code || (await host().login(!!how.force, timeout))
+    const wanted = prefetch && !Object.keys(how).length
+    prefetch = false
+    const early = wanted && (await prefetchedLogin(host(), now, session.current()?.user_id))
+    if (early) {
+      logins++
+      return early
+    }
+    const code = how.code || (how.ticket ? undefined : await host().login(!!how.force, timeout))
     const { platform, device = host().device() } = options
     const body = Object.assign({ appid: appid(), platform, device: device || undefined }, how, {
       code,
@@ -148,17 +97,18 @@ export function createAuth(options: AuthOptions): Auth {
       return reply
     } catch (error) {
       // One fresh code, for one that grew old or was spent on the way; a code the caller brought cannot be replaced.
-      if ((error as AuthError).code !== 'A0223' || again || how.code) throw error
+      if ((error as AuthError).code !== 'A0223' || again || how.code || how.ticket) throw error
       return exchange(how, true)
     }
   }
 
   /** Runs one renewal under the fuse, and turns away a reply that comes after a logout. */
-  async function renew(fetchTokens: () => Promise<TokenReply>): Promise<Held> {
+  async function renew(fetchTokens: () => Promise<TokenReply | Held>): Promise<Held> {
     const begun = logouts
     fuse.enter()
     try {
       const reply = await fetchTokens()
+      if ('receivedAt' in reply) return reply
       if (logouts === begun) return session.keep(reply)
       void endQuietly(reply.refresh_token)
     } catch (error) {
@@ -166,7 +116,7 @@ export function createAuth(options: AuthOptions): Auth {
       if (code === 'NETWORK') fuse.refund()
       if (retryAfter) fuse.open(error as AuthError, retryAfter * 1000)
       // Suspended, erased, blocked by the platform: asking again changes nothing.
-      if (logouts === begun && /A020[23]|A0321/.test(code)) {
+      if (logouts === begun && /A020[23]|A0321|LOGGED_OUT/.test(code)) {
         blocked = error as AuthError
         session.forget()
       }
@@ -176,8 +126,8 @@ export function createAuth(options: AuthOptions): Auth {
   }
 
   /** Everyone who needs a token while one is being fetched waits for that one. */
-  function fly(fetchTokens: () => Promise<TokenReply>): Promise<Held> {
-    const mine = renew(fetchTokens)
+  function fly(fetchTokens: () => Promise<TokenReply | Held>): Promise<Held> {
+    const mine = host().exclusive(() => renew(fetchTokens))
     const land = () => {
       if (flight === mine) flight = undefined
     }
@@ -187,7 +137,11 @@ export function createAuth(options: AuthOptions): Auth {
   }
 
   /** Dead (A0230) or replayed (A0220) refresh tokens end in a silent login; the user notices neither. */
-  async function refresh(): Promise<TokenReply> {
+  async function refresh(): Promise<TokenReply | Held> {
+    session.sync()
+    // Another page of this origin may have renewed while this one waited for its turn.
+    const renewed = session.fresh()
+    if (renewed) return renewed
     const held = session.current()
     if (!held) return exchange({})
     return post('/api/refresh', { refresh_token: held.refresh_token }).catch((error: AuthError) => {
@@ -289,6 +243,14 @@ export function createAuth(options: AuthOptions): Auth {
         if (failed === 'A0240' && logins === before) await login({ force: true })
         throw /A02(40|23)/.test(failed) ? restate(error as AuthError, { tapAgain: true }) : error
       }
+    },
+
+    ticket: (data) => request({ url: '/api/tickets', method: 'POST', data }),
+
+    async token(not) {
+      const held = session.current()
+      if (held && held.token === not) held.rejected = true
+      return (await access()).token
     },
 
     async logout() {

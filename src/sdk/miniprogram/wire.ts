@@ -53,9 +53,10 @@ export type WechatUserInfo = {
   language?: string
 }
 
-/** `POST /api/login` */
+/** `POST /api/login`: with a code of the platform, or a ticket of `POST /api/tickets`. */
 export type LoginRequest = {
-  code: string
+  code?: string
+  ticket?: string
   appid?: string
   platform?: string
   device?: string
@@ -65,6 +66,12 @@ export type LoginRequest = {
   encryptedData?: string
   iv?: string
 }
+
+/** `POST /api/tickets`: the client that it is for. */
+export type TicketRequest = { appid: string }
+
+/** The `data` of `POST /api/tickets`; `expires_in` in seconds. */
+export type TicketReply = { ticket: string; expires_in: number }
 
 /** `POST /api/refresh` */
 export type RefreshRequest = { refresh_token: string }
