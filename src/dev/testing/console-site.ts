@@ -7,20 +7,10 @@ import type { BrowserContextOptions, Page } from 'playwright-core'
 import { expect } from 'vitest'
 import { listen } from '../../server/serve/listeners.ts'
 import { launchChromium } from './browser.ts'
+import { BOSS, consoleTokens } from './console-tokens.ts'
 import { startTestGateway, type TestGatewayOptions } from './test-gateway.ts'
 
 const ARTIFACTS = fileURLToPath(new URL('../../../artifacts/console/', import.meta.url))
-
-export const BOSS = 'console-boss-0123456789-0123456789-0123'
-export const DEPUTY = 'console-deputy-0123456789-0123456789-01'
-export const READER = 'console-reader-0123456789-0123456789-01'
-export const ORDERS = 'console-orders-0123456789-0123456789-01'
-export const consoleTokens = [
-  `boss:admin:${BOSS}`,
-  `deputy:admin:${DEPUTY}`,
-  `reader:admin-read:${READER}`,
-  `orders:introspect:${ORDERS}`,
-].join()
 
 export type ConsoleVisit = { page: Page; close(): Promise<void> }
 

@@ -1,7 +1,8 @@
 /** The console as a support person meets it: every act in a real Chromium, without JavaScript. */
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { BOSS, type ConsoleVisit, DEPUTY, ORDERS, READER, startConsole } from '../../dev/testing/console-site.ts'
+import { type ConsoleVisit, startConsole } from '../../dev/testing/console-site.ts'
+import { BOSS, DEPUTY, ORDERS, READER } from '../../dev/testing/console-tokens.ts'
 
 let site: Awaited<ReturnType<typeof startConsole>>
 const visits: ConsoleVisit[] = []
