@@ -73,12 +73,12 @@ export function auditTable(visit: Visit, items: readonly AuditLine[], { ofUser =
   const nothing = html`<span class="faint">${words.none}</span>`
   const rows = items.map(({ at, kind, user_id, session_id, ip, actor, detail }) => [
     time(visit, at),
-    html`${words.kinds[kind] ?? kind}<br><span class="mono faint">${kind}</span>`,
+    html`${words.kinds[kind] ?? kind}<br><span class="mono faint whole">${kind}</span>`,
     ...(ofUser
       ? []
       : [user_id === null ? nothing : html`<a class="mono" href="/console/users/${user_id}">${user_id}</a>`]),
     actor === null ? nothing : actor.startsWith('operator:') ? mark(actor, 'warn') : actor,
-    ip ?? nothing,
+    ip === null ? nothing : html`<span class="whole">${ip}</span>`,
     html`${session_id === null ? '' : html`<a class="mono" href="/console/audit?session_id=${session_id}" aria-label="${audit.sessionId} ${session_id}">${session_id}</a>`}${
       detail === null ? '' : html`<pre>${JSON.stringify(detail)}</pre>`
     }${session_id === null && detail === null ? nothing : ''}`,

@@ -38,19 +38,19 @@ code, .mono { font-family: var(--mono); font-size: 0.88em; overflow-wrap: anywhe
 .small { font-size: 0.87rem }
 
 header { background: var(--surface); border-bottom: 1px solid var(--line) }
-header > div { max-width: 76rem; margin: 0 auto; padding: 0.6rem 1.25rem; display: flex; flex-wrap: wrap; gap: 0.4rem 1.5rem; align-items: center }
+header > div { max-width: 82rem; margin: 0 auto; padding: 0.6rem 1.25rem; display: flex; flex-wrap: wrap; gap: 0.4rem 1.5rem; align-items: center }
 .product { font-weight: 600; color: var(--ink); text-decoration: none }
 nav ul { display: flex; flex-wrap: wrap; gap: 0.25rem }
 nav a { display: block; padding: 0.35rem 0.8rem; border-radius: 8px; color: var(--ink); text-decoration: none }
 nav a:hover { background: var(--raised) }
 nav a[aria-current] { background: var(--good-ground); color: var(--good); font-weight: 600 }
 .who { margin-left: auto; display: flex; flex-wrap: wrap; gap: 0.4rem 0.9rem; align-items: center; font-size: 0.9rem }
-main { max-width: 76rem; margin: 0 auto; padding: 1.25rem; display: grid; gap: 1rem; grid-template-columns: minmax(0, 1fr) }
-footer { max-width: 76rem; margin: 0 auto; padding: 0 1.25rem 2rem; color: var(--faint); font-size: 0.85rem }
+main { max-width: 82rem; margin: 0 auto; padding: 1.25rem; display: grid; gap: 1rem; grid-template-columns: minmax(0, 1fr) }
+footer { max-width: 82rem; margin: 0 auto; padding: 0 1.25rem 2rem; color: var(--faint); font-size: 0.85rem }
 .narrow { max-width: 34rem; margin-inline: auto; width: 100% }
 
 .panel { background: var(--surface); border: 1px solid var(--line); border-radius: 12px; padding: 1rem 1.1rem; display: grid; gap: 0.7rem; min-width: 0; align-content: start; grid-template-columns: minmax(0, 1fr) }
-.columns { display: grid; gap: 1rem; grid-template-columns: minmax(0, 1.6fr) minmax(0, 1fr); align-items: start }
+.columns { display: grid; gap: 1rem; grid-template-columns: minmax(0, 1.8fr) minmax(0, 1fr); align-items: start }
 .column { display: grid; gap: 1rem; min-width: 0; grid-template-columns: minmax(0, 1fr) }
 .head { display: flex; flex-wrap: wrap; gap: 0.4rem 0.8rem; align-items: center }
 .counts { display: flex; flex-wrap: wrap; gap: 0.4rem 2rem }
@@ -69,7 +69,7 @@ footer { max-width: 76rem; margin: 0 auto; padding: 0 1.25rem 2rem; color: var(-
 
 form { display: grid; gap: 0.7rem; margin: 0; grid-template-columns: minmax(0, 1fr) }
 form.plain { display: inline }
-.row { display: flex; flex-wrap: wrap; gap: 0.7rem 0.9rem; align-items: end }
+.row { display: flex; flex-wrap: wrap; gap: 0.7rem 0.9rem; align-items: start }
 .row > .field { flex: 1 1 11rem }
 .row > .field.wide { flex: 2 1 16rem }
 .field { display: grid; gap: 0.25rem; min-width: 0; grid-template-columns: minmax(0, 1fr) }
@@ -77,9 +77,9 @@ form.plain { display: inline }
 .hint { color: var(--faint); font-size: 0.84rem }
 .error { color: var(--bad); font-size: 0.88rem; font-weight: 600 }
 input, select, textarea { font: inherit; color: inherit; background: var(--surface); border: 1px solid var(--edge); border-radius: 8px; padding: 0.45rem 0.7rem; min-height: 2.5rem; width: 100%; min-width: 0 }
-textarea { min-height: 4.5rem; resize: vertical }
+textarea { min-height: 6.5rem; resize: vertical }
 [aria-invalid="true"] { border-color: var(--bad); border-width: 2px }
-button, .button { font: inherit; color: inherit; background: var(--surface); border: 1px solid var(--edge); border-radius: 8px; padding: 0.45rem 1rem; min-height: 2.5rem; cursor: pointer; display: inline-flex; align-items: center; justify-content: center; text-decoration: none; justify-self: start }
+button, .button { font: inherit; color: inherit; background: var(--surface); border: 1px solid var(--edge); border-radius: 8px; padding: 0.45rem 1rem; min-height: 2.5rem; cursor: pointer; white-space: nowrap; display: inline-flex; align-items: center; justify-content: center; text-decoration: none; justify-self: start }
 button:hover, .button:hover { background: var(--raised) }
 .primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600 }
 .primary:hover { background: var(--accent); filter: brightness(1.08) }
@@ -90,11 +90,12 @@ details > summary { cursor: pointer; color: var(--accent); padding: 0.2rem 0; bo
 details[open] > summary { margin-bottom: 0.5rem }
 
 table { border-collapse: collapse; width: 100% }
-th { text-align: left; font-size: 0.84rem; color: var(--faint); font-weight: 600 }
+th { text-align: left; white-space: nowrap; font-size: 0.84rem; color: var(--faint); font-weight: 600 }
 th, td { padding: 0.5rem 0.9rem 0.5rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere }
 tr:last-child > td { border-bottom: 0 }
 td.act { text-align: right; padding-right: 0 }
-time { font-variant-numeric: tabular-nums; white-space: nowrap }
+time, .whole { font-variant-numeric: tabular-nums; white-space: nowrap }
+.id { min-width: 9rem }
 .facts { display: grid; grid-template-columns: minmax(6.5rem, auto) minmax(0, 1fr); gap: 0.3rem 1rem }
 .facts dt { color: var(--faint); font-size: 0.9rem }
 .facts dd { overflow-wrap: anywhere }
@@ -110,6 +111,7 @@ pre { font: 0.85rem / 1.5 var(--mono); white-space: pre-wrap; overflow-wrap: any
   table, tbody, tr, td { display: block }
   tr { padding: 0.6rem 0; border-bottom: 1px solid var(--line) }
   tr:last-child { border-bottom: 0 }
+  .whole { white-space: normal }
   td { border: 0; padding: 0.12rem 0; display: grid; grid-template-columns: 6.2rem minmax(0, 1fr); gap: 0.6rem }
   td::before { content: attr(data-label); color: var(--faint); font-size: 0.84rem }
   td.act { text-align: left }

@@ -66,11 +66,11 @@ ${standing(visit, user)}
 <div class="columns"><div class="column">
 <section class="panel"><h2>${told.sessions}</h2>${sessions(visit, user)}</section>
 <section class="panel"><h2>${told.identities}</h2>${identities(visit, user)}</section>
-<section class="panel"><h2>${told.audit}</h2>${auditTable(visit, events, { ofUser: true })}<p><a href="/console/audit?user_id=${id}">${told.wholeAudit}</a></p></section>
 </div><div class="column">
 <section class="panel"><h2>${told.profile}</h2>${profile(visit, user)}</section>
 ${user.status === 'erased' ? '' : mayAct ? acts(visit, user, shown) : readings(visit, user)}
-</div></div>`
+</div></div>
+<section class="panel"><h2>${told.audit}</h2>${auditTable(visit, events, { ofUser: true })}<p><a href="/console/audit?user_id=${id}">${told.wholeAudit}</a></p></section>`
   return { title, body }
 }
 
@@ -106,14 +106,10 @@ function identities(visit: Visit, user: User): Html {
   if (user.identities.length === 0) return html`<p>${words.none}</p>`
   return table(
     words.user.identities,
-    [words.user.platform, 'appid', 'openid', 'unionid', words.user.since],
+    [words.user.platform, 'openid, unionid', words.user.since],
     user.identities.map((one) => [
-      one.platform,
-      html`<span class="mono">${one.appid}</span>`,
-      html`<span class="mono">${one.openid}</span>`,
-      one.unionid === null
-        ? html`<span class="faint">${words.none}</span>`
-        : html`<span class="mono">${one.unionid}</span>`,
+      html`${one.platform}<br><span class="mono faint">${one.appid}</span>`,
+      html`<span class="mono">${one.openid}</span>${one.unionid === null ? '' : html`<br><span class="mono faint">${one.unionid}</span>`}`,
       time(visit, one.created_at),
     ]),
   )
@@ -128,15 +124,14 @@ function sessions(visit: Visit, user: User): Html {
     const device = one.device ?? told.unknownDevice
     const end = html`<button class="quiet" aria-label="${told.endOne}${device} ${one.ip ?? ''}">${told.end}</button>`
     return [
-      html`${device}<br><a class="mono" href="/console/audit?session_id=${one.sid}" aria-label="${words.audit.title}: ${device} ${one.sid}">${one.sid.slice(-12)}</a>`,
-      html`${one.platform}<br><span class="mono faint">${one.appid}</span>`,
-      one.ip ?? html`<span class="faint">${words.none}</span>`,
+      html`${device}<br><span class="small faint">${one.platform} · <span class="mono">${one.appid}</span></span><br><a class="mono" href="/console/audit?session_id=${one.sid}" aria-label="${words.audit.title}: ${device} ${one.sid}">${one.sid.slice(-12)}</a>`,
+      one.ip ? html`<span class="whole">${one.ip}</span>` : html`<span class="faint">${words.none}</span>`,
       time(visit, one.created_at),
       time(visit, one.last_used_at),
       ...(mayAct ? [postForm(visit, `${base}/${one.sid}/end`, end, 'plain')] : []),
     ]
   })
-  const heads = [told.device, told.platform, told.ip, told.since, told.lastUsed, ...(mayAct ? [''] : [])]
+  const heads = [told.device, told.ip, told.since, told.lastUsed, ...(mayAct ? [''] : [])]
   const all = html`<p class="small">${told.endAllSure}</p><button class="danger">${told.endAllDo}</button>`
   return html`${table(told.sessions, heads, rows)}${
     mayAct ? html`<details><summary>${told.endAll}</summary>${postForm(visit, `${base}/end`, all)}</details>` : ''
