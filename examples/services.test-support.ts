@@ -30,8 +30,9 @@ export type Gateway = {
   logout(token: string): Promise<void>
 }
 
-export async function startGateway(): Promise<Gateway> {
-  const [internalPort, wechatPort] = [await freePort(), await freePort()]
+/** `more`: variables beside the usual ones, which may name the issuer. */
+export async function startGateway(more: (issuer: string) => Record<string, string> = () => ({})): Promise<Gateway> {
+  const [publicPort, internalPort, wechatPort] = [await freePort(), await freePort(), await freePort()]
   const service = await start({
     name: 'the gateway',
     file: process.execPath,
@@ -54,8 +55,10 @@ export async function startGateway(): Promise<Gateway> {
       STATUS_LIST_TTL_SECONDS: String(STATUS_LIST_TTL_SECONDS),
       SHUTDOWN_DELAY_SECONDS: '0',
       RATE_LIMIT: 'off',
+      ...more(`http://localhost:${publicPort}`),
     },
     path: '/.well-known/jwks.json',
+    at: publicPort,
   })
   const issuer = `http://localhost:${service.port}`
 
@@ -147,9 +150,11 @@ type Program = {
   env: Record<string, string>
   path: string
   folder?: string | undefined
+  /** The port; else any. */
+  at?: number
 }
 
-function start({ name, file, args, env, path, folder }: Program): Promise<Service> {
+function start({ name, file, args, env, path, folder, at }: Program): Promise<Service> {
   const dataDir = folder ?? mkdtempSync(join(tmpdir(), 'example-'))
   return startService({
     name,
@@ -157,6 +162,8 @@ function start({ name, file, args, env, path, folder }: Program): Promise<Servic
     file: '/usr/bin/env',
     args: (port) => [`PORT=${port}`, file, ...args(port, dataDir)],
     env,
+    port: at,
+    readyTimeoutMs: 60_000,
     stopSignal: 'SIGTERM',
     // Any answer will do: an example says 401 to a request without a token.
     probe: async (port) => void (await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(2000) })),

@@ -102,7 +102,7 @@ const simulatedBase = ({ wechatPort }: Options) => `http://${LOOPBACK}:${wechatP
 
 function environmentOf(options: Options, encryptionKeys: string): Record<string, string | undefined> {
   return {
-    ADMIN_TOKENS: `dev:admin+introspect+revoke+open-data:${ADMIN_TOKEN}`,
+    ADMIN_TOKENS: `dev:admin+introspect+revoke+open-data+events:${ADMIN_TOKEN}`,
     WECHAT_APPID: APPID,
     WECHAT_SECRET: SECRET,
     ISSUER: `http://localhost:${options.port}`,
