@@ -3,7 +3,9 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { adminRoutes } from './admin/admin-routes.ts'
 import { createAudit } from './audit/audit.ts'
 import { createAvatars } from './avatars/avatars.ts'
+import { createDiscardedPictures } from './avatars/discarded.ts'
 import { avatarRoutes } from './avatars/routes.ts'
+import { createDiscardedPictureStore } from './avatars/store.ts'
 import { createClients } from './clients/clients.ts'
 import type { Clock } from './clock.ts'
 import { isGranted } from './config/admin-tokens.ts'
@@ -157,9 +159,14 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     config.eventTargets.length > 0
       ? (await import('./deliveries/deliveries.ts')).createDeliveries({ ...shared, ring, tokenClock: parts.clock })
       : undefined
+  const discardedPictures = createDiscardedPictures({
+    ...shared,
+    store: createDiscardedPictureStore(database),
+    avatars,
+  })
   const lifecycle = createLifecycle({
     ...shared,
-    background: [erasures, deliveries, platformEvents && { jobs: [platformEvents.job], stop: platformEvents.job.stop }],
+    background: [erasures, deliveries, platformEvents, discardedPictures],
     ...{ skew, ring, statusLists, sessionEvents, clock: parts.clock },
     rotationSeconds: config.signingKeyRotationSeconds,
     housekeeping: createHousekeeping({ ...config, store: createHousekeepingStore(database), clock, tokenTtlSeconds }),

@@ -66,7 +66,7 @@ export const WIRING = layers.findIndex((rooms) => 'gateway.ts' in rooms)
  * user and opens the session in a single round trip. Everybody's audit events are written by the fragments of audit/.
  */
 export const tables: Readonly<Record<string, { owner: string; writers: readonly string[] }>> = {
-  users: { owner: 'users', writers: ['login', 'profile', 'platform-events'] },
+  users: { owner: 'users', writers: ['login', 'profile', 'platform-events', 'housekeeping'] },
   platform_identities: { owner: 'users', writers: ['login'] },
   union_members: { owner: 'users', writers: [] },
   sessions: { owner: 'sessions', writers: ['login', 'housekeeping'] },

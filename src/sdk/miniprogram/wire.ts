@@ -135,6 +135,8 @@ export type EraseRequest = { code: string }
 /** The `data` of `DELETE /api/user`. */
 export type ErasureReceipt = {
   receipt_id: string
+  /** What stays about the erased user, why, and until when. */
+  kept: { what: 'addresses' | 'audit'; why: string; until: string }[]
   user_id: string
   erased_at: string
   sessions_ended: number

@@ -24,6 +24,7 @@ export const auditKinds = [
   'external_id_changed',
   'user_state_signed',
   'credential_renewed',
+  'phone_moved',
   'profile_cleaned',
   'authorization_revoked',
   'authorization_cancelled',

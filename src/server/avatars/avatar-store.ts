@@ -1,4 +1,4 @@
-/** Where pictures are kept: names that say nothing about anybody, never used twice, so that caches may keep them for ever. */
+/** Where pictures are kept: names that say nothing about anybody, never used twice. */
 import { randomToken } from '../crypto/random.ts'
 
 export type AvatarStore = {
@@ -10,10 +10,10 @@ export type AvatarStore = {
   remove(key: string): Promise<void>
 }
 
-/** A name is used once, so what is behind it never changes. */
+/** A name is used once, so what is behind it never changes; yet it may go, and caches are to forget it soon (PIPL article 47). */
 export const AVATAR_HEADERS = {
   'Content-Type': 'image/webp',
-  'Cache-Control': 'public, max-age=31536000, immutable',
+  'Cache-Control': 'public, max-age=600',
 } as const
 
 const keyPattern = /^avatars\/\d{4}\/\d{2}\/[A-Za-z0-9_-]{22}\.webp$/

@@ -12,8 +12,8 @@ export type Avatars = {
   assertConfigured(): void
   /** Cleans and keeps a picture; answers its URL. Throws A0400, A0404 or B0320. */
   keep(upload: Buffer): Promise<string>
-  /** Removes a picture that is ours and leaves any other URL alone. Never throws: what stays behind is logged. */
-  remove(url: string | null): Promise<void>
+  /** Removes a picture that is ours and leaves any other URL alone. Never throws: what stays behind is logged, and the answer false. */
+  remove(url: string | null): Promise<boolean>
   /** A picture that the gateway has to serve itself, which it does from a folder only. */
   read(key: string): Promise<Buffer | undefined>
 }
@@ -50,11 +50,13 @@ export function createAvatars({ config, issuer, send, clock, log }: AvatarsParts
     },
     async remove(url) {
       const key = url === null ? undefined : store?.keyOf(url)
-      if (!store || key === undefined) return
+      if (!store || key === undefined) return true
       try {
         await store.remove(key)
+        return true
       } catch (error) {
         log.error({ error, key }, 'a picture that nobody shows any more was not removed')
+        return false
       }
     },
     read: async (key) => await folder?.read(key),

@@ -267,3 +267,53 @@ describe('audit events', () => {
     expect(await partitions(house)).toHaveLength(4)
   })
 })
+
+describe('addresses of erased users', () => {
+  test('leave the audit trail once their legal time is over, and not before; nothing else in it changes', async () => {
+    const house = await open()
+    const { gateway, clock } = house
+    const headers = { 'x-forwarded-for': '203.0.113.7' }
+    const replica = await gateway.replica({ TRUSTED_PROXY_HOPS: '1' })
+    const login = async (person: string) =>
+      (await replica.post('/api/login', { code: gateway.simulator.login('wx0000000000000001', person) }, headers)).body
+        .data
+    const [leaver, stayer] = [await login('leaver'), await login('stayer')]
+    const body = { code: gateway.simulator.login('wx0000000000000001', 'leaver') }
+    const { kept } = (await replica.call('DELETE', '/api/user', { token: leaver.token, body, headers })).body.data
+    const until = new Date(kept.find(({ what }: { what: string }) => what === 'addresses').until)
+    const days = (until.getTime() - clock.now().getTime()) / 86_400_000
+    expect([days > 182, days < 184]).toEqual([true, true])
+
+    const addressesOf = async (userId: string) =>
+      (await rows<{ n: number }>(house, 'select count(ip)::int as n from audit_events where user_id = $1', [userId]))[0]
+        ?.n
+    const trailOf = (userId: string) =>
+      rows(house, `select to_jsonb(e) - 'ip' as event from audit_events e where user_id = $1 order by id`, [userId])
+    const before = [await addressesOf(leaver.user_id), await trailOf(leaver.user_id)]
+    expect(before[0]).toBeGreaterThan(0)
+    await house.run()
+    expect([await addressesOf(leaver.user_id), await trailOf(leaver.user_id)]).toEqual(before)
+    clock.advance(184 * DAY)
+    await Promise.all([house.run(), house.run()])
+    expect([await addressesOf(leaver.user_id), await trailOf(leaver.user_id)]).toEqual([0, before[1]])
+    expect(await addressesOf(stayer.user_id)).toBeGreaterThan(0)
+    expect(await rows(house, 'select from sessions where user_id = $1 and ip is not null', [leaver.user_id])).toEqual(
+      [],
+    )
+    await replica.close()
+  })
+
+  test('are all that may change in the audit trail', async () => {
+    const house = await open()
+    await house.gateway.login('watched')
+    for (const change of [
+      `kind = 'x'`,
+      `ip = '192.0.2.1'`,
+      `ip = null, kind = 'x'`,
+      `detail = '{}', ip = null`,
+      `actor = 'me'`,
+    ])
+      await expect(rows(house, `update audit_events set ${change} where kind = 'login'`)).rejects.toThrow('append only')
+    await rows(house, 'update audit_events set ip = null')
+  })
+})

@@ -1,5 +1,5 @@
 /**
- * What is over goes away: dead sessions and old audit events, in small steps with pauses between, every six hours, by one
+ * What is over goes away: dead sessions, addresses of erased users and old audit events, in small steps with pauses between, every six hours, by one
  * replica at a time. (Replay records and session_keys live in the cache and expire there.)
  */
 import { setTimeout as pause } from 'node:timers/promises'
@@ -86,6 +86,7 @@ export function createHousekeeping({
     everyMs: LOOK_EVERY_MS,
     async run() {
       await sessions()
+      if (!stopped) await inSteps(() => store.dropAddresses({ dueBefore: ago(DUE_AFTER_MS), now: clock.now() }))
       if (!stopped) await audit()
     },
     stop() {

@@ -56,6 +56,30 @@ const auditRowsStatement: Statement = {
     select (select count(*)::int from gone) as deleted from job`,
 }
 
+const ADDRESS_USERS = 20
+
+/** Addresses of erased users in the audit trail, once their legal time is over; the users' own rows say when that is. */
+const addressesStatement: Statement = {
+  name: 'drop_addresses',
+  text: `
+    with job as materialized (
+      select job from housekeeping where job = 'addresses' and done_at <= $1::timestamptz for update skip locked
+    ),
+    due as materialized (
+      select id from users where addresses_until < $2::timestamptz and exists (select from job)
+      order by addresses_until limit ${ADDRESS_USERS} for no key update skip locked
+    ),
+    dropped as (
+      update audit_events e set ip = null from due where e.user_id = due.id and e.ip is not null returning e.id
+    ),
+    freed as (update users u set addresses_until = null from due where u.id = due.id),
+    done as (
+      update housekeeping h set done_at = $2::timestamptz from job
+      where h.job = job.job and (select count(*) from due) < ${ADDRESS_USERS}
+    )
+    select (select count(*) from due) < ${ADDRESS_USERS} as finished, (select count(*)::int from dropped) as deleted from job`,
+}
+
 export type Step = { finished: boolean; deleted: number }
 
 export type HousekeepingStore = ReturnType<typeof createHousekeepingStore>
@@ -92,6 +116,12 @@ export function createHousekeepingStore({ kysely, run }: Database) {
     async deleteAuditEvents({ dueBefore, before }: { dueBefore: Date; before: Date }): Promise<Step | undefined> {
       const [row] = await run<{ deleted: number }>(auditRowsStatement, [dueBefore, before])
       return row && { deleted: row.deleted, finished: row.deleted < BATCH_ROWS }
+    },
+
+    /** The next erased users in line; undefined when the job is not due or another replica is at it. */
+    async dropAddresses({ dueBefore, now }: { dueBefore: Date; now: Date }): Promise<Step | undefined> {
+      const [step] = await run<Step>(addressesStatement, [dueBefore, now])
+      return step
     },
 
     auditPartitions: () => auditPartitions(kysely),

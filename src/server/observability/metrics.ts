@@ -49,6 +49,10 @@ export function createMetrics({ defaults = false }: { defaults?: boolean } = {})
     ]),
     platformEventsWaiting: gauge('gateway_platform_events_waiting', 'Events of platforms that wait.', ['kind']),
     platformEventsAge: gauge('gateway_platform_events_oldest_seconds', 'Age of the oldest event that waits.', ['kind']),
+    discardedPictures: gauge(
+      'gateway_discarded_pictures',
+      'Pictures that nobody shows and that could not be deleted for an hour.',
+    ),
     keyAge: gauge('gateway_signing_key_age_seconds', 'Age of the newest signing key in each state.', ['state']),
     nextRotation: gauge('gateway_signing_key_next_rotation_seconds', 'Seconds until the next key should sign.'),
     statusListAge: gauge(

@@ -118,6 +118,10 @@ describe('an erasure', () => {
       user_id: userId,
       erased_at: expect.stringMatching(/Z$/),
       sessions_ended: 3,
+      kept: [
+        { what: 'addresses', why: expect.stringContaining('网络安全法'), until: expect.stringMatching(/Z$/) },
+        { what: 'audit', why: expect.any(String), until: expect.stringMatching(/Z$/) },
+      ],
     })
 
     const rows = await rowsOf(userId)

@@ -1,4 +1,5 @@
 /** Users' rights over their own data, put together: to have a copy and to have it erased. */
+import type { Config } from '../config/config.ts'
 import type { Route } from '../http/route.ts'
 import type { Log } from '../observability/log.ts'
 import { limitByAddress } from '../rate-limit/limit.ts'
@@ -16,9 +17,10 @@ export type PersonalDataParts = Omit<EraseParts, 'store'> & {
   erasures: Pick<Erasures, 'find'>
   limits: Pick<RateLimits, 'exportsPerUser' | 'receiptsPerAddress'>
   log: Log
+  config: Pick<Config, 'auditRetentionMonths'>
 }
 
-export function createPersonalData({ database, limits, erasures, log, ...parts }: PersonalDataParts): {
+export function createPersonalData({ database, limits, erasures, log, config, ...parts }: PersonalDataParts): {
   routes: Route[]
 } {
   const store = createPersonalDataStore(database)
@@ -26,6 +28,7 @@ export function createPersonalData({ database, limits, erasures, log, ...parts }
     exportData: createExport({ store, limit: limits.exportsPerUser }),
     erase: createErase({ store, ...parts }),
     onBroken: (error) => log.warn({ error }, 'an export broke off'),
+    auditRetentionMonths: config.auditRetentionMonths,
   })
   const receipts = erasureRoutes({ find: erasures.find, limit: limitByAddress(limits.receiptsPerAddress) })
   return { routes: [...routes, ...receipts] }

@@ -5,6 +5,7 @@ import { type Route, route } from '../http/route.ts'
 import { mapPages, type Streamed, streamed } from '../http/streamed.ts'
 import { platformFailures } from '../platforms/platform.ts'
 import { profileFields } from '../users/profile-fields.ts'
+import type { Erased } from '../users/users.ts'
 import type { Erase } from './erasure.ts'
 import type { Export, PersonalData } from './export.ts'
 
@@ -60,6 +61,15 @@ export const receiptSchema = z
     user_id: z.string(),
     erased_at: z.date(),
     sessions_ended: z.number().int(),
+    kept: z
+      .array(
+        z.object({
+          what: z.enum(['addresses', 'audit']).describe('`addresses`: those in the audit trail. `audit`: its events.'),
+          why: z.string(),
+          until: z.date(),
+        }),
+      )
+      .describe('What stays about the erased user, why, and until when. Nothing else does.'),
   })
   .meta({ id: 'ErasureReceipt' })
 
@@ -72,9 +82,15 @@ export type PersonalDataRoutesParts = {
   erase: Erase
   /** Told of an export that was not read to its end. */
   onBroken: (error: unknown) => void
+  auditRetentionMonths: number
 }
 
-export function personalDataRoutes({ exportData, erase, onBroken }: PersonalDataRoutesParts): Route[] {
+export function personalDataRoutes({
+  exportData,
+  erase,
+  onBroken,
+  auditRetentionMonths,
+}: PersonalDataRoutesParts): Route[] {
   return [
     route(
       {
@@ -95,7 +111,8 @@ export function personalDataRoutes({ exportData, erase, onBroken }: PersonalData
         method: 'delete',
         path: '/api/user',
         tag: 'Profile',
-        summary: 'Erase the own account: nothing personal stays, every session ends, a later login makes a new user.',
+        summary:
+          'Erase the own account: every session ends, a later login makes a new user. What stays is in `kept`: the audit trail under the user id, its addresses for six months only.',
         access: 'user',
         body: eraseBody,
         reply: receiptSchema,
@@ -104,10 +121,29 @@ export function personalDataRoutes({ exportData, erase, onBroken }: PersonalData
       },
       async ({ auth, body }, c) => {
         replyHeader(c, 'Cache-Control', 'no-store')
-        const { receiptId, userId, at, ended } = await erase(auth, body.code, actorOf(c))
-        return { receipt_id: receiptId, user_id: userId, erased_at: at, sessions_ended: ended.length }
+        const erased = await erase(auth, body.code, actorOf(c))
+        const { receiptId, userId, at, ended } = erased
+        const kept = keptAfter(erased, auditRetentionMonths)
+        return { receipt_id: receiptId, user_id: userId, erased_at: at, sessions_ended: ended.length, kept }
       },
     ),
+  ]
+}
+
+/** The audit trail goes by whole months. */
+function keptAfter({ at, addressesUntil }: Erased, auditRetentionMonths: number) {
+  const auditUntil = new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + auditRetentionMonths + 1))
+  return [
+    {
+      what: 'addresses' as const,
+      why: 'Cybersecurity Law (网络安全法) article 21: network logs are kept for at least six months',
+      until: addressesUntil < auditUntil ? addressesUntil : auditUntil,
+    },
+    {
+      what: 'audit' as const,
+      why: 'evidence of who did what, without names: AUDIT_RETENTION_MONTHS',
+      until: auditUntil,
+    },
   ]
 }
 

@@ -21,8 +21,9 @@ import { createWorker } from './worker.ts'
 export type PlatformEvents = {
   publicRoutes: Route[]
   internalRoutes: Route[]
-  /** For the timed tasks. */
-  job: { name: 'platform-events'; everyMs: number; run(): Promise<void>; stop(): Promise<void> }
+  jobs: { name: 'platform-events'; everyMs: number; run(): Promise<void> }[]
+  drain(): void
+  stop(): Promise<void>
 }
 
 export type PlatformEventsParts = {
@@ -51,6 +52,8 @@ export function createPlatformEvents(parts: PlatformEventsParts): PlatformEvents
   return {
     publicRoutes: isPushed(apps) ? receiverRoutes({ receiver, limit: limits.badPushesPerAddress }) : [],
     internalRoutes: isGranted(adminTokens, 'platform-events') ? handedInRoutes({ inbox, apps, onKept }) : [],
-    job: { name: 'platform-events', everyMs: EVERY_MS, run: worker.run, stop: worker.stop },
+    jobs: [{ name: 'platform-events', everyMs: EVERY_MS, run: worker.run }],
+    drain: worker.drain,
+    stop: worker.stop,
   }
 }

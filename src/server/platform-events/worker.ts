@@ -11,6 +11,8 @@ export type Worker = {
   run(): Promise<void>
   /** An event has just come: do it now, in the background. */
   wake(): void
+  /** From now on no event is taken up: other replicas do it. */
+  drain(): void
   /** After the event under way. */
   stop(): Promise<void>
 }
@@ -122,6 +124,9 @@ export function createWorker({ inbox, handle, log, metrics }: WorkerParts): Work
     wake() {
       if (stopped) return
       run().catch((error: unknown) => log.warn({ error }, `events of a platform wait: ${PLATFORM_EVENTS_STREAM}`))
+    },
+    drain() {
+      stopped = true
     },
     async stop() {
       stopped = true

@@ -35,7 +35,7 @@ test.each([
         kept.add('https://pictures.example/new.webp')
         return 'https://pictures.example/new.webp'
       },
-      remove: async (url) => void kept.delete(url ?? ''),
+      remove: async (url) => kept.delete(url ?? ''),
       read: async () => undefined,
     },
     clock: systemClock,

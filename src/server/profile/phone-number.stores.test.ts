@@ -155,17 +155,63 @@ test('a platform without phone codes and text checks answers that there is no su
 })
 
 describe('one number', () => {
-  test('belongs to one user: of ten who race for it one gets it, and may give it again', async () => {
+  const holders = (phone: string) =>
+    gateway.stores.database.run<{ id: string; phone: string; exclusive_phone: string }>(
+      { name: 'holders', text: 'select id, phone, exclusive_phone from users where phone = $1' },
+      [phone],
+    )
+  const movesOf = async (token: string) =>
+    (await gateway.call('GET', '/api/user/export', { token })).body.data.events.filter(
+      ({ kind }: { kind: string }) => kind === 'phone_moved',
+    )
+
+  test('belongs to one user: of ten who race for it on two replicas all get it, and one has it in the end', async () => {
     const people = Array.from({ length: 10 }, (_, index) => `rival ${index}`)
     const tokens = await Promise.all(people.map((person) => tokenOf(person)))
-    const tap = (index: number) =>
-      give(tokens[index] ?? '', { code: gateway.simulator.phoneCode(APPID, people[index] ?? '', '13700000000') })
-    const replies = await Promise.all(people.map((_, index) => tap(index)))
-    const winner = replies.findIndex((reply) => reply.status === 200)
-    const losers = replies.filter((reply) => reply.body.code === 'A0400')
-    expect(losers).toHaveLength(9)
-    expect(losers[0]?.body.fields).toEqual({ phone: 'belongs to another user' })
-    expect((await tap(winner)).status).toBe(200)
+    const other = await gateway.replica()
+    const replies = await Promise.all(
+      people.map((person, index) =>
+        give(
+          tokens[index] ?? '',
+          { code: gateway.simulator.phoneCode(APPID, person, '13700000000') },
+          index % 2 ? gateway : other,
+        ),
+      ),
+    )
+    expect(replies.map(({ status }) => status)).toEqual(Array(10).fill(200))
+    expect(await holders('+8613700000000')).toHaveLength(1)
+  })
+
+  test('moves to the newer proof, as numbers are given to new people, and both audit trails say so', async () => {
+    const [before, after] = [await tokenOf('before'), await tokenOf('after')]
+    await give(before, { code: gateway.simulator.phoneCode(APPID, 'before', '13700000001') })
+    const reply = await give(after, { code: gateway.simulator.phoneCode(APPID, 'after', '13700000001') })
+    expect([reply.status, reply.body.data.phone]).toEqual([200, '+8613700000001'])
+    expect((await gateway.call('GET', '/api/user', { token: before })).body.data.phone).toBeNull()
+    const [away] = await movesOf(before)
+    const [here] = await movesOf(after)
+    // Neither learns who the other is.
+    expect([away.detail, here.detail]).toEqual([{ moved: 'away' }, { moved: 'here' }])
+    expect([away.ip, away.actor]).toEqual([null, 'operator'])
+    const again = await give(before, { code: gateway.simulator.phoneCode(APPID, 'before', '13700000001') })
+    expect(again.status).toBe(200)
+    expect(await movesOf(before)).toHaveLength(2)
+    expect(await holders('+8613700000001')).toHaveLength(1)
+  })
+
+  test('is taken back by its user, audited, and is free for others', async () => {
+    const token = await tokenOf('taker back')
+    await give(token, { code: gateway.simulator.phoneCode(APPID, 'taker back', '13700000002') })
+    const reply = await gateway.call('DELETE', '/api/user/phone', { token })
+    expect([reply.status, reply.body.data.phone]).toEqual([200, null])
+    expect(await holders('+8613700000002')).toEqual([])
+    const { events } = (await gateway.call('GET', '/api/user/export', { token })).body.data
+    expect(events.at(-1)).toMatchObject({ kind: 'profile_changed', detail: { fields: ['phone'] } })
+    const other = await tokenOf('next')
+    await give(other, { code: gateway.simulator.phoneCode(APPID, 'next', '13700000002') })
+    expect(await movesOf(other)).toEqual([])
+    expect((await gateway.call('DELETE', '/api/user/phone', { token })).status).toBe(200)
+    expect((await gateway.call('DELETE', '/api/user/phone')).status).toBe(401)
   })
 
   test('belongs to several users where that is configured', async () => {

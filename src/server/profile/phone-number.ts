@@ -1,7 +1,7 @@
 /** The phone number a user hands over by the platform's phone button: by its code, or encrypted under the kept session_key. */
 import type { Actor } from '../actor.ts'
 import type { Clock } from '../clock.ts'
-import { GatewayError, invalidField } from '../errors.ts'
+import { GatewayError } from '../errors.ts'
 import type { Encrypted } from '../platforms/open-data.ts'
 import { readPhoneInfo } from '../platforms/phone-info.ts'
 import { PlatformError, type PlatformIdentity } from '../platforms/platform.ts'
@@ -14,10 +14,12 @@ import type { ProfileRow, ProfileStore } from './store.ts'
 
 export type PhoneNumbers = {
   /**
-   * Puts the button's number into the profile. Throws A0240 (tap again), A0312 (another person's code), A0340, A0400 `phone` when
-   * the number is another user's, A0404 where the platform has no such button, A0501, B0320, and what the platform answers.
+   * Puts the button's number into the profile; unless numbers may be shared, it leaves the profile of whoever had it before. Throws
+   * A0240 (tap again), A0312 (another person's code), A0340, A0404 where the platform has no such button, A0501, B0320, and what the platform answers.
    */
   set(caller: Caller, given: { code: string } | Encrypted, actor: Actor): Promise<ProfileRow>
+  /** Takes the number out of the profile. Throws A0203. */
+  remove(caller: Caller, actor: Actor): Promise<ProfileRow>
 }
 
 export type PhoneNumberParts = {
@@ -66,10 +68,18 @@ export function createPhoneNumbers(parts: PhoneNumberParts): PhoneNumbers {
       if (!identity) throw new GatewayError('A0230', { note: 'no such session' })
       const phone =
         'code' in given ? await byCode(identity, userId, given.code, actor) : await byEncryptedData(identity, given)
-      const set = { phone, exclusive_phone: shared ? null : phone }
+      const set = { phone, exclusive_phone: null }
       const change = { userId, sid, set, chosen: [], versions: undefined, actor, at: clock.now() }
-      const changed = await store.change(change)
-      if (changed === 'phone_taken') throw invalidField('phone', 'belongs to another user')
+      const changed = shared ? await store.change(change) : await store.takePhone(change, phone)
+      if (!changed) throw new GatewayError('A0203')
+      return changed
+    },
+    async remove({ userId, sid }, actor) {
+      const set = { phone: null, exclusive_phone: null }
+      const changed = await store.change({
+        ...{ userId, sid, set, actor },
+        ...{ chosen: [], versions: undefined, at: clock.now() },
+      })
       if (!changed) throw new GatewayError('A0203')
       return changed
     },

@@ -91,5 +91,16 @@ export function profileRoutes({ profiles, phoneNumbers }: ProfileRoutesParts): R
         return profileReply(c, await phoneNumbers.set(auth, body, actorOf(c)))
       },
     ),
+    route(
+      {
+        method: 'delete',
+        path: '/api/user/phone',
+        tag: 'Profile',
+        summary: 'Take the phone number back: it is deleted here.',
+        access: 'user',
+        reply: profileSchema,
+      },
+      async ({ auth }, c) => profileReply(c, await phoneNumbers.remove(auth, actorOf(c))),
+    ),
   ]
 }

@@ -39,10 +39,15 @@ export type Erased = {
   /** Of the erasure's record, which a trigger made: whoever holds it may ask how far the erasure is. */
   receiptId: string
   identities: { platform: string; appid: string; openid: string }[]
+  /** Until when addresses stay in the audit trail. */
+  addressesUntil: Date
   /** Where the picture was, if there was one. */
   avatar: string | null
   ended: EndedSession[]
 }
+
+/** Six months, as the Cybersecurity Law (网络安全法, article 21) wants logs of network events kept. */
+const ADDRESS_DAYS = 183
 
 export type UserStoreParts = { database: Pick<Database, 'kysely'>; userSessions: UserSessions }
 
@@ -145,6 +150,7 @@ export function createUserStore({ database, userSessions }: UserStoreParts) {
       return await transact(database, async (tx) => {
         const user = await lockUser(tx, userId)
         if (!user) return undefined
+        const addressesUntil = new Date(at.getTime() + ADDRESS_DAYS * 86_400_000)
         await tx
           .updateTable('users')
           .set((eb) => ({
@@ -157,6 +163,7 @@ export function createUserStore({ database, userSessions }: UserStoreParts) {
             version: eb('version', '+', 1),
             updated_at: at,
             erased_at: at,
+            addresses_until: addressesUntil,
           }))
           .where('id', '=', userId)
           .execute()
@@ -177,7 +184,7 @@ export function createUserStore({ database, userSessions }: UserStoreParts) {
         // The erasure is kept on record without an address of the person who asked for it.
         const detail = { receipt_id: receiptId }
         await writeAudit(tx, { kind: 'user_erased', at, actor: { ...actor, ip: undefined }, user_id: userId, detail })
-        return { userId, at, receiptId, identities, avatar: user.avatar, ended }
+        return { userId, at, receiptId, identities, avatar: user.avatar, ended, addressesUntil }
       })
     },
 
@@ -275,4 +282,8 @@ async function lockUser(tx: Transaction<Schema>, userId: string) {
 }
 
 const notSuspended = { suspended_at: null, suspend_reason: null, suspended_by: null }
-const noProfile = { ...noProfileFields, ...notSuspended, exclusive_phone: null, erased_at: null }
+const noProfile = {
+  ...noProfileFields,
+  ...notSuspended,
+  ...{ exclusive_phone: null, erased_at: null, addresses_until: null },
+}
