@@ -9,7 +9,7 @@ export type Surroundings = {
   databaseUrl: string
   redisUrl: string
   wechatUrl: string
-  /** The gateway's own JWKS, for those that are to serve the same bytes. */
+  /** The gateway's own JWKS and its headers as JSON, for those that are to serve the same bytes. */
   sameJwks: string | undefined
 }
 

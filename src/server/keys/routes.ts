@@ -21,13 +21,16 @@ export function keyRoutes({ ring, issuer, jwksMaxAgeSeconds, endpoints = {} }: K
     'X-Content-Type-Options': 'nosniff',
   }
 
-  const serve = (current: () => PublishedDocument) => (_: object, c: GatewayContext) => {
-    // Nothing is said before there is a key: an empty list would be cached like a full one.
-    if (!ring.ready())
-      return c.json({ error: 'temporarily_unavailable' }, 503, { 'Retry-After': '2', 'Cache-Control': 'no-store' })
-    const { body, etag } = current()
-    const withTag = { ...headers, ETag: etag }
-    return notModified(c, withTag) ?? new Response(body, { headers: withTag })
+  const serve = (current: () => PublishedDocument) => {
+    let last = { etag: '', headers: { ...headers, ETag: '' } }
+    return (_: object, c: GatewayContext) => {
+      // Nothing is said before there is a key: an empty list would be cached like a full one.
+      if (!ring.ready())
+        return c.json({ error: 'temporarily_unavailable' }, 503, { 'Retry-After': '2', 'Cache-Control': 'no-store' })
+      const { body, etag } = current()
+      if (last.etag !== etag) last = { etag, headers: { ...headers, ETag: etag } }
+      return notModified(c, last.headers) ?? new Response(body, { headers: last.headers })
+    }
   }
 
   let metadata: { algorithms: string; document: PublishedDocument } | undefined
