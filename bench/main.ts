@@ -7,14 +7,15 @@ import { goals } from './goals.ts'
 import { goalTable, scenarioTable, startUpTable } from './report.ts'
 import { saveResult } from './results.ts'
 import { createRunner, type Runner } from './runner.ts'
-import { COLD, enrol, enrolCold, measure, SCENARIOS, type Scenario } from './scenarios.ts'
+import { COLD, enrol, enrolCold, measure, SCENARIOS, type Scenario, USERS } from './scenarios.ts'
 import { type Site, startSite } from './site.ts'
 import { measureStartUp } from './start-up.ts'
 import { measureStatusLists, statusListGoals, statusListTable } from './status-list.ts'
 import { measureVerifier, verifierTable } from './verifier.ts'
+import { failuresOf, measureOpen, measureSaturated, waitingGoals, waitingTable } from './waiting.ts'
 
-const KNOWN = ['start', ...SCENARIOS.map((scenario) => scenario.name), COLD.name, 'verifier', 'status-list']
-const USAGE = `npm run bench -- [--quick] [--only login,jwks] [--contestants gateway,bare] [--subject gateway] [--rounds n] [--seconds n]
+const KNOWN = ['start', ...SCENARIOS.map((scenario) => scenario.name), COLD.name, 'waiting', 'verifier', 'status-list']
+const USAGE = `npm run bench -- [--quick] [--only login,jwks] [--contestants gateway,bare] [--subject gateway] [--rounds n] [--seconds n] [--users n] [--no-save]
 scenarios: ${KNOWN.join(', ')}
 contestants: ${CONTESTANTS.map((contestant) => contestant.name).join(', ')}`
 
@@ -46,7 +47,7 @@ async function bench(site: Site) {
 
   for (const runner of runners) {
     say(`${runner.contestant.name}: everybody logs in once`)
-    await enrol(runner, site)
+    await enrol(runner, site, options.users)
   }
   const results = new Map<string, Rounds>()
   for (const scenario of SCENARIOS.filter(({ name }) => options.only(name))) {
@@ -56,15 +57,26 @@ async function bench(site: Site) {
   }
   const gateway = runners.find(({ contestant }) => contestant.name === options.subject)
   if (gateway && options.only(COLD.name)) results.set(COLD.name, await runCold(gateway, site))
+  const waiting =
+    gateway && options.only('waiting')
+      ? { saturated: await measureSaturated(gateway, site, options), open: await measureOpen(gateway, site, options) }
+      : undefined
+  if (waiting) console.log(waitingTable(waiting))
   const verifier = gateway && options.only('verifier') ? await measureVerifier(gateway, options.rounds) : undefined
   if (verifier) console.log(verifierTable(verifier))
   const statusLists = options.only('status-list') ? await measureStatusLists() : undefined
   if (statusLists) console.log(statusListTable(statusLists))
-  const failures = failuresIn([...results.values()].map((rounds) => Object.fromEntries(rounds)))
-  const reached = [...goals(results, startUp, options.subject), ...(statusLists ? statusListGoals(statusLists) : [])]
+  const failures =
+    failuresIn([...results.values()].map((rounds) => Object.fromEntries(rounds))) + (waiting ? failuresOf(waiting) : 0)
+  const reached = [
+    ...goals(results, startUp, options.subject),
+    ...(waiting ? waitingGoals(waiting) : []),
+    ...(statusLists ? statusListGoals(statusLists) : []),
+  ]
   console.log(goalTable(reached, options.subject))
   const { rounds, seconds, warmUpSeconds, subject } = options
-  saveResult(options.contestants.some((contestant) => PEERS.includes(contestant)) ? 'peers' : 'bench', {
+  const kind = options.contestants.some((contestant) => PEERS.includes(contestant)) ? 'peers' : 'bench'
+  const result = {
     rounds,
     seconds,
     warmUpSeconds,
@@ -74,7 +86,9 @@ async function bench(site: Site) {
     goals: reached,
     verifier,
     statusLists,
-  })
+    waiting,
+  }
+  if (options.save) saveResult(kind, result)
   if (failures > 0) {
     say(`${failures} requests failed: these figures count for nothing`)
     process.exitCode = 1
@@ -123,6 +137,7 @@ function plain(results: Map<string, Rounds>) {
 
 function readOptions() {
   const { values } = parseArgs({
+    allowNegative: true,
     options: {
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
@@ -130,6 +145,8 @@ function readOptions() {
       subject: { type: 'string', default: 'gateway' },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
+      users: { type: 'string' },
+      save: { type: 'boolean', default: true },
       help: { type: 'boolean', default: false },
     },
   })
@@ -154,6 +171,8 @@ function readOptions() {
     rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
     seconds: Number(values.seconds ?? (values.quick ? 1.5 : 5)),
     warmUpSeconds: values.quick ? 1 : 3,
+    users: Number(values.users ?? USERS),
+    save: values.save,
     startRounds: values.quick ? 1 : 5,
   }
 }

@@ -17,6 +17,7 @@ import { COLD, SCENARIOS } from './scenarios.ts'
 import type { StartUp } from './start-up.ts'
 import { type StatusListCost, statusListTable } from './status-list.ts'
 import { type VerifierCost, verifierTable } from './verifier.ts'
+import { type Waiting, waitingTable } from './waiting.ts'
 
 type BenchResult = {
   subject: string
@@ -25,6 +26,7 @@ type BenchResult = {
   startUp: Record<string, StartUp>
   results: Record<string, SavedRounds>
   goals: Goal[]
+  waiting?: Waiting
   verifier?: VerifierCost
   statusLists?: StatusListCost
 }
@@ -69,13 +71,14 @@ function tables(kind: Kind, { bench, peers, scale, replicas, profile }: Data): s
   return profile ? profileTable(profile) : ''
 }
 
-function benchTables({ subject, startUp, results, goals, verifier, statusLists }: BenchResult): string {
+function benchTables({ subject, startUp, results, goals, waiting, verifier, statusLists }: BenchResult): string {
   const started = Object.keys(startUp).length > 0 ? [startUpTable(new Map(Object.entries(startUp)))] : []
   const scenarios = [...SCENARIOS, COLD].flatMap((scenario) => {
     const saved = results[scenario.name]
     return saved ? [scenarioTable(scenario, roundsOf(saved))] : []
   })
   const others = [
+    ...(waiting ? [waitingTable(waiting)] : []),
     ...(verifier ? [verifierTable(verifier)] : []),
     ...(statusLists ? [statusListTable(statusLists)] : []),
   ]

@@ -43,6 +43,8 @@ export async function createRunner(
     databaseUrl: stores.databaseUrl,
     url,
     port: at.port,
+    /** Of the gateway's internal listener; floors have none. */
+    adminUrl: `http://127.0.0.1:${at.adminPort}`,
     get pid() {
       return child?.pid ?? 0
     },

@@ -19,7 +19,7 @@ export type Scenario = {
 }
 
 /** How many people log in again and again. */
-const USERS = 10_000
+export const USERS = 10_000
 
 function login(name: string, title: string, connections: number, wechatDelayMs: number, users = USERS): Scenario {
   return {
@@ -77,7 +77,7 @@ export async function enrolCold(runner: Runner, site: Site) {
 }
 
 /** Before all scenarios: everybody logs in once, so that nobody is new later, and the code is compiled. */
-export async function enrol(runner: Runner, site: Site, users = USERS) {
+export async function enrol(runner: Runner, site: Site, users: number) {
   await site.setWechatDelay(0)
   await letInEverybody(runner, site, users)
   await site.analyze(runner.databaseUrl)
