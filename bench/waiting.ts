@@ -48,7 +48,7 @@ const REFRESHED = 200
 
 async function everybodyElse(runner: Runner): Promise<Arrivals[]> {
   const tokens = await refreshTokensOf(runner, REFRESHED)
-  const { token = '' } = await runner.login('u1-to-verify')
+  const { token = '' } = await runner.login(`u1-to-verify-${Date.now()}`)
   const get =
     (path: string, headers = {}) =>
     () => ({ method: 'GET' as const, path, headers })
