@@ -11,6 +11,8 @@ export type Arrivals = {
   perSecond: number
   /** Of the listener that is asked. */
   url: string
+  /** Cheap, for opening connections. */
+  warmUpPath: string
   request(index: number): { method: 'GET' | 'POST'; path: string; headers?: Record<string, string>; body?: string }
   /** Sees the body of a success. */
   onAnswer?(index: number, body: string): void
@@ -20,8 +22,23 @@ export type Waited = { name: string; perSecond: number; sent: number; failed: nu
 
 const TICK_MS = 1
 
-export async function sendAtRate(arrivals: Arrivals, seconds: number): Promise<Waited> {
-  const pool = new Pool(arrivals.url, { connections: 1024, pipelining: 1, headersTimeout: 30_000 })
+/**
+ * Opens the connections beforehand, as a balancer keeps them open: a full process takes one new connection in a turn of its loop.
+ * What it answers sends the requests and closes.
+ */
+export async function prepareArrivals(arrivals: Arrivals, connections: number) {
+  const pool = new Pool(arrivals.url, { connections, pipelining: 1, keepAliveTimeout: 60_000, headersTimeout: 30_000 })
+  const { warmUpPath: path } = arrivals
+  const warm = async () => (await pool.request({ method: 'GET', path })).body.dump()
+  await Promise.all(Array.from({ length: connections }, warm))
+  return async (seconds: number): Promise<Waited> => {
+    const waited = await sendAtRate(pool, arrivals, seconds)
+    await pool.close()
+    return waited
+  }
+}
+
+async function sendAtRate(pool: Pool, arrivals: Arrivals, seconds: number): Promise<Waited> {
   const waits: number[] = []
   let failed = 0
 
@@ -49,7 +66,6 @@ export async function sendAtRate(arrivals: Arrivals, seconds: number): Promise<W
     await sleep(TICK_MS)
   }
   await Promise.all(sending)
-  await pool.close()
   waits.sort((a, b) => a - b)
   const percentile = (share: number) => waits[Math.floor(waits.length * share)] ?? Number.NaN
   const { name, perSecond } = arrivals

@@ -170,6 +170,7 @@ function readOptions() {
     only: (name: string) => (only ? only.includes(name) : !(values.quick && quickOut.includes(name))),
     rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
     seconds: Number(values.seconds ?? (values.quick ? 1.5 : 5)),
+    quick: values.quick,
     warmUpSeconds: values.quick ? 1 : 3,
     users: Number(values.users ?? USERS),
     save: values.save,

@@ -1,6 +1,6 @@
 /** What people wait for: everybody else while logins fill one process, and logins that arrive at a fixed rate while WeChat takes its time. */
 
-import { type Arrivals, sendAtRate, type Waited } from './arrivals.ts'
+import { type Arrivals, prepareArrivals, type Waited } from './arrivals.ts'
 import { type Goal, goalsOf } from './goals.ts'
 import type { Runner } from './runner.ts'
 import { measure, refreshTokensOf, SCENARIOS, USERS } from './scenarios.ts'
@@ -9,19 +9,22 @@ import type { Site } from './site.ts'
 export type Saturated = { connections: number; loginsPerSecond: number; refused: number; waited: Waited[] }
 export type Waiting = { saturated: Saturated[]; open: Waited }
 
-type Time = { warmUpSeconds: number; seconds: number }
+type Time = { quick: boolean; warmUpSeconds: number; seconds: number }
 
 /** As many as one process serves well, and four times as many. */
-const CONNECTIONS = [256, 1024]
+const CONNECTIONS = { quick: [256], thorough: [256, 1024] }
+/** Of those who arrive at a fixed rate. */
+const [FEW, MANY] = [32, 256]
 
 export async function measureSaturated(runner: Runner, site: Site, time: Time): Promise<Saturated[]> {
   const found: Saturated[] = []
-  for (const connections of CONNECTIONS) found.push(await saturate(runner, site, time, connections))
+  for (const connections of CONNECTIONS[time.quick ? 'quick' : 'thorough'])
+    found.push(await saturate(runner, site, time, connections))
   return found
 }
 
 async function saturate(runner: Runner, site: Site, time: Time, connections: number): Promise<Saturated> {
-  const others = await everybodyElse(runner)
+  const others = await Promise.all((await everybodyElse(runner)).map((arrivals) => prepareArrivals(arrivals, FEW)))
   const load = {
     ports: [runner.port],
     path: runner.contestant.paths.login,
@@ -33,7 +36,7 @@ async function saturate(runner: Runner, site: Site, time: Time, connections: num
   const waited: Promise<Waited>[] = []
   // The window is called as the counting begins, and as it ends.
   const figures = await site.generators.run(load, time.warmUpSeconds, time.seconds, () => {
-    if (waited.length === 0) waited.push(...others.map((arrivals) => sendAtRate(arrivals, time.seconds * 0.9)))
+    if (waited.length === 0) waited.push(...others.map((send) => send(time.seconds * 0.9)))
   })
   return {
     connections,
@@ -52,12 +55,13 @@ async function everybodyElse(runner: Runner): Promise<Arrivals[]> {
   const get =
     (path: string, headers = {}) =>
     () => ({ method: 'GET' as const, path, headers })
-  const { refresh = '', jwks = '' } = runner.contestant.paths
+  const { ready, refresh = '', jwks = '' } = runner.contestant.paths
   return [
     {
       name: 'refresh',
       perSecond: 50,
       url: runner.url,
+      warmUpPath: ready,
       request: (index) => ({
         method: 'POST',
         path: refresh,
@@ -68,14 +72,15 @@ async function everybodyElse(runner: Runner): Promise<Arrivals[]> {
         tokens[index % REFRESHED] = JSON.parse(body).data.refresh_token
       },
     },
-    { name: 'jwks', perSecond: 50, url: runner.url, request: get(jwks) },
+    { name: 'jwks', perSecond: 50, url: runner.url, warmUpPath: ready, request: get(jwks) },
     {
       name: '/verify',
       perSecond: 20,
       url: runner.adminUrl,
+      warmUpPath: '/livez',
       request: get('/verify', { authorization: `Bearer ${token}` }),
     },
-    { name: '/livez', perSecond: 5, url: runner.adminUrl, request: get('/livez') },
+    { name: '/livez', perSecond: 5, url: runner.adminUrl, warmUpPath: '/livez', request: get('/livez') },
   ]
 }
 
@@ -87,11 +92,12 @@ export async function measureOpen(runner: Runner, site: Site, time: Time): Promi
   const capacity = closed && (await measure(closed, runner, site, time))
   await site.setWechatDelay(WECHAT_MS)
   const run = Date.now()
-  return sendAtRate(
+  const send = await prepareArrivals(
     {
       name: 'login',
       perSecond: Math.max(1, Math.round((capacity?.perSecond ?? 2) / 2)),
       url: runner.url,
+      warmUpPath: runner.contestant.paths.ready,
       request: (index) => ({
         method: 'POST',
         path: runner.contestant.paths.login,
@@ -99,8 +105,9 @@ export async function measureOpen(runner: Runner, site: Site, time: Time): Promi
         body: JSON.stringify({ code: `u${index % USERS}-open${run}x${index}` }),
       }),
     },
-    time.seconds,
+    MANY,
   )
+  return send(time.seconds)
 }
 
 export const failuresOf = ({ saturated, open }: Waiting): number =>
