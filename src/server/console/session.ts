@@ -26,8 +26,6 @@ export type ConsoleSession = {
   flash?: Flash
 }
 
-export type ConsoleSessions = ReturnType<typeof createConsoleSessions>
-
 const CONTEXT = 'console-session'
 const IDLE_MS = 30 * 60_000
 const WHOLE_MS = 12 * 3_600_000
