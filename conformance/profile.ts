@@ -92,7 +92,7 @@ const profileSchema = z.strictObject({
         iv: z.string().optional(),
       })
       .default({}),
-    /** What becomes of a code whose login succeeded: the same session again, or a refusal. */
+    /** How the service answers a code whose login succeeded: the same session again, or a refusal. */
     sameCodeAgain: z.enum(['same-session', 'refused']),
     /** The name of the code's member as the error's fields tell it. */
     codeField: z.string().default('code'),

@@ -1,4 +1,4 @@
-/** The simulated WeChat behind the service, driven over its control URL: codes and signed data of people, bad days, and who called. */
+/** The simulated WeChat behind the service, driven over its control URL: codes and signed data of people, faults, and who called. */
 import { z } from 'zod'
 import { CannotTest } from './requirement.ts'
 

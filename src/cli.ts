@@ -65,7 +65,7 @@ function overview(): string {
   const width = Math.max(...commands.map(({ name }) => name.length))
   const lines = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`)
   return [
-    'auth-gateway COMMAND [OPTIONS]: for operators, on the environment that the gateway runs with.',
+    'auth-gateway COMMAND [OPTIONS]: operator commands; reads the same environment variables as the gateway.',
     '',
     ...lines,
     '',

@@ -39,7 +39,7 @@ func (s *statusLists) open(ctx context.Context, jwt, uri string) (*statusList, e
 		return nil, errors.New("the status list is of another URI")
 	}
 	if issuer, found := claims["iss"]; found && issuer != s.config.Issuer {
-		return nil, errors.New("the status list is of another issuer")
+		return nil, errors.New("the status list was issued by another issuer")
 	}
 	if refusal := checkTimes(claims, now, s.config.ClockTolerance.Seconds()); refusal != nil {
 		return nil, refusal

@@ -59,7 +59,7 @@ func (s *statusLists) lookUp(ctx context.Context, reference *statusReference, ex
 	if found, ok := s.lists.Load(reference.uri); ok {
 		list = found.(*trackedList)
 	} else if list = s.track(reference.uri); list == nil {
-		return unknown, refuse(ClaimInvalid, "the status list is of another issuer")
+		return unknown, refuse(ClaimInvalid, "the status list was issued by another issuer")
 	}
 	// As long as such a token lives its list is polled and what is known of it is kept.
 	list.needUntil(s.elapsed() + max(keepUnused, lifeFrom(s.config.Now(), exp)))

@@ -67,5 +67,5 @@ func missingClaim(name string) *Error {
 }
 
 func invalidClaim(name string) *Error {
-	return refuse(ClaimInvalid, `the token's "`+name+`" is not what it should be`)
+	return refuse(ClaimInvalid, `claim "`+name+`" is invalid`)
 }

@@ -59,7 +59,7 @@ func (k *keySet) verifySignature(ctx context.Context, parsed *form, kind *tokenK
 		return refusal
 	}
 	if key.method.Verify(parsed.signed, parsed.signature, key.key) != nil {
-		return refuse(SignatureInvalid, "the signature does not fit")
+		return refuse(SignatureInvalid, "invalid signature")
 	}
 	return nil
 }

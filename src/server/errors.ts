@@ -48,7 +48,7 @@ export const errorCodes = {
     en: 'The page is open in WeChat\'s snapshot mode, which names nobody: ask the user to tap "use the full service", then log in again.',
   },
   A0312: { status: 403, zh: '没有权限执行此操作', en: 'Not allowed.' },
-  A0404: { status: 404, zh: '请求的内容不存在', en: 'No such path or thing.' },
+  A0404: { status: 404, zh: '请求的内容不存在', en: 'Not found.' },
   A0506: {
     status: 409,
     zh: '登录正在处理中，请稍后重试',

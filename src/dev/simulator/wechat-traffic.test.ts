@@ -1,4 +1,4 @@
-/** The bad days of the simulated WeChat: faults, delays and dropped connections. */
+/** What can go wrong at the simulated WeChat: faults, delays and dropped connections. */
 import { describe, expect, test } from 'vitest'
 import { exchangeQuery, SHOP, simulatorFixture } from '../testing/wechat-simulator.fixture.ts'
 import type { Fault } from './wechat.ts'

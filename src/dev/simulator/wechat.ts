@@ -1,5 +1,5 @@
 /**
- * A WeChat to develop and test against: its real paths, codes, keys, refusals and bad days, with a mini-program client
+ * A WeChat to develop and test against: its real paths, codes, keys, refusals and faults, with a mini-program client
  * built in, so that login can be driven end to end without an account or a network.
  */
 import type { HttpBindings } from '@hono/node-server'

@@ -1,4 +1,4 @@
-/** A `wx` for tests: callbacks only, real HTTP, and WeChat's habits, among them calling a 401 a success; with switches for bad days. */
+/** A `wx` for tests: callbacks only, real HTTP, and WeChat's habits, among them calling a 401 a success; with switches for faults. */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
 
 type Callbacks<Result> = {

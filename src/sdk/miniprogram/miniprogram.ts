@@ -196,7 +196,7 @@ export function createAuth(options: AuthOptions): Auth {
     if (sameLogin !== undefined && sameLogin !== logins) throw stale()
 
     const header: Record<string, string> = Object.assign({}, how.header, { Authorization: `Bearer ${held.token}` })
-    // wx.request has no PATCH, and does not say what becomes of a DELETE's body.
+    // wx.request has no PATCH, and does not say whether it sends the body of a DELETE.
     if (method === 'PATCH' || (method === 'DELETE' && data)) {
       header['X-HTTP-Method-Override'] = method
       method = 'POST'

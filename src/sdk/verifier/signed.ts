@@ -71,7 +71,7 @@ export async function verifySignature(
   } catch (error) {
     if (error instanceof VerifierError) throw error
     if (error instanceof errors.JWSSignatureVerificationFailed) {
-      throw new VerifierError('signature_invalid', 'the signature does not fit')
+      throw new VerifierError('signature_invalid', 'invalid signature')
     }
     if (error instanceof errors.JOSEAlgNotAllowed) {
       throw new VerifierError('algorithm_refused', 'the algorithm is not allowed')
@@ -105,4 +105,4 @@ export const missingClaim = (name: string): VerifierError =>
   new VerifierError('claim_missing', `the token has no "${name}"`)
 
 export const invalidClaim = (name: string): VerifierError =>
-  new VerifierError('claim_invalid', `the token's "${name}" is not what it should be`)
+  new VerifierError('claim_invalid', `claim "${name}" is invalid`)

@@ -91,7 +91,7 @@ export function createStatusLists(options: StatusListsOptions): StatusLists {
 
   /** The URI comes out of a token: only one that lies under the issuer is ever asked (SSRF). */
   function track(uri: string): TrackedList {
-    if (!source.publishes(uri)) throw new VerifierError('claim_invalid', 'the status list is of another issuer')
+    if (!source.publishes(uri)) throw new VerifierError('claim_invalid', 'the status list was issued by another issuer')
     const refresher = createRefresher({ load: () => load(uri, list), onFailure: (error) => onFailure(uri, error) })
     const list: TrackedList = { neededUntilElapsed: elapsed() + KEEP_UNUSED_SECONDS, refresher }
     lists.set(uri, list)
@@ -133,7 +133,7 @@ export function createStatusLists(options: StatusListsOptions): StatusLists {
     requireTimes(claims, now(), clockToleranceSeconds)
     const { iss, sub, iat, exp, ttl, status_list: published } = claims
     if (sub !== uri) throw new Error('the status list is of another URI')
-    if (iss !== undefined && iss !== issuer) throw new Error('the status list is of another issuer')
+    if (iss !== undefined && iss !== issuer) throw new Error('the status list was issued by another issuer')
     if (typeof iat !== 'number') throw new Error('the status list has no iat')
     if (!isRecord(published) || typeof published.lst !== 'string') throw new Error('the status list has no lst')
     const bits = published.bits

@@ -29,12 +29,12 @@ export type VerifierOptions = {
   /** How long keys are trusted while the gateway cannot be reached; after that `keys_unavailable`. Default 86400. */
   maxStaleSeconds?: number
   /**
-   * What becomes of a token whose status list cannot be had or is past its `exp`. `allow` (default): accepted unless
+   * What to do with a token whose status list is unavailable or past its `exp`. `allow` (default): accepted unless
    * its session is known to have ended, so what ended during the outage is bounded by the token's own `exp`.
    * `refuse`: `status_unavailable`.
    */
   onStaleStatus?: 'allow' | 'refuse'
-  /** What becomes of a token without a `status` claim. Default `allow`; `refuse` answers `claim_missing`. */
+  /** What to do with a token without a `status` claim. Default `allow`; `refuse` answers `claim_missing`. */
   onMissingStatus?: 'allow' | 'refuse'
   /** The longest a request waits for the network, in the few cases where it does. Default 2000. */
   waitMs?: number

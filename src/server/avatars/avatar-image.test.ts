@@ -1,4 +1,4 @@
-/** What becomes of uploaded pictures: small, clean, or refused, in bounded memory. */
+/** How uploaded pictures are stored: small, clean, or refused, in bounded memory. */
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -125,7 +125,7 @@ function skew(name: string, theirs: Date, ours: Date): Check {
     name,
     state: 'problem',
     detail,
-    advice: 'Tokens carry this machine’s time: mend its time synchronisation (NTP).',
+    advice: 'Tokens use this machine’s clock: fix its time synchronisation (NTP).',
   }
 }
 
@@ -143,7 +143,7 @@ async function checkKeys(database: Database, config: Config, clock: Clock): Prom
   const found: Check[] = lost.map((key) => ({
     name,
     state: 'problem',
-    detail: `${key.kid} is sealed under encryption key "${sealedWith(key.sealedPrivateJwk)}", which does not open it`,
+    detail: `${key.kid} is sealed under encryption key "${sealedWith(key.sealedPrivateJwk)}", which cannot decrypt it`,
     advice: `Put that key back into ENCRYPTION_KEYS; if it is lost: auth-gateway keys retire ${key.kid} (docs/runbook.md, "Lost encryption key").`,
   }))
   const ageSeconds = Math.round((now.getTime() - active.activatesAt.getTime()) / 1000)
@@ -174,8 +174,8 @@ async function checkRedis(cache: Cache, connectionError: () => Error | undefined
     await cache.set(key, 'well', 10_000)
     const well = (await cache.get(key)) === 'well'
     await cache.delete(key)
-    if (well) return { name, state: 'ok', detail: 'keeps what it is given' }
-    return { name, state: 'problem', detail: 'loses what it is given', advice: 'Check maxmemory and its policy.' }
+    if (well) return { name, state: 'ok', detail: 'write and read back: OK' }
+    return { name, state: 'problem', detail: 'a value written could not be read back', advice: 'Check maxmemory and its policy.' }
   } catch (error) {
     const advice = 'Check REDIS_URL, the network policy on the way and the password. Logins work without it, less well.'
     // Why there is no connection says more than that there is none.
@@ -220,8 +220,8 @@ const advices: Record<string, string> = {
   40013: 'The appid is unknown to the platform: compare it with the console.',
   40125: 'The AppSecret is wrong or was reset: put the new one in (docs/runbook.md, "AppSecret was reset").',
   40001: 'The AppSecret is wrong or was reset: put the new one in (docs/runbook.md, "AppSecret was reset").',
-  40164: 'The address we leave by is not on the allow-list of the console.',
-  61004: 'The address we leave by is not on the allow-list of the console.',
+  40164: 'This server’s outbound address is not on the allow-list of the console.',
+  61004: 'This server’s outbound address is not on the allow-list of the console.',
   40243: 'The AppSecret is frozen in the console: unfreeze it.',
 }
 
@@ -233,7 +233,7 @@ function verdict(error: unknown): Omit<Check, 'name'> {
   if (error.refusal === 'system_busy' || error.refusal === 'rate_limited')
     return { state: 'warning', detail, advice: 'The platform is busy; ask again in a minute.' }
   if (error.failure !== 'refused')
-    return { state: 'problem', detail, advice: 'Check the way out: egress policy, NAT, DNS, a proxy that breaks TLS.' }
+    return { state: 'problem', detail, advice: 'Check outbound connectivity: egress policy, NAT, DNS, a proxy that breaks TLS.' }
   return {
     state: 'problem',
     detail,

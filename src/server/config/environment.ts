@@ -160,7 +160,7 @@ export const environmentSchema = z.object({
   TEXT_CHECK_UNAVAILABLE: z
     .enum(['allow', 'refuse'])
     .default('allow')
-    .describe('What becomes of a text while the text check does not answer.'),
+    .describe('What to do with a text when the text check is unavailable.'),
   PHONE_SHARED: onOff.default(false).describe('Whether one phone number may belong to several users.'),
   PHONE_DAILY_LIMIT: z.coerce
     .number()

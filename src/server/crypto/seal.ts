@@ -60,7 +60,7 @@ export function createSealer(keys: readonly EncryptionKey[]): Sealer {
       try {
         return decipher.update(body.subarray(IV_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
       } catch {
-        throw new SealError(`a sealed value does not open under encryption key "${id}"`, id)
+        throw new SealError(`a sealed value cannot be decrypted with encryption key "${id}"`, id)
       }
     },
     derive: (purpose) =>

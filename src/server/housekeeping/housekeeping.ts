@@ -1,5 +1,5 @@
 /**
- * What is over goes away: dead sessions, addresses of erased users and old audit events, in small steps with pauses between, every six hours, by one
+ * Deletes what is over: expired sessions, addresses of erased users and old audit events, in small steps with pauses between, every six hours, by one
  * replica at a time. (Replay records and session_keys live in the cache and expire there.)
  */
 import { setTimeout as pause } from 'node:timers/promises'

@@ -89,11 +89,11 @@ function refuseUnstorable(root: unknown): void {
     const { path, value } = next
     if (typeof value === 'string') {
       if (value.includes('\0') || !value.isWellFormed())
-        throw invalidField(path || 'body', 'holds a NUL or half a surrogate pair')
+        throw invalidField(path || 'body', 'contains a NUL character or an unpaired surrogate')
     } else if (typeof value === 'object' && value !== null) {
       for (const [name, each] of Object.entries(value)) {
         if (name.includes('\0') || !name.isWellFormed())
-          throw invalidField(path || 'body', 'holds a name with NUL or half a surrogate pair')
+          throw invalidField(path || 'body', 'contains a name with a NUL character or an unpaired surrogate')
         open.push({ path: path === '' ? name : `${path}.${name}`.slice(0, 100), value: each })
       }
     }

@@ -27,7 +27,7 @@ export { type ListedKey, shownKey } from './schedule.ts'
 export type PublishedDocument = { body: string; etag: string }
 
 export type KeyRing = {
-  /** Reads the keys, adds one when due, drops those that are gone. Throws when the store is away or a key does not open. */
+  /** Reads the keys, adds one when due, drops those that are gone. Throws when the store is away or a key cannot be decrypted. */
   tick(): Promise<void>
   /** How long to wait before the next tick. */
   tickEveryMs: number
@@ -213,7 +213,7 @@ export function openKey(sealer: Sealer, { kid, sealedPrivateJwk }: StoredKey): s
   } catch (error) {
     if (!(error instanceof SealError)) throw error
     throw new SealError(
-      `signing key ${kid} does not open: ${error.message}. Put that encryption key back into ENCRYPTION_KEYS; if it is lost, ` +
+      `cannot decrypt signing key ${kid}: ${error.message}. Put that encryption key back into ENCRYPTION_KEYS; if it is lost, ` +
         `retire the signing key (auth-gateway keys retire ${kid}) and a new one is made: docs/runbook.md, "Lost encryption key"`,
       error.keyId,
     )

@@ -1,4 +1,4 @@
-/** What becomes of an erasure after the user's rows are gone: the picture, what each service confirms, and who is late. */
+/** The progress of an erasure after the user's rows are gone: the picture, what each service confirms, and who is late. */
 import type { Log } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { ErasureStore } from './erasure-store.ts'

@@ -57,7 +57,7 @@ const MAX_AHEAD_MS = 15 * 60_000
 
 const forged = {
   zh: '签名校验未通过，请核对消息推送的 Token',
-  en: 'The signature does not fit; compare the Token of the message push.',
+  en: 'The signature is invalid; compare the Token of the message push.',
 }
 const wrongMode = {
   zh: '只接受安全模式，请在微信公众平台的消息推送中选择“安全模式”',

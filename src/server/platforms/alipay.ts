@@ -98,7 +98,7 @@ function beijingTime(clock: Clock): string {
 /** What the signature covers, and nothing else: the very characters of the response member, parsed only when they are proved. */
 async function readSigned(operation: string, text: string, theirs: KeyObject): Promise<Record<string, unknown>> {
   const whole = parseObject(operation, text)
-  // Some refusals come unsigned (a wrong app_id, a wrong signature of ours). A refusal makes nobody a user, so it needs no proof.
+  // Some refusals come unsigned (a wrong app_id, a wrong signature of ours). A refusal logs nobody in, so it needs no proof.
   if (whole.error_response !== undefined) {
     throw refusedBy(operation, objectIn(operation, whole.error_response, 'error_response'))
   }

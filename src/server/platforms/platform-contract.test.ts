@@ -346,14 +346,14 @@ describe.each(cases)('$platform', (one) => {
     }
   })
 
-  test('a good reply under an HTTP error makes nobody a user', async () => {
+  test('a good reply under an HTTP error is rejected', async () => {
     for (const status of [400, 401, 404, 500, 503]) {
       simulator.answer(String(sent(success({ openid: 'o-somebody', sessionKey: 'a2V5a2V5a2V5a2V5a2V5MA==' }))), status)
       expect((await failure(simulator.login('alice'))).error.failure).toBe('status')
     }
   })
 
-  test('a reply without an id, or with one that is no text or too long, makes nobody a user', async () => {
+  test('a reply without an id, or with one that is no text or too long, is rejected', async () => {
     for (const openid of ['', null, 7, {}, 'o'.repeat(200)]) {
       simulator.answer(String(sent(success({ openid: openid as string, sessionKey: 'a2V5a2V5a2V5a2V5a2V5MA==' }))))
       expect((await failure(simulator.login('alice'))).error.failure).toBe('body')
@@ -363,12 +363,12 @@ describe.each(cases)('$platform', (one) => {
     expect(exchanged.openid.endsWith('o-somebody')).toBe(true)
   })
 
-  test.runIf(simulator.sessionKeyOf('alice'))('a reply without a session_key makes nobody a user', async () => {
+  test.runIf(simulator.sessionKeyOf('alice'))('a reply without a session_key is rejected', async () => {
     simulator.answer(String(sent(success({ openid: 'o-somebody', sessionKey: '' }))))
     expect((await failure(simulator.login('alice'))).error.failure).toBe('body')
   })
 
-  test('a reply that looks good but is marked as an error makes nobody a user, under HTTP 200 too', async () => {
+  test('a reply that looks good but is marked as an error is rejected, under HTTP 200 too', async () => {
     for (const body of marked(success({ openid: 'o-somebody', sessionKey: 'a2V5a2V5a2V5a2V5a2V5MA==' }))) {
       simulator.answer(String(sent(body)))
       const { error } = await failure(simulator.login('alice'))
@@ -376,7 +376,7 @@ describe.each(cases)('$platform', (one) => {
     }
   })
 
-  test('a reply without what its platform always says makes nobody a user, and is no refusal either', async () => {
+  test('a reply without what its platform always says is rejected, and is no refusal either', async () => {
     for (const body of incomplete(success({ openid: 'o-somebody', sessionKey: 'a2V5a2V5a2V5a2V5a2V5MA==' }))) {
       simulator.answer(String(sent(body)))
       expect((await failure(simulator.login('alice'))).error.failure).toBe('body')

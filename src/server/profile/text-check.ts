@@ -12,7 +12,7 @@ export type TextCheckParts = {
   apps: Apps
   limitUpstream: LimitUpstream
   enabled: boolean
-  /** What becomes of a text that could not be checked. */
+  /** What to do with a text that could not be checked. */
   whenUnavailable: 'allow' | 'refuse'
   onUnchecked: (error: PlatformError) => void
 }

@@ -139,7 +139,7 @@ export type DiscardedPicturesTable = {
 
 export type HousekeepingTable = { job: 'sessions' | 'audit' | 'addresses'; cursor: string | null; done_at: Date }
 
-/** What becomes of an erasure; a trigger begins it. */
+/** The progress of an erasure; a trigger begins it. */
 export type ErasuresTable = { id: string; user_id: string; at: Date }
 
 export type Schema = {

@@ -14,7 +14,7 @@ export type RefreshTokenContent = { sid: string; counter: number }
 export type RefreshTokens = {
   /** The same session and counter always give the same token: that is what lets a lost reply be repeated. */
   mint(content: RefreshTokenContent): string
-  /** The content, or undefined when the token was not made here. */
+  /** The content, or undefined when the token was not issued by this gateway. */
   read(token: string): RefreshTokenContent | undefined
 }
 

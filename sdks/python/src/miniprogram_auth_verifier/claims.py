@@ -216,4 +216,4 @@ def _missing(name: str) -> VerifierError:
 
 
 def _invalid(name: str) -> VerifierError:
-    return VerifierError("claim_invalid", f'the token\'s "{name}" is not what it should be')
+    return VerifierError("claim_invalid", f'claim "{name}" is invalid')

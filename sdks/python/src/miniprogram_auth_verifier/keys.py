@@ -131,7 +131,7 @@ class KeySet:
             raise VerifierError("token_malformed", f"this is not a signed JWT: {error}") from None
         key = remembered or (yield from self._find(header, types))
         if not key.signed(f"{header_part}.{payload_part}".encode(), jws.decode(signature_part)):
-            raise VerifierError("signature_invalid", "the signature does not fit")
+            raise VerifierError("signature_invalid", "invalid signature")
         if remembered is None:
             self._ring.remember(key, types, header_part)
         return payload

@@ -136,7 +136,7 @@ class StatusLists:
     def _track(self, uri: str) -> _TrackedList:
         # The URI comes out of a token: only one that lies under the issuer is ever asked (SSRF).
         if not self._source.publishes(uri):
-            raise VerifierError("claim_invalid", "the status list is of another issuer")
+            raise VerifierError("claim_invalid", "the status list was issued by another issuer")
         tracked = _TrackedList(self._monotonic() + KEEP_UNUSED_SECONDS)
         tracked.refresher = Refresher(
             self._background, lambda: self._load(uri, tracked), lambda error: self._on_failure(uri, error)
@@ -172,7 +172,7 @@ class StatusLists:
         if claims.get("sub") != uri:
             raise ValueError("the status list is of another uri")
         if claims.get("iss", self._issuer) != self._issuer:
-            raise ValueError("the status list is of another issuer")
+            raise ValueError("the status list was issued by another issuer")
         check_times(claims, int(self._now()), self._tolerance)
         if "iat" not in claims:
             raise ValueError("the status list has no iat")

@@ -57,7 +57,7 @@ final class PublishedKey {
     } catch (JOSEException error) {
       // A signature that the JDK cannot even read does not fit either.
     }
-    throw new VerifierException(Reason.SIGNATURE_INVALID, "the signature does not fit");
+    throw new VerifierException(Reason.SIGNATURE_INVALID, "invalid signature");
   }
 
   private static JWSVerifier es256(JWK key) throws JOSEException {

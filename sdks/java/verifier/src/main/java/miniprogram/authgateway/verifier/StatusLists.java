@@ -137,7 +137,7 @@ final class StatusLists {
     Tracked known = lists.get(uri);
     if (known != null) return known;
     if (!source.publishes(uri)) {
-      throw new VerifierException(Reason.CLAIM_INVALID, "the status list is of another issuer");
+      throw new VerifierException(Reason.CLAIM_INVALID, "the status list was issued by another issuer");
     }
     Tracked list = lists.computeIfAbsent(uri, Tracked::new);
     if (stopped) list.refresher.stop();

@@ -67,7 +67,7 @@ final class TokenReader {
   Map<String, Object> statusListClaims(String jwt, int maxChars, String uri) {
     Map<String, Object> claims = readSigned(jwt, STATUS_LIST, maxChars).claims;
     if (claims.containsKey("iss") && !issuer.equals(claims.get("iss"))) {
-      throw new VerifierException(Reason.ISSUER_MISMATCH, "the status list is of another issuer");
+      throw new VerifierException(Reason.ISSUER_MISMATCH, "the status list was issued by another issuer");
     }
     if (!uri.equals(claims.get("sub"))) throw invalid("sub");
     requireTime(claims);
@@ -84,7 +84,7 @@ final class TokenReader {
 
   static VerifierException invalid(String name) {
     return new VerifierException(
-        Reason.CLAIM_INVALID, "the token's \"" + name + "\" is not what it should be");
+        Reason.CLAIM_INVALID, "claim \"" + name + "\" is invalid");
   }
 
   private Signed readSigned(String jwt, Kind kind, int maxChars) {
