@@ -175,7 +175,12 @@ async function checkRedis(cache: Cache, connectionError: () => Error | undefined
     const well = (await cache.get(key)) === 'well'
     await cache.delete(key)
     if (well) return { name, state: 'ok', detail: 'write and read back: OK' }
-    return { name, state: 'problem', detail: 'a value written could not be read back', advice: 'Check maxmemory and its policy.' }
+    return {
+      name,
+      state: 'problem',
+      detail: 'a value written could not be read back',
+      advice: 'Check maxmemory and its policy.',
+    }
   } catch (error) {
     const advice = 'Check REDIS_URL, the network policy on the way and the password. Logins work without it, less well.'
     // Why there is no connection says more than that there is none.
@@ -233,7 +238,11 @@ function verdict(error: unknown): Omit<Check, 'name'> {
   if (error.refusal === 'system_busy' || error.refusal === 'rate_limited')
     return { state: 'warning', detail, advice: 'The platform is busy; ask again in a minute.' }
   if (error.failure !== 'refused')
-    return { state: 'problem', detail, advice: 'Check outbound connectivity: egress policy, NAT, DNS, a proxy that breaks TLS.' }
+    return {
+      state: 'problem',
+      detail,
+      advice: 'Check outbound connectivity: egress policy, NAT, DNS, a proxy that breaks TLS.',
+    }
   return {
     state: 'problem',
     detail,
