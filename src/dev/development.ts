@@ -52,6 +52,16 @@ export async function startDevelopment(options: Options): Promise<void> {
     clock: systemClock,
     log,
     docsOnPublic: true,
+    // A code is good once, so each page has a new one.
+    liveExamples: () => {
+      const serial = process.hrtime.bigint()
+      return {
+        code: `dev:alice:${serial}`,
+        phoneCode: `dev-phone:alice:${serial}`,
+        appid: config.apps[0]?.appid ?? APPID,
+        operatorToken: ADMIN_TOKEN,
+      }
+    },
   })
   const simulator = createWechatSimulator({
     apps: config.apps.map(({ appid, secret }) => ({ appid, secret, openPlatform: 'dev' })),

@@ -17,7 +17,7 @@ import { createSessionEvents } from './events/session-stream.ts'
 import { createHousekeeping } from './housekeeping/housekeeping.ts'
 import { createHousekeepingStore } from './housekeeping/store.ts'
 import { type Authenticate, bearerToken } from './http/auth.ts'
-import { createListeners, type Listeners } from './http/listeners.ts'
+import { createListeners, type Listeners, type ListenersParts } from './http/listeners.ts'
 import { createServiceTokens } from './http/service-tokens.ts'
 import { createIntrospection } from './introspection/introspection.ts'
 import { introspectionRoutes } from './introspection/routes.ts'
@@ -67,6 +67,8 @@ export type GatewayParts = {
   tracing?: Tracing | undefined
   /** In development the API description is served to the public too. */
   docsOnPublic?: boolean
+  /** And its examples work. */
+  liveExamples?: ListenersParts['liveExamples']
 }
 
 export type Gateway = Listeners & {
@@ -203,6 +205,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     ...createListeners({
       ...config,
       ...{ authenticate, log, metrics, draining, docsOnPublic, publicRoutes, internalRoutes, operatorsPages },
+      liveExamples: parts.liveExamples,
       tracing: tracing?.middleware,
       version: packageJson.version,
     }),

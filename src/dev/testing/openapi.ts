@@ -1,8 +1,8 @@
 /** An OpenAPI 3.1 document as tests read it, and what the specification asks of its structure. */
 import { type Components, flawsOf, type Schema } from './json-schema.ts'
 
-type Content = Record<string, { schema: Schema; encoding?: object }>
-export type Parameter = { name: string; in: string; required?: boolean; schema: Schema }
+type Content = Record<string, { schema: Schema; encoding?: object; example?: unknown }>
+export type Parameter = { name: string; in: string; required?: boolean; schema: Schema; example?: unknown }
 export type Operation = {
   operationId: string
   summary: string

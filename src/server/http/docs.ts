@@ -1,6 +1,7 @@
 /** GET /openapi.json and GET /docs: the description, and a page to read it and to try it that loads nothing from anywhere else. */
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
+import type { LiveExamples } from './examples.ts'
 import { type Route, route } from './route.ts'
 import { loadScalar } from './scalar.ts'
 
@@ -24,8 +25,7 @@ const page = `<!doctype html>
 `
 
 /** Scalar's settings; what is switched off here would ask its makers' servers, which the page's policy forbids as well. */
-const start = `Scalar.createApiReference('#api', ${JSON.stringify({
-  url: 'openapi.json',
+const settings = {
   // No font, no telemetry, no assistant, no proxy: the page works where there is no internet.
   withDefaultFonts: false,
   telemetry: false,
@@ -34,10 +34,18 @@ const start = `Scalar.createApiReference('#api', ${JSON.stringify({
   hideClientButton: true,
   showDeveloperTools: 'never',
   persistAuth: false,
-  defaultOpenAllTags: false,
   defaultHttpClient: { targetKey: 'shell', clientKey: 'curl' },
   theme: 'none',
-})})\n`
+}
+
+function startScript({ parts, liveExamples }: DocsParts): string {
+  const live = liveExamples?.()
+  const sources = Object.entries(parts).map(([name, { title }]) => ({ slug: name, title, url: `docs/${name}.json` }))
+  const known = live?.operatorToken && {
+    authentication: { securitySchemes: { service: { token: live.operatorToken } } },
+  }
+  return `Scalar.createApiReference('#api', ${JSON.stringify({ ...settings, sources, ...known })})\n`
+}
 
 /** Colours with the contrast that WCAG 2.1 asks for, in both themes, and the system's own fonts. */
 const style = `body { margin: 0 }
@@ -54,7 +62,7 @@ body.light-mode {
   --scalar-color-yellow: #7a5b00;
   --scalar-color-purple: #6d3fc0;
 }
-body.dark-mode { --scalar-color-3: #a0a0a0 }
+body.dark-mode { --scalar-color-3: #a0a0a0; --scalar-color-red: #ff8b8f }
 `
 
 const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="4" fill="#0b6e4f"/><path d="M5 8.2 7.2 10.4 11.2 5.8" fill="none" stroke="#fff" stroke-width="1.8"/></svg>`
@@ -65,19 +73,38 @@ const policyFor = (issuer: string) =>
   `connect-src 'self' ${new URL(issuer).origin}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
 
 const javascript = 'text/javascript'
-const files: Readonly<Record<string, { type: string; read(): Promise<string> | string }>> = {
-  'start.js': { type: javascript, read: () => start },
-  'scalar.js': { type: javascript, read: loadScalar },
-  'page.css': { type: 'text/css', read: () => style },
-  'icon.svg': { type: 'image/svg+xml', read: () => icon },
+type File = { type: string; read(): Promise<string> | string }
+
+function filesOf(docs: DocsParts): Readonly<Record<string, File>> {
+  const parts = Object.entries(docs.parts).map(
+    ([name, { describe }]) =>
+      [`${name}.json`, { type: 'application/json', read: () => JSON.stringify(describe()) }] as const,
+  )
+  return {
+    'start.js': { type: javascript, read: () => startScript(docs) },
+    'scalar.js': { type: javascript, read: loadScalar },
+    'page.css': { type: 'text/css', read: () => style },
+    'icon.svg': { type: 'image/svg+xml', read: () => icon },
+    ...Object.fromEntries(parts),
+  }
 }
 
 const common = { method: 'get', tag: 'Description', access: 'public', document: true } as const
 const nosniff = { 'X-Content-Type-Options': 'nosniff' }
 
+export type DocsParts = {
+  describe: () => object
+  /** What the page shows, by a short name: the routes of a listener, called where that listener answers. */
+  parts: Readonly<Record<string, { title: string; describe: () => object }>>
+  issuer: string
+  liveExamples: (() => LiveExamples) | undefined
+}
+
 /** `describe` is called when somebody asks. */
-export function docsRoutes({ describe, issuer }: { describe: () => object; issuer: string }): Route[] {
+export function docsRoutes(docs: DocsParts): Route[] {
+  const { describe, issuer } = docs
   const policy = policyFor(issuer)
+  const files = filesOf(docs)
   return [
     route(
       {
@@ -122,7 +149,14 @@ export function docsRoutes({ describe, issuer }: { describe: () => object; issue
         path: '/docs/:file',
         summary: 'What that page is made of.',
         params: z.object({ file: z.string() }),
-        replies: { 200: { [javascript]: z.string(), 'text/css': z.string(), 'image/svg+xml': z.string() } },
+        replies: {
+          200: {
+            [javascript]: z.string(),
+            'text/css': z.string(),
+            'image/svg+xml': z.string(),
+            'application/json': z.looseObject({}),
+          },
+        },
         errors: ['A0404'],
       },
       async ({ params: { file: name } }, c) => {
@@ -132,7 +166,8 @@ export function docsRoutes({ describe, issuer }: { describe: () => object; issue
         return c.body(await file.read(), 200, {
           ...nosniff,
           'Content-Type': type,
-          'Cache-Control': 'public, max-age=86400',
+          // The script is the only large one, and changes with a release alone.
+          'Cache-Control': name === 'scalar.js' ? 'public, max-age=86400' : 'no-cache',
         })
       },
     ),

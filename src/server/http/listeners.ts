@@ -2,7 +2,8 @@
 import type { Config } from '../config/config.ts'
 import { type AppParts, createApp, type HttpApp } from './app.ts'
 import { docsRoutes } from './docs.ts'
-import { describeApi } from './openapi.ts'
+import type { LiveExamples } from './examples.ts'
+import { type ApiDescriptionParts, describeApi } from './openapi.ts'
 import type { Route } from './route.ts'
 
 export type Listeners = {
@@ -20,20 +21,30 @@ export type ListenersParts = Omit<AppParts, 'listener' | 'routes' | 'trustedProx
     operatorsPages: AppParts['pages']
     /** In development the API description is served to the public too. */
     docsOnPublic: boolean
+    /** In development the examples of the description work. */
+    liveExamples?: (() => LiveExamples) | undefined
     version: string
   }
 
 export function createListeners(parts: ListenersParts): Listeners {
-  const { publicRoutes, internalRoutes, operatorsPages, docsOnPublic, issuer, version } = parts
-  // The internal listener's describes both, and sends the calls of each to where they are answered.
-  const internal: Route[] = [
-    ...internalRoutes,
-    ...docsRoutes({ issuer, describe: () => describeApi({ own: internal, atIssuer: publicRoutes, issuer, version }) }),
-  ]
-  const shown: Route[] = [
-    ...publicRoutes,
-    ...docsRoutes({ issuer, describe: () => describeApi({ own: shown, issuer, version }) }),
-  ]
+  const { publicRoutes, internalRoutes, operatorsPages, docsOnPublic, issuer, version, liveExamples } = parts
+  const describe = (of: Pick<ApiDescriptionParts, 'own' | 'atIssuer'>) => () =>
+    describeApi({ ...of, issuer, version, live: liveExamples?.() })
+  const common = { issuer, liveExamples }
+  const atIssuer = { title: 'Public listener', describe: describe({ own: [], atIssuer: publicRoutes }) }
+  // The internal listener's describes both, and the calls of each go to where they are answered.
+  const internal: Route[] = [...internalRoutes]
+  const own = { title: 'Internal listener', describe: describe({ own: internal }) }
+  internal.push(
+    ...docsRoutes({
+      ...common,
+      describe: describe({ own: internal, atIssuer: publicRoutes }),
+      parts: { internal: own, public: atIssuer },
+    }),
+  )
+  const shown: Route[] = [...publicRoutes]
+  const ofPublic = { title: 'Public listener', describe: describe({ own: shown }) }
+  shown.push(...docsRoutes({ ...common, describe: ofPublic.describe, parts: { public: ofPublic } }))
   const routes = { public: docsOnPublic ? shown : publicRoutes, internal }
   return {
     publicApp: createApp({ ...parts, listener: 'public', routes: routes.public }),

@@ -7,7 +7,9 @@ import {
 } from '@asteasolutions/zod-to-openapi'
 import { z } from 'zod'
 import { type ErrorCode, errorCodes } from '../errors.ts'
+import { addExamples, type Description, type LiveExamples, stillExamples } from './examples.ts'
 import { type FailureForm, oauthFailureOf, proxyCodeOf } from './failure.ts'
+import { introduction } from './introduction.ts'
 import type { RouteDescription } from './route.ts'
 
 export type ApiDescriptionParts = {
@@ -17,6 +19,8 @@ export type ApiDescriptionParts = {
   atIssuer?: readonly RouteDescription[]
   issuer: string
   version: string
+  /** In development, what makes the first click of each call a success. */
+  live?: LiveExamples | undefined
 }
 
 const FORM = 'application/x-www-form-urlencoded'
@@ -33,7 +37,13 @@ const failureSchema = z
 
 const oauthFailureSchema = z.object({ error: z.string(), error_description: z.string() }).meta({ id: 'OAuthFailure' })
 
-export function describeApi({ own, atIssuer = [], issuer, version }: ApiDescriptionParts): object {
+export function describeApi({
+  own,
+  atIssuer = [],
+  issuer,
+  version,
+  live = stillExamples,
+}: ApiDescriptionParts): object {
   const registry = new OpenAPIRegistry()
   registry.registerComponent('securitySchemes', 'user', {
     type: 'http',
@@ -50,16 +60,23 @@ export function describeApi({ own, atIssuer = [], issuer, version }: ApiDescript
   for (const route of [...atIssuer, ...own])
     registry.registerPath({
       ...operation(route),
-      ...(atIssuer.includes(route) ? { servers: [{ url: issuer }] } : {}),
+      ...(atIssuer.includes(route) && own.length > 0 ? { servers: [{ url: issuer }] } : {}),
       request: { ...parameters(route), ...requestBody(route) },
       responses: { ...failures(route), ...successes(route) },
     })
-  return new OpenApiGeneratorV31(registry.definitions).generateDocument({
+  const description = new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
-    info: { title: 'Mini-program auth gateway', version, license: { name: 'MIT', identifier: 'MIT' } },
+    info: {
+      title: 'Mini-program auth gateway',
+      version,
+      description: introduction,
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
     // Relative to where the description was fetched from (OpenAPI 3.1, Server Object).
-    servers: [{ url: '/' }],
+    servers: [{ url: own.length > 0 ? '/' : issuer }],
   })
+  addExamples(description as unknown as Description, live)
+  return description
 }
 
 function operation({ method, path, tag, summary, access }: RouteDescription) {
