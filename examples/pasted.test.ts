@@ -127,7 +127,7 @@ describe('a developer of a mini program and one of a service, on npm run dev', (
     ['docs/verify.md, with jose', 'docs/verify.md', 'ts', 3, 'payload'],
   ] as const)('%s: the code verifies a token', async (_, page, language, index, result) => {
     const hosts: Replacement[] = [[AUTH, gateway]]
-    if (page !== 'README.md') hosts.push([ORDERS, gateway], ['http://auth-gateway.auth.svc:8080', gateway])
+    if (page !== 'README.md') hosts.push([ORDERS, gateway], ['http://gateway.auth-gateway.svc', gateway])
     const code = codeOf(page, language, hosts)[index]
     writeFileSync(join(service, 'verify.js'), `const token = process.env.TOKEN\n${code}\nconsole.log(${result}.sub)`)
     const printed = await paste('node verify.js', { cwd: service, env: { TOKEN: token } })

@@ -30,7 +30,7 @@ type Config struct {
 	Issuer string
 	// Audience is what this service answers to; with several, a token for any of them is accepted.
 	Audience []string
-	// BaseURL is where this service reaches the gateway, e.g. http://auth-gateway.auth.svc:8080; the issuer by default.
+	// BaseURL is where this service reaches the gateway, e.g. http://gateway.auth-gateway.svc; the issuer by default.
 	BaseURL string
 	// Algorithms are ES256, RS256 and EdDSA by default. A key is never used with an algorithm other than its own.
 	Algorithms []string

@@ -269,10 +269,10 @@ def test_a_jwks_uri_outside_the_issuer_is_not_fetched(world: World, jwks_uri: ob
 
 
 def test_everything_is_fetched_through_base_url_while_the_issuer_stays_the_public_one(world: World) -> None:
-    verifier = world.start(base_url="http://auth-gateway.auth.svc:8080")
+    verifier = world.start(base_url="http://gateway.auth-gateway.svc")
     verifier.verify(world.gateway.token())
     assert len(world.gateway.urls) == 4
-    assert all(url.startswith("http://auth-gateway.auth.svc:8080/") for url in world.gateway.urls)
+    assert all(url.startswith("http://gateway.auth-gateway.svc/") for url in world.gateway.urls)
 
 
 def test_an_issuer_with_a_path_keeps_to_its_own_tree(world: World) -> None:

@@ -229,7 +229,7 @@ test.each([
 test('everything is fetched through baseUrl, while the issuer stays the public one', async () => {
   const urls: string[] = []
   const verifier = create({
-    baseUrl: 'http://auth-gateway.auth.svc:8080',
+    baseUrl: 'http://gateway.auth-gateway.svc',
     fetch: (input, init) => {
       urls.push(String(input))
       return gateway.fetch(String(input), init)
@@ -238,7 +238,7 @@ test('everything is fetched through baseUrl, while the issuer stays the public o
   await verifier.ready()
   await expect(verifier.verify(await gateway.token())).resolves.toMatchObject(accepted)
   expect(urls).toHaveLength(4)
-  expect(urls.every((url) => url.startsWith('http://auth-gateway.auth.svc:8080/'))).toBe(true)
+  expect(urls.every((url) => url.startsWith('http://gateway.auth-gateway.svc/'))).toBe(true)
 })
 
 test('a failure handler that itself fails does not stop the polling', async () => {

@@ -32,7 +32,7 @@ export function createGatewaySource({ issuer, baseUrl, fetch, timeoutMs, now }: 
   const closing = new AbortController()
   let aheadSeconds = 0
 
-  /** `https://auth.example.com/status-lists/1` → `http://auth-gateway.auth.svc:8080/status-lists/1`. */
+  /** `https://auth.example.com/status-lists/1` → `http://gateway.auth-gateway.svc/status-lists/1`. */
   function locate(url: string): string | undefined {
     // Parsed first, so that neither `..` nor `user@host` can lead out of the issuer's own tree.
     const href = URL.parse(url)?.href

@@ -20,7 +20,7 @@ export type VerifierOptions = {
   issuer: string
   /** The audience this service answers to; with several, a token for any of them is accepted. */
   audience: string | readonly string[]
-  /** Where this service reaches the gateway, e.g. `http://auth-gateway.auth.svc:8080`; the issuer by default. */
+  /** Where this service reaches the gateway, e.g. `http://gateway.auth-gateway.svc`; the issuer by default. */
   baseUrl?: string
   /** Default all three: `ES256`, `RS256`, `EdDSA`. A key is never used with an algorithm other than its own. */
   algorithms?: readonly Algorithm[]

@@ -27,7 +27,7 @@ export function credentialRoutes({ apps, audit, clock }: CredentialParts): Route
           appid: z.string().min(1).max(64),
           refused: z
             .string()
-            .regex(/^[0-9a-f]{64}$/i, 'is not a SHA-256 in 64 hexadecimal digits')
+            .regex(/^[0-9a-fA-F]{64}$/, 'is not a SHA-256 in 64 hexadecimal digits')
             .optional()
             .describe('SHA-256 in hex of the access_token that the platform answered 40001 to.'),
         }),

@@ -254,33 +254,6 @@ test('the description is a valid OpenAPI 3.1 document', () => {
   expect(operations.length).toBeGreaterThan(35)
 })
 
-test('every JSON body and reply, and every parameter that must be given, has an example that fits its schema', () => {
-  const problems: string[] = []
-  let checked = 0
-  const check = (where: string, schema: Schema | undefined, example: unknown, strict: boolean) => {
-    checked += 1
-    if (schema === undefined || example === undefined) problems.push(`${where} has no example`)
-    else
-      problems.push(
-        ...misfits(schema, example, { components: schemas(), strict }, where).map(
-          (why) => `${why}: name the member in http/examples.ts`,
-        ),
-      )
-  }
-  for (const { method, path, operation } of operations) {
-    const at = `${method} ${path}`
-    for (const [type, { schema, example }] of Object.entries(operation.requestBody?.content ?? {}))
-      if (/json|urlencoded/.test(type)) check(`${at} body`, schema, example, true)
-    for (const [status, { content = {} }] of Object.entries(operation.responses))
-      for (const [type, { schema, example }] of Object.entries(content))
-        if (type.includes('json')) check(`${at} ${status}`, schema, example, true)
-    for (const { name, in: place, required, schema, example } of operation.parameters ?? [])
-      if (required) check(`${at} ${place} ${name}`, schema, example, false)
-  }
-  expect(problems).toEqual([])
-  expect(checked).toBeGreaterThan(150)
-})
-
 test('what the two listeners serve is what is described, and nothing else', () => {
   const routes = [...gateway.routes.public, ...gateway.routes.internal]
   /** A POST that stands for PUT, PATCH or DELETE. */

@@ -82,6 +82,7 @@ const byName: Readonly<Record<string, unknown>> = {
   response_types_supported: ['none'],
   subject_types_supported: ['public'],
   openapi: '3.1.0',
+  refused: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
   timestamp: '1795770900',
   nonce: '1320562132',
   echostr: '5837397576500011341',

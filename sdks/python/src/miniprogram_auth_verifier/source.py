@@ -97,7 +97,7 @@ class GatewaySource:
             self._ahead_seconds = round(self._now() - sent_at)
 
     def _locate(self, url: str) -> str | None:
-        """`https://auth.example.com/status-lists/1` → `http://auth-gateway.auth.svc:8080/status-lists/1`."""
+        """`https://auth.example.com/status-lists/1` → `http://gateway.auth-gateway.svc/status-lists/1`."""
         normal = _normalized(url)
         if normal is None or not normal.startswith(self._published):
             return None

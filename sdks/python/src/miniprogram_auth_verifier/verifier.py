@@ -47,7 +47,7 @@ class _Verifier:
 
         issuer: the gateway's `ISSUER`, letter for letter.
         audience: what this service answers to; with several, a token for any of them is accepted.
-        base_url: where this service reaches the gateway, e.g. `http://auth-gateway.auth.svc:8080`; else the issuer.
+        base_url: where this service reaches the gateway, e.g. `http://gateway.auth-gateway.svc`; else the issuer.
         algorithms: which are taken; a key is never used with an algorithm other than its own.
         clock_tolerance_seconds: for `exp` and `nbf`.
         max_stale_seconds: how long keys are trusted while the gateway cannot be reached; then `keys_unavailable`.

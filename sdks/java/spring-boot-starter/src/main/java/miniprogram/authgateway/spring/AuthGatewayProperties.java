@@ -16,7 +16,7 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
  * @param issuer The gateway's ISSUER, letter for letter. Everything else has a default.
  * @param audience The audience this service answers to; with several, a token for any of them is
  *     accepted. The issuer by default, as the gateway's own AUDIENCE.
- * @param baseUrl Where this service reaches the gateway, such as http://auth-gateway.auth.svc:8080.
+ * @param baseUrl Where this service reaches the gateway, such as http://gateway.auth-gateway.svc.
  *     The issuer by default.
  * @param algorithms What the gateway may sign with. A key is never used with an algorithm other
  *     than its own. All three by default.

@@ -150,7 +150,7 @@ final class GatewaySource {
 
   /**
    * {@code https://auth.example.com/status-lists/1} becomes {@code
-   * http://auth-gateway.auth.svc:8080/status-lists/1}.
+   * http://gateway.auth-gateway.svc/status-lists/1}.
    */
   private URI locateOrNull(String url) {
     try {

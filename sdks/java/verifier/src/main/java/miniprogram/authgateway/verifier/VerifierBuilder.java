@@ -61,7 +61,7 @@ public final class VerifierBuilder {
   }
 
   /**
-   * Where this service reaches the gateway, e.g. {@code http://auth-gateway.auth.svc:8080}; the
+   * Where this service reaches the gateway, e.g. {@code http://gateway.auth-gateway.svc}; the
    * issuer by default.
    */
   public VerifierBuilder baseUrl(String baseUrl) {
