@@ -2,6 +2,7 @@
 
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
+import { runEventChaos } from './events.ts'
 import { QUICK, runChaos } from './run.ts'
 
 const { values } = parseArgs({
@@ -10,9 +11,18 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     users: { type: 'string', default: '24' },
     quick: { type: 'boolean', default: false },
+    /** Only the way of events, at least so many of them. */
+    events: { type: 'string' },
   },
 })
 const seed = Number(values.seed ?? randomInt(2 ** 31))
+if (values.events !== undefined) {
+  const events = Number(values.events)
+  const rounds = Math.max(1, Math.round(events / 1000))
+  const report = await runEventChaos({ events, seed, rounds, say: (line) => console.log(line) })
+  console.log(report)
+  process.exit(report.violations.length === 0 ? 0 : 1)
+}
 const forSeconds = Number(values.seconds ?? (values.quick ? QUICK.seconds : 600))
 console.log(
   `seed ${seed}: again with npm run chaos -- --seed ${seed} --seconds ${forSeconds}${values.quick ? ' --quick' : ''}`,
