@@ -144,7 +144,8 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const avatars = createAvatars({ ...shared, config: config.avatarStore })
   const overdueHours = config.erasureOverdueHours
   const erasures = createErasures({ ...shared, store: createErasureStore(database), overdueHours })
-  const afterErase = createAfterErase({ vault, avatars, log })
+  const discarded = createDiscardedPictureStore(database)
+  const afterErase = createAfterErase({ vault, avatars, discarded, log })
   const userStore = createUserStore({ database, userSessions })
   const users = createUsers({ store: userStore, clock, onEnded: onSessionsEnded, afterErase })
   const login = await createLogin({ ...shared, users, sessions, vault, statusLists, onSessionsEnded })
@@ -163,7 +164,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
       : undefined
   const discardedPictures = createDiscardedPictures({
     ...shared,
-    store: createDiscardedPictureStore(database),
+    store: discarded,
     avatars,
   })
   const lifecycle = createLifecycle({

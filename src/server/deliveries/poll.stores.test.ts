@@ -1,5 +1,10 @@
 /** Events by poll, and erasures with acknowledgements, on the embedded stores and on the real ones. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { png, signIn, upload } from '../../dev/testing/avatar.ts'
 import { createEventService, type EventService } from '../../dev/testing/event-service.ts'
 import { APPID, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
 
@@ -137,6 +142,31 @@ describe('an erasure', () => {
     expect((await receipt(gateway, id)).done).toBe(true)
     // Once more changes nothing.
     expect((await done(gateway, id, { token: ORDERS })).body.data).toEqual(confirmed)
+  })
+
+  test('says of the picture that it is pending until it is deleted, whoever deletes it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'erasure-'))
+    opened.push({ close: () => rm(folder, { recursive: true }) })
+    const { gateway } = await open({ AVATAR_STORE: pathToFileURL(folder).href })
+    const paint = async (person: string) => {
+      const { token, userId } = await signIn(gateway, person)
+      const url = (await upload(gateway, token, await png())).body.data.avatar as string
+      return { userId, url }
+    }
+    const { userId } = await paint('painter')
+    const erased = await gateway.internal('DELETE', `/admin/users/${userId}`, { token: OPERATOR })
+    expect(await statesOf(gateway, erased.body.data.receipt_id)).toMatchObject({ picture: 'done' })
+    // By hand: no process deletes the picture at once.
+    const other = await paint('by hand')
+    const { run } = gateway.stores.database
+    await run({ name: '', text: `update users set status = 'erased', avatar = null where id = $1` }, [other.userId])
+    const [row] = await run<{ id: string }>({ name: '', text: 'select id from erasures where user_id = $1' }, [
+      other.userId,
+    ])
+    expect(await statesOf(gateway, row?.id ?? '')).toMatchObject({ picture: 'pending' })
+    await run({ name: '', text: 'delete from discarded_pictures where url = $1' }, [other.url])
+    expect(await statesOf(gateway, row?.id ?? '')).toMatchObject({ picture: 'done' })
+    expect(await run({ name: '', text: 'select picture from erasures where picture is not null' }, [])).toEqual([])
   })
 
   test('taken is not done: a 202, or an acknowledged poll, confirms nothing', async () => {
