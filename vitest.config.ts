@@ -14,6 +14,7 @@ const onEmbeddedToo = [
   'src/server/users/union.stores.test.ts',
   'src/server/storage/cache.stores.test.ts',
   'src/server/storage/database.stores.test.ts',
+  'src/dev/testing/traces/traces.stores.test.ts',
 ]
 
 export default defineConfig({

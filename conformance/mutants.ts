@@ -20,17 +20,23 @@ const HEAD = /^(MPL-\d+\.\d+)(?: on (\d+))?( by a defect)?: (.+)$/
 export const readMutants = (): Mutant[] => parseMutants(readFileSync(new URL('mutants.txt', import.meta.url), 'utf8'))
 
 /** Throws where the text is in no form that it can be. */
-export function parseMutants(text: string): Mutant[] {
-  return text
+export const parseMutants = (text: string): Mutant[] => blocksOf(text).map(readBlock)
+
+/** The lines of each mutant, without comments. */
+export const blocksOf = (text: string): string[][] =>
+  text
     .split(/\n{2,}/)
     .map((block) => block.split('\n').filter((line) => !line.startsWith('#') && line !== ''))
     .filter((lines) => lines.length > 0)
-    .map(readBlock)
-}
 
 function readBlock([head = '', ...lines]: string[]): Mutant {
   const [, breaks, replicas = '1', defect, what] = HEAD.exec(head) ?? []
   if (breaks === undefined || what === undefined) throw new Error(`mutants.txt: not a mutant: ${head}`)
+  return { breaks, what, replicas: Number(replicas), byDefect: defect !== undefined, edits: editsOf(breaks, lines) }
+}
+
+/** Throws where a line is in no form that it can be. */
+export function editsOf(breaks: string, lines: readonly string[]): Edit[] {
   const edits: { file: string; from: string[]; to: string[] }[] = []
   let file = ''
   let before = ''
@@ -47,11 +53,5 @@ function readBlock([head = '', ...lines]: string[]): Mutant {
   }
   if (edits.length === 0 || edits.some((edit) => edit.file === ''))
     throw new Error(`mutants.txt: ${breaks}: no file or no text`)
-  return {
-    breaks,
-    what,
-    replicas: Number(replicas),
-    byDefect: defect !== undefined,
-    edits: edits.map(({ file: path, from, to }) => ({ file: path, from: from.join('\n'), to: to.join('\n') })),
-  }
+  return edits.map(({ file: path, from, to }) => ({ file: path, from: from.join('\n'), to: to.join('\n') }))
 }

@@ -8,7 +8,7 @@ import { ROOT, runMigrations } from '../chaos/site.ts'
 import { startPostgres } from '../src/dev/services/postgres.ts'
 import { startRedis } from '../src/dev/services/redis.ts'
 import type { Service } from '../src/dev/services/service.ts'
-import { type Mutant, readMutants } from './mutants.ts'
+import { type Edit, type Mutant, readMutants } from './mutants.ts'
 import type { Profile } from './profile.ts'
 import type { Requirement } from './requirement.ts'
 import { runAll } from './run.ts'
@@ -85,7 +85,7 @@ async function unmetUnbroken(
 const print = (text: string) => void process.stdout.write(text)
 
 /** A text that is not there exactly once was moved or changed: the mutant would break nothing, or something else. */
-export function problemsOf({ breaks, edits }: Mutant): string[] {
+export function problemsOf({ breaks, edits }: Pick<Mutant, 'breaks' | 'edits'>): string[] {
   return edits.flatMap(({ file, from, to }) => {
     if (from === to) return [`${breaks}: ${file}: the mutant changes nothing`]
     const path = join(ROOT, file)
@@ -134,6 +134,18 @@ async function sql(postgres: Service, text: string): Promise<void> {
   await client.end()
 }
 
+/** Carries the edits out in a copy of the source. */
+export function breakTree(tree: string, edits: readonly Edit[]): void {
+  for (const { file, from, to } of edits) {
+    const path = join(tree, file)
+    // A function, so that `$&` in a text means nothing.
+    writeFileSync(
+      path,
+      readFileSync(path, 'utf8').replace(from, () => to),
+    )
+  }
+}
+
 type Trial = { requirement: Requirement; mutant: Mutant; profile: Profile; stores: Stores }
 
 async function tryMutant({ requirement, mutant, profile, stores }: Trial): Promise<Verdict> {
@@ -142,14 +154,7 @@ async function tryMutant({ requirement, mutant, profile, stores }: Trial): Promi
     for (const name of COPIED) cpSync(join(ROOT, name), join(tree, name), { recursive: true })
     symlinkSync(join(ROOT, 'node_modules'), join(tree, 'node_modules'))
     const { edits, replicas } = mutant
-    for (const { file, from, to } of edits) {
-      const path = join(tree, file)
-      // A function, so that `$&` in a text means nothing.
-      writeFileSync(
-        path,
-        readFileSync(path, 'utf8').replace(from, () => to),
-      )
-    }
+    breakTree(tree, edits)
     const migrate = edits.some(({ file }) => file.startsWith('migrations/'))
     const databaseUrl = migrate ? stores.emptyDatabaseUrl : stores.databaseUrl
     const site = await startReplicas({ root: tree, replicas, profile, databaseUrl, redisUrl: stores.redisUrl, migrate })

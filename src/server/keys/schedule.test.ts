@@ -31,6 +31,7 @@ function run({ schedule, replicas: plans, change }: World, rotations = 6) {
   const whole = schedule.rotationSeconds * rotations + 600 + 3 * schedule.tokenTtlSeconds
   const end = Math.min(whole, MAX_RELOADS * reloadSeconds(schedule))
   let stored: RingKey[] = []
+  let made = 0
   let changeAt = change
     ? (change.atShare * Math.min(end, schedule.rotationSeconds * rotations)) / 3
     : Number.POSITIVE_INFINITY
@@ -61,7 +62,9 @@ function run({ schedule, replicas: plans, change }: World, rotations = 6) {
     const decision = decide(replica.keys, at(now), replica.schedule)
     if (decision.add && !stored.some((key) => key.generation === decision.generation)) {
       const { generation, activatesAt } = decision
-      const kid = `k${generation}@${now}`
+      // Never a name that was there before, as with thumbprints: a generation is given again once its key was retired and deleted.
+      made += 1
+      const kid = `k${made}`
       stored.push({ kid, generation, alg: replica.schedule.alg, publishedAt: at(now), activatesAt, retiredAt: null })
       reload(replica, now)
     }
@@ -213,14 +216,16 @@ test('a change of algorithm is published first like any key, and then signs ever
 test('a retired key leaves every JWKS and signs nothing after the next reload, while another signs at once', () => {
   fc.assert(
     fc.property(retirement, (world) => {
-      const { signatures, replicas, retired, changedAt = Number.POSITIVE_INFINITY } = run(world)
+      const { signatures, replicas, retired, end, changedAt = Number.POSITIVE_INFINITY } = run(world)
       const settledAt = changedAt + 2 * reloadSeconds(world.schedule)
       for (const kid of retired) {
         expect(signatures.some((one) => one.kid === kid && one.last > settledAt)).toBe(false)
         for (const { published } of replicas)
           expect(published.some((entry) => entry.from > settledAt && entry.kids.includes(kid))).toBe(false)
       }
-      expect(signatures.some((one) => one.last > settledAt)).toBe(true)
+      // A world may end before: then nobody signs any more.
+      if (end > settledAt + 2 * reloadSeconds(world.schedule))
+        expect(signatures.some((one) => one.last > settledAt)).toBe(true)
     }),
     runs,
   )

@@ -34,6 +34,7 @@ export async function startPlayer(stage: Stage) {
   const signs = (at: At) => Math.abs(hands.replicaMs[at]) <= config.clockSkewLimitSeconds * 1000
   const keys = createKeyWatch(replicas)
   let jobsAtMs = 0
+  let refreshExpiresIn = 0
   /** More than one where a race may have ended in either of two ways that look alike so far. */
   let models: ModelState[]
   let held: Held[]
@@ -131,6 +132,7 @@ export async function startPlayer(stage: Stage) {
     const known = of.refresh.get(counter)
     if (known !== undefined && known !== reply.refresh_token) throw new Error('one counter, two refresh tokens')
     userIds.set(of.person, reply.user_id)
+    refreshExpiresIn = reply.refresh_expires_in
     const claims = decodeJwt<Claims>(reply.token)
     const kid = String(decodeProtectedHeader(reply.token).kid)
     keys.signed(kid)
@@ -172,17 +174,20 @@ export async function startPlayer(stage: Stage) {
       throw new Error(`the model says "${expected.join(' or ')}", the gateway "${seen}"`)
     }
     models = next
-    checkTimes(act)
+    checkTimes(act, seen)
   }
 
   /** No access token outlives its session (contract section 6). */
-  function checkTimes(act: Act): void {
+  function checkTimes(act: Act, seen: Outcome): void {
     if (act.do !== 'refresh' && act.do !== 'login') return
     const session = models[0]?.sessions[act.sid]
     const newest = held.find(({ sid }) => sid === act.sid)?.access.at(-1)?.claims
     if (!session || !newest) return
     if (newest.exp > Math.floor(session.endsAt / 1000)) throw new Error('an access token outlives its session')
     if (newest.exp > newest.iat + config.accessTokenTtlSeconds) throw new Error('an access token lives too long')
+    const left = Math.ceil((Math.min(session.idleEndsAt, session.endsAt) - databaseNow(hands)) / 1000)
+    if (seen.startsWith('ok') && refreshExpiresIn !== left)
+      throw new Error(`the session ends in ${left} s, not in ${refreshExpiresIn} s, as the reply says`)
   }
 
   async function race(step: Step & { do: 'race' }): Promise<void> {

@@ -9,7 +9,7 @@ import { pasted, type Step, steps } from './steps.ts'
 import { openStage } from './world.ts'
 
 /** Real locks are what races are about. */
-const runs = Number(process.env.TRACES ?? (inject('stores') === 'real' ? 1400 : 600))
+const runs = Number(process.env.TRACES ?? (inject('stores') === 'real' ? 1850 : 150))
 const MAX_STEPS = 12
 /** A trace begins with two people who are logged in, and ends with time enough for everything to be told. */
 const first: Step = {
