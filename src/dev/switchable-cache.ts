@@ -14,6 +14,7 @@ export function createSwitchableCache(cache: Cache): SwitchableCache {
     set: (...given) => ask(() => cache.set(...given)),
     setIfAbsent: (...given) => ask(() => cache.setIfAbsent(...given)),
     replace: (...given) => ask(() => cache.replace(...given)),
+    raise: (...given) => ask(() => cache.raise(...given)),
     delete: (...given) => ask(() => cache.delete(...given)),
     deleteIf: (...given) => ask(() => cache.deleteIf(...given)),
     append: (...given) => ask(() => cache.append(...given)),

@@ -38,8 +38,10 @@ import { createPersonalData } from './personal-data/personal-data.ts'
 import { type Send, traceSend } from './platforms/fetch-json.ts'
 import { createApps } from './platforms/registry.ts'
 import { accountRoutes } from './profile/account.ts'
+import { createTextCheck } from './profile/text-check.ts'
 import { limitByAddress, limitUser } from './rate-limit/limit.ts'
 import { createRateLimits } from './rate-limit/rate-limit.ts'
+import { createUnknownTokens } from './rate-limit/unknown-tokens.ts'
 import { createLimitUpstream } from './rate-limit/upstream.ts'
 import { createRevocation } from './revocation/revocation.ts'
 import { statusReference } from './revocation/status-list.ts'
@@ -109,7 +111,9 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
 
   const schedule = scheduleOf(config)
   const { tokenTtlSeconds } = schedule
-  const ring = createKeyRing({ ...shared, store: createKeyStore(database), schedule, skew })
+  const onForged = (kids: readonly string[]) =>
+    log.error({ kids }, 'ALERT: signing_keys holds public keys that their kid does not name; they are not used')
+  const ring = createKeyRing({ ...shared, store: createKeyStore(database), schedule, skew, onForged })
   const accessTokens = createAccessTokens({
     ...{ ring, clock: parts.clock, databaseClock: clock, issuer: config.issuer, type: config.accessTokenType },
     audiences: clients.audiences,
@@ -148,11 +152,16 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const afterErase = createAfterErase({ vault, avatars, discarded, log })
   const userStore = createUserStore({ database, userSessions })
   const users = createUsers({ store: userStore, clock, onEnded: onSessionsEnded, afterErase })
-  const login = await createLogin({ ...shared, users, sessions, vault, statusLists, onSessionsEnded })
+  const textCheck = createTextCheck(shared)
+  const login = await createLogin({ ...shared, textCheck, users, sessions, vault, statusLists, onSessionsEnded })
+  const onUnknown = createUnknownTokens({
+    count: () => metrics.unknownServiceTokens.inc(),
+    record: (actor) => audit.record({ kind: 'service_token_refused', at: now(), actor }),
+  })
   const admit = limitUser(limits)
   const authenticate: Authenticate = {
     user: (c) => sessions.authenticate(bearerToken(c), (userId) => admit(c, userId)),
-    service: createServiceTokens({ tokens: config.adminTokens }).authenticate,
+    service: createServiceTokens({ tokens: config.adminTokens, onUnknown }).authenticate,
   }
   const platformEvents =
     isPushed(config.apps) || isGranted(config.adminTokens, 'platform-events')
@@ -177,17 +186,17 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
 
   const publicRoutes = [
     ...login.routes,
-    ...accountRoutes({ ...shared, openWithKeptKey, identityOf, avatars }),
+    ...accountRoutes({ ...shared, textCheck, openWithKeptKey, identityOf, avatars }),
     ...createPersonalData({ ...shared, identityOf, users, erasures }).routes,
     ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits.refreshPerAddress) }),
-    ...keyRoutes({ ...shared, ring, jwksMaxAgeSeconds: config.jwksMaxAgeSeconds, endpoints: login.endpoints }),
+    ...keyRoutes({ ...shared, ring, schedule, endpoints: login.endpoints }),
     ...revocation.routes,
     ...avatarRoutes({ avatars }),
     ...(platformEvents?.publicRoutes ?? []),
     ...(deliveries?.publicRoutes ?? []),
   ]
   const internalRoutes = [
-    ...adminRoutes({ database, users, sessions, ring, cache, clock: parts.clock, skew, metrics }),
+    ...adminRoutes({ audit, database, users, sessions, ring, cache, clock: parts.clock, skew, metrics }),
     ...sessionKeys.routes,
     ...(isGranted(config.adminTokens, 'credential')
       ? (await import('./credential/credential.ts')).credentialRoutes(shared)

@@ -10,6 +10,7 @@ export function createAwayCache(): Cache {
     set: away,
     setIfAbsent: away,
     replace: away,
+    raise: away,
     delete: away,
     deleteIf: away,
     append: away,

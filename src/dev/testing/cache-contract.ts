@@ -37,6 +37,16 @@ export function describeCache(name: string, open: () => Promise<CachePair>): voi
       expect(await one.get('absent')).toBe(String(results.indexOf(true)))
     })
 
+    test('of parallel raises the highest stays, whoever comes last, and each is told at least its own', async () => {
+      const base = 2 ** 40
+      const results = await race((cache, index) => cache.raise('raised', base + ((index * 37) % 100), 60_000))
+      results.forEach((result, index) => {
+        expect(result).toBeGreaterThanOrEqual(base + ((index * 37) % 100))
+      })
+      expect(await other.raise('raised', 5, 60_000)).toBe(base + 99)
+      expect(await one.get('raised')).toBe(String(base + 99))
+    })
+
     test('of parallel replace of one value exactly one wins', async () => {
       await one.set('swap', 'old', 60_000)
       const results = await race((cache, index) => cache.replace('swap', 'old', `new ${index}`, 60_000))

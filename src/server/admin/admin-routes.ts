@@ -1,4 +1,5 @@
 /** Every route of the operators on the internal listener. */
+import type { Audit } from '../audit/audit.ts'
 import type { Route } from '../http/route.ts'
 import type { KeyRing } from '../keys/ring.ts'
 import type { Sessions } from '../sessions/sessions.ts'
@@ -17,11 +18,12 @@ export type AdminRoutesParts = {
   users: Users
   sessions: Sessions
   ring: KeyRing
+  audit: Audit
 } & Omit<HealthRoutesParts, 'counts'>
 
-export function adminRoutes({ database, users, sessions, ring, ...health }: AdminRoutesParts): Route[] {
+export function adminRoutes({ database, users, sessions, ring, audit, ...health }: AdminRoutesParts): Route[] {
   return [
-    ...adminUserRoutes({ store: createAdminStore(database), users, sessions }),
+    ...adminUserRoutes({ store: createAdminStore(database), users, sessions, audit, clock: database.clock }),
     ...adminKeyRoutes({ ring }),
     ...adminAuditRoutes({ store: createAuditStore(database) }),
     ...adminHealthRoutes({ counts: createCountsStore(database), database, ...health }),

@@ -1,5 +1,7 @@
 /** Operators on users: search, read, suspend and reinstate, give roles, end sessions, erase. */
 import { z } from 'zod'
+import type { Audit } from '../audit/audit.ts'
+import type { Clock } from '../clock.ts'
 import { GatewayError, invalidField, type Words } from '../errors.ts'
 import { operatorOf } from '../http/context.ts'
 import { addressParameter, limitParameter, pageOf, searchWord, toPage } from '../http/paging.ts'
@@ -75,9 +77,9 @@ const role = z.string().regex(/^[A-Za-z0-9_.:/-]{1,64}$/, 'letters, digits and _
 
 const params = z.object({ id: z.guid() })
 
-export type AdminUserRoutesParts = { store: AdminStore; users: Users; sessions: Sessions }
+export type AdminUserRoutesParts = { store: AdminStore; users: Users; sessions: Sessions; audit: Audit; clock: Clock }
 
-export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts): Route[] {
+export function adminUserRoutes({ store, users, sessions, audit, clock }: AdminUserRoutesParts): Route[] {
   const common = { tag: 'Operators: users', access: 'admin' } as const
   const found = <Result>(result: Result): NonNullable<Result> => {
     if (!result) throw new GatewayError('A0404', { note: 'no such user, or it was erased' })
@@ -123,7 +125,10 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         }),
         reply: pageOf(userLineSchema),
       },
-      async ({ query: { nickname, cursor, limit, ...exact } }) => {
+      async ({ query: { nickname, cursor, limit, ...exact }, auth }, c) => {
+        // What was searched by, and not what for: that may be personal, and the trail is kept.
+        const by = Object.keys({ ...exact, ...(nickname === undefined ? {} : { nickname }) }).sort()
+        audit.record({ kind: 'users_searched', at: clock.now(), actor: operatorOf(c, auth), detail: { by } })
         const search = { ...exact, nickname_prefix: nickname, after: cursor, limit: limit + 1 }
         return toPage(await store.searchUsers(search), limit, { item: toLine, cursor: ({ id }) => id })
       },
@@ -138,7 +143,11 @@ export function adminUserRoutes({ store, users, sessions }: AdminUserRoutesParts
         params,
         reply: userSchema,
       },
-      async ({ params: { id } }) => await read(id),
+      async ({ params: { id }, auth }, c) => {
+        const user = await read(id)
+        audit.record({ kind: 'user_read', at: clock.now(), actor: operatorOf(c, auth), user_id: id })
+        return user
+      },
     ),
     route(
       {

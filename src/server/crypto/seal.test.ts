@@ -1,7 +1,8 @@
 /** Sealing at rest: what was sealed opens, and nothing else does. */
+import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createSealer, type EncryptionKey, SealError, type Sealer, sealedWith } from './seal.ts'
+import { createSealer, type EncryptionKey, isSealedAsNow, SealError, type Sealer, sealedWith } from './seal.ts'
 
 const key = (id: string, byte: number): EncryptionKey => ({ id, secret: Buffer.alloc(32, byte) })
 const sealer = createSealer([key('k1', 1)])
@@ -37,8 +38,8 @@ test('any changed character of a sealed text is refused', () => {
 
 test('every bit of the sealed bytes is bound, and so is their length', () => {
   const sealed = sealer.seal('session_key', 'c')
-  const bytes = Buffer.from(sealed.slice('v1.k1.'.length), 'base64url')
-  const again = (changed: Buffer) => () => sealer.open(`v1.k1.${changed.toString('base64url')}`, 'c')
+  const bytes = Buffer.from(sealed.slice('v2.k1.'.length), 'base64url')
+  const again = (changed: Buffer) => () => sealer.open(`v2.k1.${changed.toString('base64url')}`, 'c')
   for (let bit = 0; bit < bytes.length * 8; bit += 1) {
     const changed = Buffer.from(bytes)
     changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7))
@@ -57,7 +58,7 @@ test('no other context opens it', () => {
   )
 })
 
-test.each(['', 'v1', 'v1.k1.', 'v2.k1.AAAA', 'plain text', 'v1.k1.AAAA', `v1.${'k'.repeat(33)}.AAAA`])(
+test.each(['', 'v1', 'v2.k1.', 'v2.k1.AAAA', 'v3.k1.AAAA', 'plain text', 'v1.k1.AAAA', `v1.${'k'.repeat(33)}.AAAA`])(
   'what was never sealed is refused: "%s"',
   (value) => {
     expect(() => sealer.open(value, 'c')).toThrow(SealError)
@@ -89,6 +90,34 @@ describe('rolling the encryption key', () => {
     expect(first).not.toBe(derived(rolled, 'other')[0])
     expect(first).not.toBe(key('k2', 2).secret.toString('hex'))
   })
+})
+
+test('what was sealed before there were purposes still opens, under its context alone', () => {
+  const iv = Buffer.alloc(12, 5)
+  const cipher = createCipheriv('aes-256-gcm', key('k1', 1).secret, iv)
+  cipher.setAAD(Buffer.from('session-key:wechat:a:b'))
+  const body = Buffer.concat([iv, cipher.update('old', 'utf8'), cipher.final(), cipher.getAuthTag()])
+  const sealed = `v1.k1.${body.toString('base64url')}`
+  expect(sealer.open(sealed, 'session-key:wechat:a:b')).toBe('old')
+  expect(() => sealer.open(sealed, 'session-key:wechat:a:c')).toThrow(SealError)
+  expect(isSealedAsNow(sealed, 'k1')).toBe(false)
+})
+
+test('each purpose has a key of its own: the same bytes under another purpose, or under the whole key, do not open', () => {
+  const sealed = sealer.seal('secret', 'ticket:1')
+  expect(isSealedAsNow(sealed, 'k1')).toBe(true)
+  expect(() => sealer.open(sealed.replace('v2.', 'v1.'), 'ticket:1')).toThrow(SealError)
+  // The context is bound twice, so what proves the key is the cipher itself, without it.
+  const openWith = (secret: KeyObject) => {
+    const bytes = Buffer.from(sealed.slice('v2.k1.'.length), 'base64url')
+    const decipher = createDecipheriv('aes-256-gcm', secret, bytes.subarray(0, 12))
+    decipher.setAAD(Buffer.from('ticket:1')).setAuthTag(bytes.subarray(-16))
+    return decipher.update(bytes.subarray(12, -16), undefined, 'utf8') + decipher.final('utf8')
+  }
+  const [ticketKey] = sealer.derive('seal:ticket') as [KeyObject]
+  const [otherKey] = sealer.derive('seal:session-key') as [KeyObject]
+  expect(openWith(ticketKey)).toBe('secret')
+  expect(() => openWith(otherKey)).toThrow()
 })
 
 test('a refusal never shows the text', () => {

@@ -1,11 +1,14 @@
-/** Seals secrets at rest: AES-256-GCM under a named key, bound to what they belong to. */
+/** Seals secrets at rest: AES-256-GCM under a key of its purpose, derived from a named one, bound to what they belong to. */
 import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
 import { randomBytes } from './random.ts'
 
 export type EncryptionKey = { id: string; secret: Buffer }
 
 export type Sealer = {
-  /** Returns `v1.<key id>.<base64url(iv + ciphertext + tag)>`. `context` must be given again to open. */
+  /**
+   * Returns `v2.<key id>.<base64url(iv + ciphertext + tag)>`. `context` must be given again to open; up to its first colon it is the
+   * purpose: each has a key of its own, so that none comes near the 2^32 seals that random nonces allow (NIST SP 800-38D section 8.3).
+   */
   seal(plaintext: string, context: string): string
   /** The plaintext; throws SealError when the key is unknown, or the text or its context was changed. */
   open(sealed: string, context: string): string
@@ -32,21 +35,33 @@ export function createSealer(keys: readonly EncryptionKey[]): Sealer {
   const [current] = keys
   if (!current) throw new SealError('at least one encryption key is needed')
   // Key objects, since a raw Buffer is examined anew at each use, which costs more than the sealing itself.
-  const byId = new Map(keys.map((key) => [key.id, createSecretKey(key.secret)]))
-  const sealingKey = createSecretKey(current.secret)
+  const byId = new Map(keys.map((key) => [key.id, { secret: key.secret, whole: createSecretKey(key.secret) }]))
+  const derived = new Map<string, KeyObject>()
+
+  /** Version 1, from before there were purposes, was sealed under the whole key. */
+  function keyOf(id: string, version: string, context: string): KeyObject | undefined {
+    const known = byId.get(id)
+    if (!known || version === 'v1') return known?.whole
+    const purpose = context.split(':', 1)[0] ?? ''
+    const name = `${id}:${purpose}`
+    const key = derived.get(name) ?? hkdf(known.secret, `seal:${purpose}`)
+    derived.set(name, key)
+    return key
+  }
 
   return {
     currentKeyId: current.id,
     seal(plaintext, context) {
       const iv = randomBytes(IV_BYTES)
-      const cipher = createCipheriv('aes-256-gcm', sealingKey, iv)
+      const key = keyOf(current.id, 'v2', context) as KeyObject
+      const cipher = createCipheriv('aes-256-gcm', key, iv)
       cipher.setAAD(Buffer.from(context))
       const body = Buffer.concat([iv, cipher.update(plaintext, 'utf8'), cipher.final(), cipher.getAuthTag()])
-      return `v1.${current.id}.${body.toString('base64url')}`
+      return `v2.${current.id}.${body.toString('base64url')}`
     },
     open(sealed, context) {
       const id = sealedWith(sealed)
-      const secret = id === undefined ? undefined : byId.get(id)
+      const secret = id === undefined ? undefined : keyOf(id, sealed.slice(0, 2), context)
       if (id === undefined) throw new SealError('not a sealed value')
       if (!secret) throw new SealError(`sealed under encryption key "${id}", which ENCRYPTION_KEYS does not hold`, id)
       const text = sealed.slice(sealed.lastIndexOf('.') + 1)
@@ -63,12 +78,17 @@ export function createSealer(keys: readonly EncryptionKey[]): Sealer {
         throw new SealError(`a sealed value cannot be decrypted with encryption key "${id}"`, id)
       }
     },
-    derive: (purpose) =>
-      keys.map((key) => createSecretKey(Buffer.from(hkdfSync('sha256', key.secret, '', purpose, 32)))),
+    derive: (purpose) => keys.map((key) => hkdf(key.secret, purpose)),
   }
 }
 
+const hkdf = (secret: Buffer, purpose: string): KeyObject =>
+  createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', purpose, 32)))
+
+/** Whether a value was sealed as it would be now: under this key, in the newest form. */
+export const isSealedAsNow = (sealed: string, currentKeyId: string): boolean => sealed.startsWith(`v2.${currentKeyId}.`)
+
 /** The id of the key a value is sealed under, or undefined when it is not a sealed value. */
 export function sealedWith(sealed: string): string | undefined {
-  return /^v1\.([A-Za-z0-9_-]{1,32})\.[A-Za-z0-9_-]+$/.exec(sealed)?.[1]
+  return /^v[12]\.([A-Za-z0-9_-]{1,32})\.[A-Za-z0-9_-]+$/.exec(sealed)?.[1]
 }

@@ -153,7 +153,7 @@ export function impliedCodes(route: RouteDescription): ErrorCode[] {
     ...(body ? ['A0427' as const] : []),
     ...(body || form || bytes || upload ? (['A0413', 'A0415'] as const) : []),
     ...(access === 'user' ? (['A0230', 'A0202', 'A0203', 'A0501'] as const) : []),
-    ...(access === 'public' || access === 'user' ? [] : (['A0230', 'A0312', 'A0404'] as const)),
+    ...(access === 'public' || access === 'user' ? [] : (['A0230', 'A0312', 'A0404', 'A0501'] as const)),
     'B0210',
     'B0320',
   ]

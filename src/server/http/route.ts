@@ -148,7 +148,8 @@ function parse(c: GatewayContext, schema: z.ZodType, value: unknown): unknown {
   const worded = schema.safeParse(value, {
     error: (issue) => (issue.input === undefined ? isRequired[language] : locales[language](issue)),
   })
-  const fields: Record<string, string> = {}
+  // A name is the sender's text: `__proto__` is one as any other.
+  const fields: Record<string, string> = Object.create(null)
   for (const issue of worded.error?.issues ?? []) {
     const names = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path]
     for (const path of names) fields[path.map(String).join('.').slice(0, 100) || 'body'] ??= issue.message

@@ -6,8 +6,8 @@ import { findBearer, type ServiceCaller } from './auth.ts'
 import type { GatewayContext } from './context.ts'
 
 export type ServiceTokens = {
-  /** The caller behind the bearer token. Throws A0404 when the API is off, A0230, or A0312 without the scope. */
-  authenticate(c: GatewayContext, scope: AdminScope): ServiceCaller
+  /** The caller behind the bearer token. Throws A0404 when the API is off, A0230, A0312 without the scope, and as `onUnknown` does. */
+  authenticate(c: GatewayContext, scope: AdminScope): Promise<ServiceCaller>
   /** The token with this secret. */
   identify(secret: string): AdminToken | undefined
 }
@@ -18,7 +18,13 @@ const unknown = {
   en: 'The service token is missing or unknown; compare it with ADMIN_TOKENS.',
 }
 
-export function createServiceTokens({ tokens }: { tokens: readonly AdminToken[] }): ServiceTokens {
+export type ServiceTokensParts = {
+  tokens: readonly AdminToken[]
+  /** Told of each request with a token that is none of ours; may throw another refusal. */
+  onUnknown?: (c: GatewayContext) => Promise<void>
+}
+
+export function createServiceTokens({ tokens, onUnknown }: ServiceTokensParts): ServiceTokens {
   const known = tokens.map((token) => ({ ...token, digest: sha256(token.secret) }))
 
   /** Looks at every token, however early one fits: neither the place nor the length of a secret shows in the time. */
@@ -31,9 +37,11 @@ export function createServiceTokens({ tokens }: { tokens: readonly AdminToken[] 
 
   return {
     identify,
-    authenticate(c, scope) {
+    async authenticate(c, scope) {
       if (known.length === 0) throw new GatewayError('A0404', { note: 'ADMIN_TOKENS is not set', words: off })
-      const token = identify(findBearer(c) ?? '')
+      const bearer = findBearer(c)
+      const token = identify(bearer ?? '')
+      if (!token && bearer !== undefined) await onUnknown?.(c)
       if (!token) throw new GatewayError('A0230', { note: 'unknown service token', words: unknown })
       const grant = token.grants.find((one) => one.scope === scope || (one.scope === 'admin' && scope === 'admin-read'))
       if (!grant)

@@ -147,3 +147,22 @@ describe('lost', () => {
     expect(await sealedUnder(recovered)).toEqual(['k2'])
   })
 })
+
+describe('an encryption key that is dropped right after reseal', () => {
+  test('leaves nothing that fails with a defect: open data is A0240, and a code that was exchanged under it is settled anew', async () => {
+    const first = await start(k1)
+    const code = first.simulator.login(first.config.apps[0]?.appid ?? '', 'hasty')
+    const login = await first.post('/api/login', { code })
+    const { token } = login.body.data
+    const rolled = await replica(first, `${k2},${k1}`)
+    await resealWith(rolled)
+    const dropped = await replica(first, k2)
+    const again = await dropped.post('/api/login', { code })
+    expect([again.status, again.body.code]).toEqual([401, 'A0223'])
+    const encrypted = { encryptedData: 'AAAAAAAAAAAAAAAAAAAAAA==', iv: 'AAAAAAAAAAAAAAAAAAAAAA==' }
+    const phone = await dropped.call('POST', '/api/user/phone', { token, body: encrypted })
+    expect([phone.status, phone.body.code]).toEqual([409, 'A0240'])
+    expect((await dropped.login('hasty')).status).toBe(200)
+    expect(dropped.logs()).not.toContain('defect')
+  })
+})

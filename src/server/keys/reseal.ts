@@ -3,7 +3,7 @@ import type { Actor } from '../actor.ts'
 import { createClients } from '../clients/clients.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
-import { SealError, type Sealer, sealedWith } from '../crypto/seal.ts'
+import { isSealedAsNow, SealError, type Sealer, sealedWith } from '../crypto/seal.ts'
 import { openKey, sealContext } from './ring.ts'
 import { keyState, scheduleOf } from './schedule.ts'
 import type { KeyStore } from './store.ts'
@@ -52,7 +52,9 @@ export async function reseal(parts: ResealParts): Promise<ResealReport> {
   for (const [index, key] of keys.entries()) {
     const under = sealedWith(key.sealedPrivateJwk) ?? ''
     try {
-      const sealed = under === encryptionKey ? undefined : sealer.seal(openKey(sealer, key), sealContext(key.kid))
+      const sealed = isSealedAsNow(key.sealedPrivateJwk, encryptionKey)
+        ? undefined
+        : sealer.seal(openKey(sealer, key), sealContext(key.kid))
       // Lost to another run of this command: then it is done.
       if (sealed && (await store.reseal(key.kid, key.sealedPrivateJwk, sealed))) resealed.push(key.kid)
     } catch (error) {

@@ -1,7 +1,14 @@
 /** The key ring on shared stores: one key for cold replicas, rotation that no verifier notices, and secrets that stay sealed. */
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { calculateJwkThumbprint, createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
+import {
+  calculateJwkThumbprint,
+  createLocalJWKSet,
+  exportJWK,
+  generateKeyPair,
+  type JSONWebKeySet,
+  jwtVerify,
+} from 'jose'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openTestStores } from '../../dev/testing/real-stores.ts'
 import { startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
@@ -56,7 +63,7 @@ describe.each(['ES256', 'RS256', 'EdDSA'])('%s', (alg) => {
       [],
     )
     expect(rows).toHaveLength(1)
-    expect(rows[0]?.sealed_private_jwk).toMatch(/^v1\.k1\.[\w-]+$/)
+    expect(rows[0]?.sealed_private_jwk).toMatch(/^v2\.k1\.[\w-]+$/)
     expect(Object.keys(rows[0]?.public_jwk ?? {})).not.toContain('d')
     const other = createHash('sha256').update('other').digest('base64')
     const foreign = gateway.replica({ ENCRYPTION_KEYS: `k2:${other}` })
@@ -106,4 +113,34 @@ test('two replicas rotate every three seconds, and a verifier that caches for th
     await sleep(15)
   }
   expect(kids.size).toBeGreaterThanOrEqual(3)
+})
+
+describe('public keys in signing_keys that somebody else wrote', () => {
+  const forge = async (gateway: TestGateway, change: (jwk: Record<string, unknown>) => object) => {
+    const { publicKey } = await generateKeyPair('ES256', { extractable: true })
+    const own = await exportJWK(publicKey)
+    const [{ kid = '' } = {}] = (await jwksOf(gateway)).keys
+    const jwk = JSON.stringify(change({ ...own, kid, alg: 'ES256', use: 'sig' }))
+    const text = 'update signing_keys set public_jwk = $1 where kid = $2'
+    await gateway.stores.database.run({ name: 'forge', text }, [jwk, kid])
+  }
+
+  test.each<[string, (jwk: Record<string, unknown>) => object]>([
+    ['another key under a known kid', (jwk) => jwk],
+    ['a key that names another kid', (jwk) => ({ ...jwk, kid: 'other' })],
+    ['a key with its private half', (jwk) => ({ ...jwk, d: 'AAAA' })],
+  ])('%s is neither published nor believed, and an operator is told', async (_, change) => {
+    const gateway = kept(await startTestGateway())
+    const before = await jwksOf(gateway)
+    await forge(gateway, change)
+    const fresh = kept(await gateway.replica())
+    const published = (await jwksOf(fresh)).keys
+    expect(published.map(({ kid }) => kid)).not.toContain(before.keys[0]?.kid)
+    expect(JSON.stringify(published)).not.toContain('"d"')
+    expect(fresh.logs()).toContain('ALERT: signing_keys holds public keys that their kid does not name')
+    expect((await fresh.login('after')).status).toBe(200)
+    // Who knew the right one before goes on with it.
+    await expect.poll(() => gateway.logs(), { timeout: 5000 }).toContain('ALERT: signing_keys holds')
+    expect((await jwksOf(gateway)).keys).toEqual(expect.arrayContaining(before.keys))
+  })
 })

@@ -1,5 +1,6 @@
 /** The key ring of this process: loads the keys, signs with the active one, publishes the rest, and adds the next in time. */
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { Actor } from '../actor.ts'
 import type { Clock } from '../clock.ts'
 import { SealError, type Sealer } from '../crypto/seal.ts'
@@ -18,7 +19,7 @@ import {
   reloadSeconds,
   type Schedule,
 } from './schedule.ts'
-import { createSigner, generateSigningKey, type SignJws } from './signing-key.ts'
+import { createSigner, generateSigningKey, isNamedRight, type SignJws } from './signing-key.ts'
 import type { KeyStore, StoredKey, Successor } from './store.ts'
 import { warningsOfNewKey, warningsOfRetiredKey } from './verifier-caches.ts'
 
@@ -70,11 +71,15 @@ export type KeyRingParts = {
   schedule: Schedule
   /** Checked before each signature; the command line signs nothing. */
   skew?: Pick<ClockSkew, 'problem'>
+  /** Told of keys in the store whose public half is not what their kid names. */
+  onForged?: (kids: readonly string[]) => void
 }
 
-export function createKeyRing({ store, sealer, clock, schedule, skew }: KeyRingParts): KeyRing {
+export function createKeyRing({ store, sealer, clock, schedule, skew, onForged }: KeyRingParts): KeyRing {
   let keys: LoadedKey[] = []
   let published: PublishedDocument = document([])
+  let alerted = ''
+  let lastGeneration = 0
   const headers = new Map<string, string>()
 
   function load(stored: StoredKey, signs: boolean): LoadedKey {
@@ -89,8 +94,19 @@ export function createKeyRing({ store, sealer, clock, schedule, skew }: KeyRingP
     }
   }
 
+  /** A public key that its kid does not name is nobody's: it is neither published nor believed. One loaded before stays as it was. */
+  async function listGenuine(): Promise<StoredKey[]> {
+    const all = await store.list()
+    lastGeneration = nextGeneration(all) - 1
+    const right = await Promise.all(all.map((key) => keys.some((known) => isSame(known, key)) || isNamedRight(key)))
+    const forged = all.filter((_, index) => !right[index]).map(({ kid }) => kid)
+    if (forged.length > 0 && forged.join() !== alerted) onForged?.(forged)
+    alerted = forged.join()
+    return all.filter((key, index) => right[index] || keys.some(({ kid }) => kid === key.kid))
+  }
+
   async function reload(): Promise<void> {
-    const stored = (await store.list()).map((key, _, all) => ({
+    const stored = (await listGenuine()).map((key, _, all) => ({
       key,
       state: keyState(key, all, clock.now(), schedule),
     }))
@@ -171,7 +187,7 @@ export function createKeyRing({ store, sealer, clock, schedule, skew }: KeyRingP
       const decision = decide(keys, clock.now(), schedule)
       if (!decision.add) return
       // Whether this replica wins or another does, the reload finds the one key of that generation.
-      await store.add(await newKey(decision.generation, decision.activatesAt))
+      await store.add(await newKey(Math.max(decision.generation, lastGeneration + 1), decision.activatesAt))
       await reload()
     },
     ready: () => keys.some((key) => key.retiredAt === null),
@@ -229,6 +245,9 @@ export function opens(sealer: Sealer, key: StoredKey): boolean {
     throw error
   }
 }
+
+const isSame = (known: LoadedKey, { kid, publicJwk }: StoredKey): boolean =>
+  known.kid === kid && isDeepStrictEqual(known.publicJwk, publicJwk)
 
 function document(publicJwks: readonly Record<string, unknown>[]): PublishedDocument {
   const body = JSON.stringify({ keys: publicJwks })

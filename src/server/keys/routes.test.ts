@@ -3,11 +3,41 @@ import { expect, test } from 'vitest'
 import { serveRoutes } from '../../dev/testing/serve-routes.ts'
 import { testClock } from '../clock.ts'
 import { createSealer } from '../crypto/seal.ts'
-import { createKeyRing } from './ring.ts'
+import { createKeyRing, type KeyRing } from './ring.ts'
 import { keyRoutes } from './routes.ts'
+import type { Schedule } from './schedule.ts'
 import type { StoredKey } from './store.ts'
 
 const paths = ['jwks.json', 'openid-configuration', 'oauth-authorization-server', 'oauth-authorization-server/tenant']
+
+const schedule: Schedule = {
+  alg: 'ES256',
+  rotationSeconds: 90_000,
+  publishAheadSeconds: 86_400,
+  jwksMaxAgeSeconds: 300,
+  tokenTtlSeconds: 900,
+}
+
+test.each([
+  [86_400, 300, 60],
+  [300, 300, 0],
+  [320, 300, 20],
+])(
+  'published %i s ahead with a max-age of %i s, a cache may serve stale for %i s: never longer than the publish-ahead',
+  async (publishAheadSeconds, jwksMaxAgeSeconds, stale) => {
+    const ring = {
+      ready: () => true,
+      jwks: () => ({ body: '{}', etag: '"1"' }),
+      algorithms: () => [],
+    } as unknown as KeyRing
+    const periods = { publishAheadSeconds, jwksMaxAgeSeconds }
+    const { app } = serveRoutes(keyRoutes({ ring, issuer: 'https://auth.example.com', schedule: periods }))
+    const reply = await app.request('/.well-known/jwks.json')
+    expect(reply.headers.get('cache-control')).toContain(
+      `max-age=${jwksMaxAgeSeconds}, stale-while-revalidate=${stale},`,
+    )
+  },
+)
 
 test('a gateway that has no key yet publishes nothing that a cache would keep, and everything once it has one', async () => {
   const kept: StoredKey[] = []
@@ -23,15 +53,9 @@ test('a gateway that has no key yet publishes nothing that a cache would keep, a
     },
     sealer: createSealer([{ id: 'k1', secret: Buffer.alloc(32) }]),
     clock: testClock(),
-    schedule: {
-      alg: 'ES256',
-      rotationSeconds: 90_000,
-      publishAheadSeconds: 86_400,
-      jwksMaxAgeSeconds: 300,
-      tokenTtlSeconds: 900,
-    },
+    schedule,
   })
-  const { app } = serveRoutes(keyRoutes({ ring, issuer: 'https://auth.example.com/tenant', jwksMaxAgeSeconds: 300 }))
+  const { app } = serveRoutes(keyRoutes({ ring, issuer: 'https://auth.example.com/tenant', schedule }))
   for (const path of paths) {
     const reply = await app.request(`/.well-known/${path}`)
     expect([path, reply.status, reply.headers.get('cache-control')]).toEqual([path, 503, 'no-store'])

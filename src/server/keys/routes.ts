@@ -4,19 +4,25 @@ import type { GatewayContext } from '../http/context.ts'
 import { notModified } from '../http/not-modified.ts'
 import { type Route, route } from '../http/route.ts'
 import type { KeyRing, PublishedDocument } from './ring.ts'
+import type { Schedule } from './schedule.ts'
+
+const MAX_STALE_SECONDS = 60
 
 export type KeyRoutesParts = {
   ring: KeyRing
   issuer: string
-  jwksMaxAgeSeconds: number
+  schedule: Pick<Schedule, 'jwksMaxAgeSeconds' | 'publishAheadSeconds'>
   /** What the optional capabilities add to the metadata. */
   endpoints?: Readonly<Record<string, string | readonly string[]>>
 }
 
-export function keyRoutes({ ring, issuer, jwksMaxAgeSeconds, endpoints = {} }: KeyRoutesParts): Route[] {
+export function keyRoutes({ ring, issuer, schedule, endpoints = {} }: KeyRoutesParts): Route[] {
+  const { jwksMaxAgeSeconds, publishAheadSeconds } = schedule
+  // With what a cache may serve stale it must not keep the document for longer than a key is published before it signs.
+  const staleSeconds = Math.min(MAX_STALE_SECONDS, publishAheadSeconds - jwksMaxAgeSeconds)
   const headers = {
     'Content-Type': 'application/json',
-    'Cache-Control': `public, max-age=${jwksMaxAgeSeconds}, stale-while-revalidate=60, stale-if-error=86400`,
+    'Cache-Control': `public, max-age=${jwksMaxAgeSeconds}, stale-while-revalidate=${staleSeconds}, stale-if-error=86400`,
     'Access-Control-Allow-Origin': '*',
     'X-Content-Type-Options': 'nosniff',
   }

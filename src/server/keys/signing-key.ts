@@ -12,6 +12,21 @@ export async function generateSigningKey(alg: SigningAlgorithm): Promise<NewSign
   return { kid, alg, publicJwk: { ...publicJwk, kid, alg, use: 'sig' }, privateJwk }
 }
 
+/**
+ * Whether a public key is the one that its kid names (RFC 7638), in the form that is published and with nothing private in it. What
+ * is not was written by somebody else than the gateway.
+ */
+export async function isNamedRight({
+  kid,
+  alg,
+  publicJwk,
+}: Pick<NewSigningKey, 'kid' | 'publicJwk'> & { alg: string }) {
+  const members = publicJwk.kty === 'RSA' ? ['n', 'e'] : ['crv', 'x', ...(publicJwk.kty === 'EC' ? ['y'] : [])]
+  const expected = ['kty', 'kid', 'alg', 'use', ...members].sort().join()
+  if (Object.keys(publicJwk).sort().join() !== expected || publicJwk.kid !== kid || publicJwk.alg !== alg) return false
+  return (await calculateJwkThumbprint(publicJwk).catch(() => undefined)) === kid
+}
+
 /** Signs the text `header.payload` and gives the third part of the JWS, base64url. */
 export type SignJws = (signingInput: string) => string | Promise<string>
 

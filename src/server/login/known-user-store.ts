@@ -1,8 +1,10 @@
 /** A session for a user who is known already: from another session of theirs, or because they confirmed it there. One statement. */
 import { auditRowsText } from '../audit/audit.ts'
+import type { Allocated } from '../revocation/publisher.ts'
 import type { Database, Statement } from '../storage/database.ts'
 import { createPatience, lockLimit } from '../storage/held-rows.ts'
 import type { UserStatus } from '../storage/schema.ts'
+import { newStatusIndex } from '../storage/server-identity.ts'
 
 const openForStatement: Statement = {
   name: 'open_session_for',
@@ -22,7 +24,7 @@ const openForStatement: Statement = {
       select $4::uuid, p.id, $5::text, $6::text, '', (select unionid from parent), $7::text, $8::text, $3::timestamptz, $3::timestamptz, $3::timestamptz,
         $3::timestamptz + make_interval(secs => $9::int),
         least($3::timestamptz + make_interval(secs => $10::int), (select expires_at from parent)),
-        next_status_index($11::bigint, $12::bigint), (select id from parent)
+        ${newStatusIndex('$11', '$12', '$14')}, (select id from parent)
       from person p where p.status = 'active'
       on conflict (id) do nothing
       returning id, user_id, status_index, idle_expires_at, expires_at
@@ -73,7 +75,7 @@ export type OpenForParts = {
   database: Pick<Database, 'run'>
   now: () => Date
   /** What the index of a new session is made with (revocation/). */
-  allocated: () => { next: number; seed: string | null }
+  allocated: () => Allocated
 }
 
 /**
@@ -83,7 +85,7 @@ export type OpenForParts = {
 export function createOpenFor({ database, now, allocated }: OpenForParts) {
   const patiently = createPatience()
   return async function openFor({ client, device, actor, sid, from }: OpenForItem): Promise<OpenedFor | undefined> {
-    const { next, seed } = allocated()
+    const { next, seed, server } = allocated()
     const fromParent = 'parentSid' in from
     const values = [
       fromParent ? from.parentSid : null,
@@ -99,6 +101,7 @@ export function createOpenFor({ database, now, allocated }: OpenForParts) {
       next,
       seed,
       actor.requestId ?? '',
+      server,
     ]
     const key = fromParent ? from.parentSid : from.userId
     const [row] = await patiently(key, () => database.run<OpenedFor>(openForStatement, values))

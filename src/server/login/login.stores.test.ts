@@ -111,7 +111,7 @@ describe('login', () => {
     expect(JSON.stringify(body)).not.toContain(sessionKey)
     const openid = gateway.simulator.openidOf(APPID, 'secretive')
     const kept = await gateway.stores.cache.get(`session-key:wechat:${APPID}:${openid}`)
-    expect(kept).toMatch(/^v1\.k1\./)
+    expect(kept).toMatch(/^v2\.k1\./)
     expect(kept).not.toContain(sessionKey)
   })
 })

@@ -8,6 +8,7 @@ import type { Route } from '../http/route.ts'
 import type { Log } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Apps } from '../platforms/registry.ts'
+import type { TextCheck } from '../profile/text-check.ts'
 import { limitByAddress } from '../rate-limit/limit.ts'
 import type { RateLimits } from '../rate-limit/rate-limit.ts'
 import type { StatusLists } from '../revocation/publisher.ts'
@@ -39,6 +40,7 @@ export type LoginParts = {
   metrics: Metrics
   statusLists: Pick<StatusLists, 'allocated' | 'skipAhead'>
   onSessionsEnded: OnSessionsEnded
+  textCheck: TextCheck
 }
 
 export async function createLogin(
@@ -68,6 +70,7 @@ export async function createLogin(
     replay: createReplay({ cache, sealer, clock }),
     vault,
     signIn,
+    textCheck: parts.textCheck,
     clock,
     onSessionKeyLost: (error) => log.warn({ error }, 'a session_key was not kept: the cache is down'),
   })

@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => stores.close())
 
 test.runIf(inject('stores') === 'real').each([
-  [signInStatement, "'[]', now(), 1, 20, 0, null"],
+  [signInStatement, "'[]', now(), 1, 20, 0, null, ''"],
   [refreshStatement, "'[]', now(), now(), 1, now()"],
 ])(
   'a plan made while the tables are empty looks every row up by index ($0.name)',

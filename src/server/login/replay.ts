@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import { randomToken, uuidv7 } from '../crypto/random.ts'
-import type { Sealer } from '../crypto/seal.ts'
+import { SealError, type Sealer } from '../crypto/seal.ts'
 import { GatewayError } from '../errors.ts'
 import { type Exchange, PlatformError, type Refusal } from '../platforms/platform.ts'
 import type { App } from '../platforms/registry.ts'
@@ -99,12 +99,26 @@ export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: S
     }
   }
 
+  /** Undefined when its encryption key was taken away: the code is then exchanged anew. */
+  function openOutcome(sealed: string, key: string): Outcome | undefined {
+    try {
+      return JSON.parse(sealer.open(sealed, key)) as Outcome
+    } catch (error) {
+      if (error instanceof SealError) return undefined
+      throw error
+    }
+  }
+
   async function waitForOther(key: string, app: App, code: string, admission: Admission): Promise<Outcome> {
     for (let waitedMs = 0; waitedMs < WAIT_MS; waitedMs += POLL_MS) {
       const value = await cache.get(key).catch(stillWaiting)
       // The owner failed and let go: our turn.
       if (value === undefined) return await claimAndExchange(key, app, code, admission)
-      if (!value.startsWith(CLAIM_PREFIX)) return JSON.parse(sealer.open(value, key)) as Outcome
+      if (!value.startsWith(CLAIM_PREFIX)) {
+        const outcome = openOutcome(value, key)
+        if (outcome) return outcome
+        await cache.deleteIf(key, value).catch(stillWaiting)
+      }
       await pause(POLL_MS)
     }
     throw new GatewayError('A0506', { retryAfterSeconds: 1 })

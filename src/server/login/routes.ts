@@ -2,7 +2,9 @@
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { actorOf, type GatewayContext, replyHeader } from '../http/context.ts'
+import { withoutHidden } from '../http/hidden-characters.ts'
 import { type Route, route } from '../http/route.ts'
+import { loginCode } from '../platforms/login-code.ts'
 import { platformFailures } from '../platforms/platform.ts'
 import type { Limit } from '../rate-limit/limit.ts'
 import { type TokenReply, tokenReplySchema } from '../sessions/token-reply.ts'
@@ -20,7 +22,7 @@ const pairs = [
 
 export const loginBody = z
   .object({
-    code: z.string().min(1).max(128).optional().describe('What wx.login gave; good for one login. This or `ticket`.'),
+    code: loginCode.optional().describe('What wx.login gave; good for one login. This or `ticket`.'),
     ticket: z
       .string()
       .min(1)
@@ -39,7 +41,12 @@ export const loginBody = z
     signature: z.string().min(1).max(128).optional(),
     encryptedData: encrypted.optional(),
     iv: z.string().min(1).max(64).optional(),
-    device: z.string().max(100).optional().describe('Free text, shown in the list of sessions.'),
+    device: z
+      .string()
+      .max(100)
+      .overwrite(withoutHidden)
+      .optional()
+      .describe('Free text, shown in the list of sessions.'),
   })
   .superRefine((body, context) => {
     if ((body.code === undefined) === (body.ticket === undefined)) {
@@ -59,7 +66,7 @@ export const loginBody = z
 
 /** WeChat adds members of its own (timestamp, path, query, scene, token). */
 const prefetchQuery = z.object({
-  code: z.string().min(1).max(128).describe('A login code that WeChat made.'),
+  code: loginCode.describe('A login code that WeChat made.'),
   appid: z.string().max(64).optional(),
 })
 

@@ -1,9 +1,11 @@
 /** A login's one statement: find or create the user, take what the login brought along, open the session, audit it. */
 import { auditRowsText } from '../audit/audit.ts'
+import type { Allocated } from '../revocation/publisher.ts'
 import { createBatch } from '../storage/batch.ts'
 import type { Database, Statement } from '../storage/database.ts'
 import { batchLockLimit, createPatience } from '../storage/held-rows.ts'
 import type { Sex, UserStatus } from '../storage/schema.ts'
+import { newStatusIndex } from '../storage/server-identity.ts'
 import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
 import { createOpenFor } from './known-user-store.ts'
 
@@ -126,7 +128,7 @@ export const signInStatement: Statement = {
         idle_expires_at, expires_at, status_index)
       select sid, user_id, platform, appid, openid, known_unionid, device, ip, $2::timestamptz, $2::timestamptz, $2::timestamptz,
         $2::timestamptz + make_interval(secs => idle_seconds), $2::timestamptz + make_interval(secs => absolute_seconds),
-        next_status_index($5::bigint, $6::bigint)
+        ${newStatusIndex('$5', '$6', '$7')}
       from signed
       on conflict (id) do nothing
       returning id, status_index, idle_expires_at, expires_at
@@ -206,7 +208,7 @@ export type LoginStoreParts = {
   now: () => Date
   sessionLimit: number
   /** What the index of a new session is made with (revocation/). */
-  allocated: () => { next: number; seed: string | null }
+  allocated: () => Allocated
   /** The database failed in the middle of a sign-in. */
   onOutage: () => void
 }
@@ -215,8 +217,8 @@ export function createLoginStore({ database, now, sessionLimit, allocated, onOut
   type Row = (SignedIn | NotSignedIn) & { ord: number; needsJoin: boolean | null; held: boolean | null }
 
   async function signInAll(items: readonly SignInItem[]): Promise<(SignInResult | 'held')[]> {
-    const { next, seed } = allocated()
-    const values = [JSON.stringify(items), now(), items.length, sessionLimit, next, seed]
+    const { next, seed, server } = allocated()
+    const values = [JSON.stringify(items), now(), items.length, sessionLimit, next, seed, server]
     const [row] = await database.run<{ answers: Row[] | null }>(signInStatement, values).catch((error: unknown) => {
       if (isDatabaseUnavailable(error)) onOutage()
       throw error

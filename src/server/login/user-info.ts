@@ -1,6 +1,7 @@
 /** What a login says about the person: checked with this login's session_key where it is signed, and never a placeholder. */
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
+import { hasHidden } from '../http/hidden-characters.ts'
 import { checkSignature, OpenDataError, openEncryptedData } from '../platforms/open-data.ts'
 import type { Sex } from '../storage/schema.ts'
 
@@ -82,7 +83,7 @@ function chosen(value: unknown): ChosenProfile {
   const profile: ChosenProfile = {}
   const nickname = nickName?.trim()
   // Signed data is not read by readJson, so what PostgreSQL cannot store is looked for here.
-  const storable = nickname?.isWellFormed() && !nickname.includes('\0')
+  const storable = nickname?.isWellFormed() && !hasHidden(nickname)
   if (nickname && storable && nickname !== PLACEHOLDER_NICKNAME) profile.nickname = nickname
   const avatar = avatarUrl ? wechatAvatar(avatarUrl) : undefined
   if (avatar) profile.avatar = avatar

@@ -37,6 +37,11 @@ export function createMetrics({ defaults = false }: { defaults?: boolean } = {})
       'operation',
     ]),
     paidCalls: counter('gateway_paid_calls_total', 'Calls that cost money.', ['operation']),
+    unknownServiceTokens: counter(
+      'gateway_unknown_service_tokens_total',
+      'Requests with a service token that is none of ours.',
+      [],
+    ),
     rateLimited: counter('gateway_rate_limited_total', 'Requests refused by our own limits.', ['limit']),
     platformPushes: counter('gateway_platform_pushes_total', 'Pushes of events by platforms, by what became of them.', [
       'platform',

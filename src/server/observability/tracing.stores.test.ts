@@ -1,6 +1,7 @@
 /** Traces as a collector gets them: an OTLP receiver on loopback, real stores, one login. */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { openTestStores, type TestStores } from '../../dev/testing/real-stores.ts'
 import { APP_SECRET, APPID, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
@@ -56,6 +57,10 @@ describe.runIf(inject('stores') === 'real')('traces', () => {
     const { status, body } = await gateway.post('/api/login?code=careless', { code }, { traceparent })
     expect(status).toBe(200)
     await gateway.post('/api/refresh', { refresh_token: body.data.refresh_token }, { traceparent })
+    const failing = new Hono().use(tracing.middleware).get('/fails', () => {
+      throw new Error('duplicate key value: 13812345678')
+    })
+    expect((await failing.request('/fails')).status).toBe(500)
     await tracing.close()
 
     const ours = spans.filter((span) => span.traceId === TRACE_ID)
@@ -68,10 +73,21 @@ describe.runIf(inject('stores') === 'real')('traces', () => {
     expect(below).toEqual(['postgres refresh_sessions'])
 
     expect(received).toContain('gateway under test')
+    expect(received).toContain('exception.type')
     const openid = gateway.simulator.openidOf(APPID, 'traced')
     const sessionKey = gateway.simulator.sessionKeyOf(APPID, 'traced')
     const { token, refresh_token: refreshToken } = body.data
-    for (const secret of [code, openid, sessionKey, APP_SECRET, token, refreshToken, 'js_code', 'careless'])
+    for (const secret of [
+      code,
+      openid,
+      sessionKey,
+      APP_SECRET,
+      token,
+      refreshToken,
+      'js_code',
+      'careless',
+      '13812345678',
+    ])
       expect(received).not.toContain(secret)
   })
 })

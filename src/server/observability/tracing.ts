@@ -34,7 +34,7 @@ export async function startTracing({ endpoint, serviceName, ratio }: TracingOpti
     // A caller's wish to be sampled counts as any other: the public may not decide how much is recorded.
     sampler: new sdk.ParentBasedSampler({ root: sampled, remoteParentSampled: sampled }),
     spanProcessors: [
-      withoutQuery,
+      withoutValues,
       new sdk.BatchSpanProcessor({
         exporter: new exporter.OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, '')}/v1/traces` }),
         scheduledDelayMillis: 1000,
@@ -68,13 +68,23 @@ export async function startTracing({ endpoint, serviceName, ratio }: TracingOpti
   }
 }
 
-/** The request's URL is recorded without its query, which may hold what a careless client put there. */
-const withoutQuery = {
+/**
+ * The request's URL is recorded without its query, which may hold what a careless client put there, and an exception by its type
+ * alone: messages of drivers hold values.
+ */
+const withoutValues = {
   onStart(span: { attributes: Record<string, unknown>; setAttribute(name: string, value: string): unknown }) {
     const url = span.attributes['url.full']
     if (typeof url === 'string') span.setAttribute('url.full', url.split(/[?#]/, 1)[0] ?? '')
   },
-  onEnd() {},
+  onEnd(span: {
+    events: { attributes?: Record<string, unknown> | undefined }[]
+    status: { message?: string | undefined }
+  }) {
+    delete span.status.message
+    for (const { attributes } of span.events)
+      for (const name of ['exception.message', 'exception.stacktrace']) delete attributes?.[name]
+  },
   forceFlush: async () => undefined,
   shutdown: async () => undefined,
 }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { actorOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import { mapPages, type Streamed, streamed } from '../http/streamed.ts'
+import { loginCode } from '../platforms/login-code.ts'
 import { platformFailures } from '../platforms/platform.ts'
 import { profileFields } from '../users/profile-fields.ts'
 import type { Erased } from '../users/users.ts'
@@ -74,7 +75,7 @@ export const receiptSchema = z
   .meta({ id: 'ErasureReceipt' })
 
 export const eraseBody = z.strictObject({
-  code: z.string().min(1).max(128).describe('A fresh code of wx.login, as proof.'),
+  code: loginCode.describe('A fresh code of wx.login, as proof.'),
 })
 
 export type PersonalDataRoutesParts = {

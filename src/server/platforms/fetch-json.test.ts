@@ -122,6 +122,44 @@ describe('a failure is one of the typed ones, and says nothing of what was sent 
   })
 })
 
+describe('a kept connection that is reset before a byte of the reply', () => {
+  /** Serves the first request of a connection and resets it at the second, as a server does that closed it meanwhile. */
+  async function resettingServer() {
+    const served = new WeakSet<object>()
+    const methods: string[] = []
+    const resetting = createServer((request, response) => {
+      methods.push(request.method ?? '')
+      if (served.has(request.socket)) return void request.socket.resetAndDestroy()
+      served.add(request.socket)
+      request.resume().on('end', () => response.end('{"openid":"o1"}'))
+    })
+    await new Promise<void>((resolve) => resetting.listen(0, '127.0.0.1', resolve))
+    return { resetting, methods, origin: `http://127.0.0.1:${(resetting.address() as AddressInfo).port}` }
+  }
+  const own = createUndiciSender({ connections: 1 })
+  afterAll(() => own.close())
+
+  test('a GET is sent once more, on a fresh connection; a POST is not', async () => {
+    const { resetting, methods, origin } = await resettingServer()
+    const send = (method: 'GET' | 'POST') =>
+      fetchJson(own.send, { operation: 'op', method, url: `${origin}/`, timeoutMs: 2000 })
+    expect(await send('GET')).toEqual({ openid: 'o1' })
+    expect(await send('GET')).toEqual({ openid: 'o1' })
+    expect(methods).toEqual(['GET', 'GET', 'GET'])
+    expect(await send('POST')).toEqual({ openid: 'o1' })
+    expect(await failureOf(send('POST'))).toMatchObject({ failure: 'unreachable' })
+    expect(methods.slice(3)).toEqual(['POST', 'POST'])
+    resetting.closeAllConnections()
+    resetting.close()
+  })
+
+  test('once, and no more', async () => {
+    seen.length = 0
+    expect(await failureOf(get('/reset'))).toMatchObject({ failure: 'unreachable' })
+    expect(seen).toEqual(['/reset', '/reset'])
+  })
+})
+
 test('a caller behind others that hang is given up on in its own time, and then the connections serve again', async () => {
   const hanging = Array.from({ length: 4 }, () => failureOf(get('/hang', 400)))
   const waiting = await failureOf(get('/ok', 100))

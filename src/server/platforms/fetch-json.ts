@@ -1,6 +1,6 @@
 /** The one caller upstream: undici pools with time limits, no redirects, bounded replies; JSON whatever its Content-Type. */
 import { EventEmitter } from 'node:events'
-import { Pool } from 'undici'
+import { Client, type Dispatcher, Pool } from 'undici'
 import type { Span } from '../observability/span.ts'
 import { PlatformError } from './platform.ts'
 
@@ -55,14 +55,24 @@ export function createUndiciSender({ connections = 256 }: { connections?: number
         late = true
         deadline.emit('abort')
       }, timeoutMs)
+      const request = {
+        path: url.slice(pathAt),
+        method,
+        headers: headers ?? null,
+        body: body ?? null,
+        signal: deadline,
+      }
+      const origin = url.slice(0, pathAt)
+      let fresh: Client | undefined
       try {
-        const reply = await poolOf(url.slice(0, pathAt)).request({
-          path: url.slice(pathAt),
-          method,
-          headers: headers ?? null,
-          body: body ?? null,
-          signal: deadline,
-        })
+        const reply = await poolOf(origin)
+          .request(request)
+          .catch((error: unknown): Promise<Dispatcher.ResponseData> => {
+            // A kept connection that the other side had closed meanwhile. Nothing of a reply came, so a GET may be sent again.
+            if (method !== 'GET' || late || !isBroken(error)) throw error
+            fresh = new Client(origin, { connect: { timeout: CONNECT_TIMEOUT_MS }, maxResponseSize: MAX_REPLY_BYTES })
+            return fresh.request(request)
+          })
         const { date } = reply.headers
         const bytes = binary && new Uint8Array(await reply.body.arrayBuffer())
         return {
@@ -79,6 +89,7 @@ export function createUndiciSender({ connections = 256 }: { connections?: number
         throw new PlatformError(operation, 'unreachable', { note: codeOf(error) })
       } finally {
         clearTimeout(timer)
+        void fresh?.close().catch(() => undefined)
       }
     },
     close: async () => {
@@ -114,6 +125,8 @@ export function parseObject(operation: string, text: string): Record<string, unk
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'connection failed'
+
+const isBroken = (error: unknown): boolean => ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(codeOf(error))
 
 const isTimeout = (error: unknown): boolean =>
   ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'].includes(codeOf(error))

@@ -50,7 +50,7 @@ describe('a platform credential', () => {
     const used = await Promise.all(Array.from({ length: 20 }, (_, index) => use(replicas[index % 2] ?? replica())))
     expect(new Set(used)).toEqual(new Set(['token-1']))
     expect(fetches).toBe(1)
-    expect(await stores.cache.get(`platform-credential:xiaohongshu:${app.appid}`)).toMatch(/^v1\.k1\./)
+    expect(await stores.cache.get(`platform-credential:xiaohongshu:${app.appid}`)).toMatch(/^v2\.k1\./)
   })
 
   test('that the platform refuses early is replaced within the same login, once', async () => {

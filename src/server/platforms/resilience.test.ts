@@ -10,8 +10,8 @@ function start({ admitted = 100 } = {}) {
   return { guard: createGuard({ operation: 'code2Session', admitted, onCall, onBreaker }), onCall, onBreaker }
 }
 
-const fails = (failure: 'timeout' | 'unreachable' | 'status' | 'body') => () =>
-  Promise.reject(new PlatformError('code2Session', failure))
+const fails = (failure: 'timeout' | 'unreachable' | 'status' | 'body', errcode?: string) => () =>
+  Promise.reject(new PlatformError('code2Session', failure, errcode === undefined ? {} : { errcode }))
 const refuses = (refusal: 'code_invalid' | 'user_blocked' | 'rate_limited' | 'system_busy') => () =>
   Promise.reject(new PlatformError('code2Session', 'refused', { refusal }))
 const failureOf = (call: Promise<unknown>) =>
@@ -23,8 +23,7 @@ const failureOf = (call: Promise<unknown>) =>
 test.each([
   ['timeout', fails('timeout')],
   ['unreachable', fails('unreachable')],
-  ['status', fails('status')],
-  ['body', fails('body')],
+  ['status', fails('status', '503')],
   ['system_busy', refuses('system_busy')],
 ] as const)(
   'a platform that keeps failing (%s) is no longer called, and the caller is told at once',
@@ -37,6 +36,17 @@ test.each([
     expect(onBreaker).toHaveBeenLastCalledWith(true)
   },
 )
+
+test.each([
+  ['a page of a firewall, 403', fails('status', '403')],
+  ['a redirect', fails('status', '302')],
+  ['HTML, or a phone number of an odd form', fails('body')],
+] as const)('what one sender can provoke (%s) stops nobody else, however often', async (_, call) => {
+  const { guard, onBreaker } = start()
+  for (let n = 0; n < 200; n += 1) await failureOf(guard(call))
+  expect(await failureOf(guard(async () => 'answer'))).toBe('ok')
+  expect(onBreaker).not.toHaveBeenCalled()
+})
 
 test.each(['code_invalid', 'user_blocked', 'rate_limited'] as const)(
   'refusals (%s) never hold calls back, however many',

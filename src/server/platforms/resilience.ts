@@ -134,9 +134,15 @@ export function createGuard({ operation, admitted, onCall, onBreaker }: GuardPar
   }
 }
 
+/**
+ * No answer, a broken connection, 5xx or "system busy". Any other answer may be about what one sender sent (a firewall's page for an
+ * odd code, a phone number of an odd form), and nobody may stop the others with that.
+ */
 function isOutage(error: unknown): boolean {
   if (!(error instanceof PlatformError)) return false
-  return error.failure === 'refused' ? error.refusal === 'system_busy' : error.failure !== 'busy'
+  const { failure, refusal, errcode } = error
+  if (failure === 'status') return Number(errcode) >= 500
+  return failure === 'timeout' || failure === 'unreachable' || refusal === 'system_busy'
 }
 
 function outcomeOf(error: unknown): CallOutcome {

@@ -101,7 +101,7 @@ describe('the platform credential', () => {
   test('it is kept sealed, under the appid', async () => {
     const credential = await replica(stores.cache).use(app, same)
     const sealed = await stores.cache.get(keyOf())
-    expect(sealed).toMatch(/^v1\.k1\./)
+    expect(sealed).toMatch(/^v2\.k1\./)
     expect(sealed).not.toContain(credential)
     expect(await stored(stores.cache)).toBe(credential)
   })

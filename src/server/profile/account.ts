@@ -16,7 +16,7 @@ import { createPhoneNumbers } from './phone-number.ts'
 import { createProfiles, type IdentityOf } from './profile.ts'
 import { profileRoutes } from './routes.ts'
 import { createProfileStore } from './store.ts'
-import { createTextCheck } from './text-check.ts'
+import type { TextCheck } from './text-check.ts'
 
 export type AccountParts = {
   database: Database
@@ -25,24 +25,19 @@ export type AccountParts = {
   identityOf: IdentityOf
   avatars: Avatars
   clock: Clock
-  config: Pick<Config, 'textCheck' | 'textCheckUnavailable' | 'phoneShared'>
+  config: Pick<Config, 'phoneShared'>
   log: Log
   metrics: Metrics
   limits: Pick<RateLimits, 'phonePerUser' | 'avatarsPerUser'>
   limitUpstream: LimitUpstream
+  textCheck: TextCheck
 }
 
 export function accountRoutes(parts: AccountParts): Route[] {
   const { database, apps, openWithKeptKey, identityOf, avatars, clock, config, log, metrics, limits, limitUpstream } =
     parts
+  const { textCheck } = parts
   const store = createProfileStore(database)
-  const textCheck = createTextCheck({
-    apps,
-    limitUpstream,
-    enabled: config.textCheck,
-    whenUnavailable: config.textCheckUnavailable,
-    onUnchecked: (error) => log.warn({ error }, 'a text was taken unchecked: the text check did not answer'),
-  })
   const phoneNumbers = createPhoneNumbers({
     store,
     identityOf,

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { encryptOpenData } from '../../dev/simulator/wechat-crypto.ts'
 import { APP_SECRET, APPID, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
 import { systemClock } from '../clock.ts'
+import { createLog } from '../observability/log.ts'
 import type { Platform } from '../platforms/platform.ts'
 import { appsOn } from '../platforms/registry.ts'
 import { createPhoneNumbers } from './phone-number.ts'
@@ -147,9 +148,8 @@ test('a platform without phone codes and text checks answers that there is no su
   const textCheck = createTextCheck({
     apps,
     limitUpstream: notAsked,
-    enabled: true,
-    whenUnavailable: 'refuse',
-    onUnchecked: () => undefined,
+    config: { textCheck: true, textCheckUnavailable: 'refuse' },
+    log: createLog({ level: 'silent' }),
   })
   await expect(textCheck(await identityOf(), ['[risky]'], actor)).resolves.toBeUndefined()
 })

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { actorOf, type GatewayContext, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
+import { loginCode } from '../platforms/login-code.ts'
 import { platformFailures } from '../platforms/platform.ts'
 import { encryptedSchema } from '../session-key/open-data.ts'
 import { profileFields } from '../users/profile-fields.ts'
@@ -30,7 +31,7 @@ export function profileReply(c: GatewayContext, profile: ProfileRow): z.input<ty
 /** Unknown members are ignored here: a client may pass on all that the button's event holds. */
 export const phoneBody = z
   .object({
-    code: z.string().min(1).max(128).optional().describe("The phone button's code, not wx.login's."),
+    code: loginCode.optional().describe("The phone button's code, not wx.login's."),
     encryptedData: encryptedSchema.encryptedData.optional(),
     iv: encryptedSchema.iv.optional(),
   })

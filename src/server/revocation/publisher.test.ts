@@ -12,7 +12,8 @@ function setUp() {
     kid: 'k1',
     ended: [] as number[],
     since: [] as (string | undefined)[],
-    position: { next: 10, horizon: '700' },
+    position: { next: 10, horizon: '700', server: 'one' },
+    serverKept: undefined as string | undefined,
     kept: 0,
     putBack: 0,
     pagesBeforeOutage: Number.POSITIVE_INFINITY,
@@ -28,9 +29,11 @@ function setUp() {
     clock,
     elapsedMs: () => clock.now().getTime(),
     handedOut: {
-      async raise(place) {
+      async raise(place, server) {
         state.kept = Math.max(state.kept, place)
-        return state.kept
+        const moved = state.serverKept !== undefined && state.serverKept !== server
+        state.serverKept = server
+        return { place: state.kept, moved }
       },
     },
     onPutBack: () => {
@@ -156,15 +159,15 @@ test('the list after the newest is there before its first session', async () => 
 test('a database that was put back is read whole, and hands out no place that was handed out before', async () => {
   const { lists, state } = setUp()
   await lists.poll()
-  expect(lists.allocated()).toEqual({ next: 10, seed: '1' })
-  state.position = { next: 4, horizon: '900' }
+  expect(lists.allocated()).toEqual({ next: 10, seed: '1', server: 'one' })
+  state.position = { next: 4, horizon: '900', server: 'one' }
   await lists.poll()
   expect(lists.allocated().next).toBe(10)
-  state.position = { next: 12, horizon: '650' }
+  state.position = { next: 12, horizon: '650', server: 'one' }
   await lists.poll()
   expect(state.since).toEqual([undefined, undefined, undefined])
   expect(state.putBack).toBe(2)
-  state.position = { next: 13, horizon: '660' }
+  state.position = { next: 13, horizon: '660', server: 'one' }
   await lists.poll()
   expect(state.since.at(-1)).toBe('650')
   expect(state.putBack).toBe(2)
@@ -183,5 +186,25 @@ test('an outage leaves out the places of the commits that it may have lost, once
   state.away = true
   for (let attempt = 0; attempt < 3; attempt += 1) await expect(lists.poll()).rejects.toThrow('away')
   lists.skipAhead()
+  expect(lists.allocated().next).toBe(10 + 65_536)
+})
+
+test('another server that nobody noticed, failed over to or restored, is read whole and numbers on beyond what may be lost', async () => {
+  const { lists, state } = setUp()
+  await lists.poll()
+  state.position = { next: 11, horizon: '701', server: 'two' }
+  await lists.poll()
+  expect(lists.allocated()).toEqual({ next: 11 + 65_536, seed: '1', server: 'two' })
+  expect(state.since).toEqual([undefined, undefined])
+  // That is no alert: a server may be restarted.
+  expect(state.putBack).toBe(0)
+  await lists.poll()
+  expect(lists.allocated().next).toBe(11 + 65_536)
+})
+
+test('a process that starts on another server than the others knew leaves the same places out', async () => {
+  const { lists, state } = setUp()
+  state.serverKept = 'before the crash'
+  await lists.poll()
   expect(lists.allocated().next).toBe(10 + 65_536)
 })

@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { Clock } from '../clock.ts'
 import type { KeyRing } from '../keys/ring.ts'
+import { PLACES_PER_SWITCH } from '../storage/server-identity.ts'
 import type { HandedOut } from './handed-out.ts'
 import { compress, emptyBits, listOf, placeOf, setBit, statusListPayload } from './status-list.ts'
 import type { StatusStore } from './store.ts'
@@ -34,7 +35,8 @@ export type StatusLists = {
   stop(): void
 }
 
-export type Allocated = { next: number; seed: string | null }
+/** Which server the last poll asked is null before the first. */
+export type Allocated = { next: number; seed: string | null; server: string | null }
 
 export type StatusListsParts = {
   store: StatusStore
@@ -68,8 +70,6 @@ const POLL_EVERY_MS = 2000
 const OLDEST_EVERY_MS = 60_000
 /** Indexes and ids are handed out nearly, not quite, in one order: at the turn of a list an older session may be in the one before. */
 const LISTS_BEFORE = 1
-/** More logins than a second of the last commits can hold; sixteen outages use up a list. */
-const PLACES_PER_OUTAGE = 65_536
 /** Ends that come together are published together, and a busy list is compressed at most once a second (60 ms of a thread). */
 const BUILD_AFTER_MS = 250
 const BUILD_AT_MOST_EVERY_MS = 1000
@@ -93,14 +93,14 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
   let horizon: string | undefined
   /** The place that the database gave last as the next. */
   let seen = 0
-  let allocated: Allocated = { next: 0, seed: null }
+  let allocated: Allocated = { next: 0, seed: null, server: null }
   const nowMs = () => clock.now().getTime()
 
   /** An outage may end with another server that lacks the last commits: their places are left out. Once an outage. */
   function skipAhead(): void {
     if (polledAtMs === undefined || skippedAfterMs === polledAtMs) return
     skippedAfterMs = polledAtMs
-    allocated = { ...allocated, next: allocated.next + PLACES_PER_OUTAGE }
+    allocated = { ...allocated, next: allocated.next + PLACES_PER_SWITCH }
   }
 
   function listAt(number: number): List {
@@ -198,15 +198,18 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
   async function readDatabase(): Promise<void> {
     const startedAtMs = elapsedMs()
     const position = await store.position()
-    const { next } = position
+    const { next, server, seed } = position
     // What an earlier state of the database calls the future, replicas have seen already.
     const putBack = next < seen || (horizon !== undefined && BigInt(position.horizon) < BigInt(horizon))
-    const known = await handedOut.raise(Math.max(next, seen))
-    if (putBack || known > Math.max(next, seen)) onPutBack({ next, handedOut: Math.max(known, seen) })
-    allocated = { next: Math.max(known, allocated.next), seed: position.seed }
+    const kept = await handedOut.raise(Math.max(next, seen), server)
+    if (putBack || kept.place > Math.max(next, seen)) onPutBack({ next, handedOut: Math.max(kept.place, seen) })
+    // Another server may lack the last commits, and number what came after them anew.
+    const moved = kept.moved || (allocated.server !== null && allocated.server !== server)
+    const known = Math.max(kept.place, allocated.next) + (moved ? PLACES_PER_SWITCH : 0)
+    allocated = { next: known, seed, server }
     seen = next
     await updateRange(Math.max(next, allocated.next))
-    for await (const page of store.ended(putBack ? undefined : horizon)) for (const index of page) mark(index)
+    for await (const page of store.ended(putBack || moved ? undefined : horizon)) for (const index of page) mark(index)
     horizon = position.horizon
     polledAtMs = startedAtMs
   }

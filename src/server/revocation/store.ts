@@ -1,5 +1,6 @@
 /** Which sessions have ended, which lists still have sessions, and how far the indexes were handed out, as PostgreSQL knows it. */
 import type { Database, Statement } from '../storage/database.ts'
+import { serverIdentity } from '../storage/server-identity.ts'
 
 /** Rows of one read: parsing more of them at once would hold the event loop for too long. */
 const PAGE_ROWS = 2000
@@ -42,7 +43,7 @@ const positionStatement: Statement = {
   name: 'status_list_position',
   text: `
     select last_value + is_called::int as next, pg_snapshot_xmin(pg_current_snapshot())::text as horizon,
-      (select seed::text from status_list_secret) as seed
+      (select seed::text from status_list_secret) as seed, ${serverIdentity} as server
     from session_status_index`,
 }
 
@@ -52,8 +53,8 @@ const eldestStatement: Statement = {
     (select status_index from sessions order by id limit ${ELDEST_ROWS}) as eldest`,
 }
 
-/** Where the table of sessions stands: the place that the next session gets, the horizon of its ends, the key of the shuffle. */
-export type Position = { next: number; horizon: string; seed: string }
+/** Where the table of sessions stands: the place that the next session gets, the horizon of its ends, the key of the shuffle, on which server. */
+export type Position = { next: number; horizon: string; seed: string; server: string }
 
 export type StatusStore = ReturnType<typeof createStatusStore>
 

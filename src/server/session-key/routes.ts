@@ -1,6 +1,8 @@
 /** The session_key's uses on the internal listener: services open data, operators check and reset. */
 import { z } from 'zod'
-import { operatorOf, replyHeader } from '../http/context.ts'
+import type { Audit } from '../audit/audit.ts'
+import type { Clock } from '../clock.ts'
+import { actorOf, operatorOf, replyHeader } from '../http/context.ts'
 import { type Route, route } from '../http/route.ts'
 import { platformFailures } from '../platforms/platform.ts'
 import { encryptedSchema } from './open-data.ts'
@@ -9,7 +11,9 @@ import type { SessionKeyService } from './service.ts'
 const appid = z.string().min(1).max(64)
 const params = z.object({ id: z.guid() })
 
-export function sessionKeyRoutes({ service }: { service: SessionKeyService }): Route[] {
+export type SessionKeyRoutesParts = { service: SessionKeyService; audit: Audit; clock: Clock }
+
+export function sessionKeyRoutes({ service, audit, clock }: SessionKeyRoutesParts): Route[] {
   return [
     route(
       {
@@ -22,10 +26,13 @@ export function sessionKeyRoutes({ service }: { service: SessionKeyService }): R
         reply: z.record(z.string(), z.unknown()),
         errors: ['A0202', 'A0240', 'A0340'],
       },
-      async ({ body: { user_id: userId, appid, ...encrypted } }, c) => {
+      async ({ body: { user_id: userId, appid, ...encrypted }, auth }, c) => {
         replyHeader(c, 'Cache-Control', 'no-store')
         c.get('request').userId = userId
-        return await service.open({ userId, appid }, encrypted)
+        const opened = await service.open({ userId, appid }, encrypted)
+        const actor = actorOf(c, `service:${auth.name}`)
+        audit.record({ kind: 'open_data_read', at: clock.now(), actor, user_id: userId, appid })
+        return opened
       },
     ),
     route(

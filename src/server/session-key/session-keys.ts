@@ -41,7 +41,7 @@ export async function createSessionKeys(parts: SessionKeysParts): Promise<Sessio
   const openWithKeptKey = createOpenWithKeptKey({ vault, clock })
   const store = createSessionKeyStore(database)
   const service = createSessionKeyService({ store, openWithKeptKey, apps, vault, audit, clock, limitUpstream })
-  const routes = sessionKeyRoutes({ service })
+  const routes = sessionKeyRoutes({ service, audit, clock })
   if (isGranted(config.adminTokens, 'sign')) {
     const { userSignatureRoutes } = await import('./user-signature.ts')
     routes.push(...userSignatureRoutes({ service, audit, clock, limit: limits.signPerUser }))

@@ -1,5 +1,5 @@
 /** Keeps each person's session_key: sealed, in the cache, by platform identity. It leaves only to open data inside the gateway. */
-import type { Sealer } from '../crypto/seal.ts'
+import { SealError, type Sealer } from '../crypto/seal.ts'
 import type { PlatformIdentity } from '../platforms/platform.ts'
 import type { Cache } from '../storage/cache.ts'
 
@@ -25,7 +25,14 @@ export function createVault({
       cache.set(keyOf(identity), sealer.seal(sessionKey, keyOf(identity)), ttlSeconds * 1000),
     async get(identity) {
       const sealed = await cache.get(keyOf(identity))
-      return sealed === undefined ? undefined : sealer.open(sealed, keyOf(identity))
+      if (sealed === undefined) return undefined
+      try {
+        return sealer.open(sealed, keyOf(identity))
+      } catch (error) {
+        // Its encryption key was taken away: the next login brings a new one.
+        if (error instanceof SealError) return undefined
+        throw error
+      }
     },
     drop: (identity) => cache.delete(keyOf(identity)),
   }

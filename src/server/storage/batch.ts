@@ -5,7 +5,7 @@ import type { Span } from '../observability/span.ts'
 export type BatchOptions<Item, Result> = {
   /** Answers the items in their order; undefined where the statement said nothing of one. */
   run(items: readonly Item[]): Promise<readonly Result[]>
-  /** Two items of one key never share a statement: the second waits for the next. Without it any may, in the order they came. */
+  /** Of two items of one key the second waits for the first one's statement. Without it any may share one, in the order they came. */
   keyOf?(item: Item): string
   /** Whether an error is the server's own state, so that no item would fare better alone. */
   isOutage(error: unknown): boolean
@@ -26,10 +26,12 @@ export function createBatch<Item, Result>(options: BatchOptions<Item, Result>): 
   let waiting: Waiting<Item, Result>[] = []
   let underWay = 0
   let starting = false
+  /** Of the statements under way: their rows are locked, and nobody is sent to find them so. */
+  const busy = new Set<string>()
 
   function take(): Waiting<Item, Result>[] {
     if (!keyOf) return waiting.splice(0, maxItems)
-    const keys = new Set<string>()
+    const keys = new Set(busy)
     const taken: Waiting<Item, Result>[] = []
     const left: Waiting<Item, Result>[] = []
     for (const one of waiting) {
@@ -67,9 +69,13 @@ export function createBatch<Item, Result>(options: BatchOptions<Item, Result>): 
   function start(): void {
     starting = false
     while (underWay < maxUnderWay && waiting.length > 0) {
+      const batch = take()
+      if (batch.length === 0) return
       underWay += 1
-      void settle(take()).finally(() => {
+      if (keyOf) for (const { key } of batch) busy.add(key)
+      void settle(batch).finally(() => {
         underWay -= 1
+        for (const { key } of batch) busy.delete(key)
         startSoon()
       })
     }

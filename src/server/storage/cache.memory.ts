@@ -39,6 +39,11 @@ export function createMemoryCache({ clock }: { clock: Clock }): MemoryCache {
       put(key, value, ttlMs)
       return true
     },
+    raise: async (key, value, ttlMs) => {
+      const highest = Math.max(Number(live(key) ?? 0), value)
+      put(key, String(highest), ttlMs)
+      return highest
+    },
     delete: async (key) => {
       entries.delete(key)
     },

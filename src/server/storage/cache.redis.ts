@@ -23,6 +23,11 @@ const appendScript = `
 const replaceScript = `if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('set', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1 end return 0`
 const deleteIfScript = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`
 
+const raiseScript = `
+  local highest = math.max(tonumber(redis.call('get', KEYS[1]) or 0) or 0, tonumber(ARGV[1]))
+  redis.call('set', KEYS[1], string.format('%d', highest), 'PX', ARGV[2])
+  return string.format('%d', highest)`
+
 type Write = { key: string; value: string; ttlMs: number; mode: 'NX' | 'always' }
 
 export type RedisOptions = {
@@ -89,6 +94,8 @@ export function createRedisCache({
         key,
         async () => (await redis.eval(replaceScript, 1, key, expected, value, wholeMs(ttlMs))) === 1,
       ),
+    raise: (key, value, ttlMs) =>
+      guarded('raise', key, async () => Number(await redis.eval(raiseScript, 1, key, value, wholeMs(ttlMs)))),
     delete: (key) => guarded('delete', key, async () => void (await redis.del(key))),
     deleteIf: (key, expected) =>
       guarded('deleteIf', key, async () => (await redis.eval(deleteIfScript, 1, key, expected)) === 1),

@@ -8,6 +8,8 @@ export type Cache = {
   setIfAbsent(key: string, value: string, ttlMs: number): Promise<boolean>
   /** Sets the value only if the key still holds `expected`; tells whether it did. */
   replace(key: string, expected: string, value: string, ttlMs: number): Promise<boolean>
+  /** Sets the number unless a higher one is there, in one step; answers the higher of the two. It lives for `ttlMs` from now on. */
+  raise(key: string, value: number, ttlMs: number): Promise<number>
   delete(key: string): Promise<void>
   /** Deletes the key only if it still holds `expected`; tells whether it did. */
   deleteIf(key: string, expected: string): Promise<boolean>

@@ -36,7 +36,7 @@ export function createPatience(): Patiently {
   const known = new Map<string, Promise<void>>()
 
   return async <Result>(key: string, ask: Ask<Result>, alone: Ask<Result> = ask) => {
-    const deadline = performance.now() + PATIENCE_MS
+    let deadline: number | undefined
     let next = ask
     let settle: (() => void) | undefined
     async function tryOnce(): Promise<Result | 'held'> {
@@ -50,10 +50,14 @@ export function createPatience(): Patiently {
     }
     try {
       for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-        for (let other = known.get(key); !settle && other; other = known.get(key)) await other
-        if (performance.now() > deadline) throw new RowHeld()
+        for (let other = known.get(key); !settle && other; other = known.get(key)) {
+          deadline ??= performance.now() + PATIENCE_MS
+          await other
+        }
+        if (deadline !== undefined && performance.now() > deadline) throw new RowHeld()
         const result = await tryOnce()
         if (result !== 'held') return result as Exclude<Result, 'held'>
+        deadline ??= performance.now() + PATIENCE_MS
         if (!settle && known.has(key)) continue
         if (!settle) known.set(key, new Promise((resolve) => (settle = resolve)))
         await pause(pauseMs)

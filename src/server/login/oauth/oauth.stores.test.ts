@@ -138,7 +138,7 @@ describe('a browser', () => {
   test('gets a cookie that scripts cannot read, no other host can plant and that is of this browser alone', async () => {
     const { setCookie } = await start(PAGE, HOME)
     expect(setCookie).toMatch(
-      /^__Host-oauth-[0-7]=v1\.[\w-]+\.[\w-]+; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
+      /^__Host-oauth-[0-7]=v2\.[\w-]+\.[\w-]+; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
     )
   })
 

@@ -4,6 +4,7 @@ import { actorOf, type GatewayContext, rawReply } from '../../http/context.ts'
 import { cookieHeader, readCookie } from '../../http/cookies.ts'
 import { noteFailure } from '../../http/envelope.ts'
 import { type Route, route } from '../../http/route.ts'
+import { loginCode } from '../../platforms/login-code.ts'
 import type { Limit } from '../../rate-limit/limit.ts'
 import { admissionBy } from '../admission.ts'
 import type { Oauth, Onward } from './oauth.ts'
@@ -61,7 +62,7 @@ export function oauthRoutes({ oauth, secure, limit }: OauthRoutesParts): Route[]
         path: '/oauth/:appid/callback',
         summary: 'Where WeChat sends the browser back to.',
         params: appid,
-        query: z.object({ state: z.string().min(1).max(64), code: z.string().min(1).max(128).optional() }),
+        query: z.object({ state: z.string().min(1).max(64), code: loginCode.optional() }),
         replies: { 302: 'To redirect_uri, with `#ticket=` for POST /api/login, or `#error=`: access_denied or a code' },
         errors: ['A0404', 'A0501'],
       },
