@@ -45,7 +45,7 @@ export function sessionKeyRoutes({ service, audit, clock }: SessionKeyRoutesPart
         params,
         body: z.strictObject({ appid }),
         reply: z.object({ valid: z.boolean() }),
-        errors: [...platformFailures, 'A0202', 'A0240', 'A0501'],
+        errors: [...platformFailures, 'A0202', 'A0240'],
       },
       async ({ params: { id: userId }, body }) => ({
         valid: await service.checkSessionKey({ userId, appid: body.appid }),
@@ -62,7 +62,7 @@ export function sessionKeyRoutes({ service, audit, clock }: SessionKeyRoutesPart
         params,
         body: z.strictObject({ appid }),
         reply: z.null(),
-        errors: [...platformFailures, 'A0202', 'A0240', 'A0501'],
+        errors: [...platformFailures, 'A0202', 'A0240'],
       },
       async ({ params: { id: userId }, body, auth }, c) => {
         await service.resetSessionKey({ userId, appid: body.appid }, operatorOf(c, auth))

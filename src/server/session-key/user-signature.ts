@@ -65,7 +65,7 @@ export function userSignatureRoutes({ service, audit, clock, limit }: UserSignat
             .describe('Ask the platform first whether the session_key is still good: A0240 when it is not.'),
         }),
         reply: z.object({ data: z.string(), signature: z.string().describe('64 hexadecimal digits.') }),
-        errors: [...platformFailures, 'A0202', 'A0240', 'A0501'],
+        errors: [...platformFailures, 'A0202', 'A0240'],
       },
       async ({ body: { user_id: userId, appid, data, verify }, auth }, c) => {
         replyHeader(c, 'Cache-Control', 'no-store')
