@@ -26,7 +26,7 @@ export type Authenticate = {
   /** Throws A0230, A0202 or A0203. */
   user(c: GatewayContext): Promise<UserCaller>
   /** Throws A0230, A0312 without the scope, or A0404 when no service token is configured. */
-  service(c: GatewayContext, scope: AdminScope): Promise<ServiceCaller>
+  service(c: GatewayContext, scope: AdminScope): ServiceCaller | Promise<ServiceCaller>
 }
 
 export type CallerOf<Of extends Access> = Of extends 'public'
