@@ -16,6 +16,7 @@ import { createPlayground } from './playground/playground.ts'
 import { createRequestLines } from './request-lines.ts'
 import { seed } from './seed.ts'
 import { createWechatSimulator } from './simulator/wechat.ts'
+import { oauthKinds } from './simulator/wechat-people.ts'
 import { createSwitchableCache } from './switchable-cache.ts'
 
 const APPID = 'wxdev0000000000001'
@@ -64,7 +65,10 @@ export async function startDevelopment(options: Options): Promise<void> {
     },
   })
   const simulator = createWechatSimulator({
-    apps: config.apps.map(({ appid, secret }) => ({ appid, secret, openPlatform: 'dev' })),
+    apps: config.apps.map(({ appid, secret, platform }) => ({
+      ...{ appid, secret, openPlatform: 'dev' },
+      kind: oauthKinds.find((kind) => platform === `wechat-${kind}`),
+    })),
   })
   const appid = config.apps[0]?.appid ?? APPID
   const playground = createPlayground({
@@ -112,12 +116,14 @@ const simulatedBase = ({ wechatPort }: Options) => `http://${LOOPBACK}:${wechatP
 
 function environmentOf(options: Options, encryptionKeys: string): Record<string, string | undefined> {
   return {
-    ADMIN_TOKENS: `dev:admin+introspect+revoke+open-data+events:${ADMIN_TOKEN}`,
+    ADMIN_TOKENS: `dev:admin+introspect+revoke+open-data+sign+credential+events:${ADMIN_TOKEN}`,
     WECHAT_APPID: APPID,
     WECHAT_SECRET: SECRET,
     ISSUER: `http://localhost:${options.port}`,
     AVATAR_STORE: pathToFileURL(resolve(options.data, 'pictures')).href,
     WECHAT_API_BASE: simulatedBase(options),
+    WECHAT_OPEN_BASE: simulatedBase(options),
+    ...otherScreens(options),
     // The API page of the internal listener also calls the public one.
     WEB_ORIGINS: `http://localhost:${options.adminPort}`,
     ...process.env,
@@ -129,6 +135,22 @@ function environmentOf(options: Options, encryptionKeys: string): Record<string,
     REDIS_URL: 'redis://embedded',
     ENCRYPTION_KEYS: encryptionKeys,
   }
+}
+
+/** Devices, web pages and apps of WeChat OAuth, beside the one program; whoever brings apps of their own has none of these. */
+function otherScreens({ port }: Options): Record<string, string> {
+  const { APPS, WECHAT_APPID } = process.env
+  const CLIENTS = '[{"id":"pc","name":"PC","kind":"device"},{"id":"h5","name":"H5","kind":"web"}]'
+  if (APPS !== undefined || WECHAT_APPID !== undefined) return { CLIENTS }
+  const redirects = [`http://localhost:${port}/playground/h5.html`]
+  const oauth = { secret: SECRET, union: 'dev' }
+  const apps = [
+    { platform: 'wechat', appid: APPID, ...oauth },
+    { platform: 'wechat-page', appid: 'wxdevpage000000001', redirects, ...oauth },
+    { platform: 'wechat-web', appid: 'wxdevweb0000000001', redirects, ...oauth },
+    { platform: 'wechat-app', appid: 'wxdevapp0000000001', ...oauth },
+  ]
+  return { CLIENTS, APPS: JSON.stringify(apps) }
 }
 
 /** NO_COLOR and FORCE_COLOR are Node's own to read (`hasColors` knows both). */

@@ -9,7 +9,7 @@ import { z } from 'zod'
 import { honoAuth } from '../../sdk/verifier/middleware.ts'
 import { type AccessTokenClaims, createVerifier, type Verifier, VerifierError } from '../../sdk/verifier/verifier.ts'
 import type { SwitchableCache } from '../switchable-cache.ts'
-import { bundleMiniprogramSdk } from '../tools/build-miniprogram.ts'
+import { bundleMiniprogramSdk, bundleWebSdk } from '../tools/build-miniprogram.ts'
 import type { Journal } from './journal.ts'
 
 type Served = { fetch(request: Request, env: object): Response | Promise<Response> }
@@ -29,10 +29,12 @@ export type PlaygroundParts = {
 
 const TYPES: Record<string, string> = {
   'index.html': 'text/html; charset=utf-8',
+  'h5.html': 'text/html; charset=utf-8',
+  'pc.html': 'text/html; charset=utf-8',
   'playground.css': 'text/css; charset=utf-8',
   'icon.svg': 'image/svg+xml',
 }
-const SCRIPT = /^[a-z-]+\.js$/
+const SCRIPT = /^[a-z0-9-]+\.js$/
 
 /** Nothing from elsewhere, nothing inline, and no way to make markup out of text. */
 const POLICY =
@@ -43,6 +45,7 @@ export function createPlayground(parts: PlaygroundParts): { app: Hono; ready(): 
   const { publicApp, simulator, cache, journal, issuer, audience, appid, statusListTtlSeconds, baseUrl } = parts
   const verifier = createVerifier({ issuer, audience, baseUrl, fetch: journal.recordFetch(globalThis.fetch) })
   let sdk: Promise<string> | undefined
+  let webSdk: Promise<string> | undefined
 
   const app = new Hono()
   app.get('/', (c) => c.redirect('/playground/'))
@@ -77,6 +80,10 @@ export function createPlayground(parts: PlaygroundParts): { app: Hono; ready(): 
   app.get('/playground/sdk.js', async () => {
     sdk ??= bundleMiniprogramSdk('esm', false)
     return serve(await sdk, 'text/javascript; charset=utf-8')
+  })
+  app.get('/playground/web-sdk.js', async () => {
+    webSdk ??= bundleWebSdk()
+    return serve(await webSdk, 'text/javascript; charset=utf-8')
   })
   app.get('/playground/:file{.*}', async (c) => {
     const file = c.req.param('file') || 'index.html'

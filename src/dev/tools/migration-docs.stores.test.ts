@@ -1,5 +1,6 @@
 /** The SQL of docs/migration.md, run as it is printed: whom it brings along logs in as the same user. */
 import { readFileSync } from 'node:fs'
+import { decodeJwt } from 'jose'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { startTestGateway, type TestGateway } from '../testing/test-gateway.ts'
@@ -40,5 +41,12 @@ describe.runIf(inject('stores') === 'real')('users of the original', () => {
     const { body } = await gateway.login('old hand')
     expect(body.data).toMatchObject({ user_id: rows[0].id, nickname: 'Band', is_new_user: false })
     expect(rows[0].created_at).toEqual(new Date('2020-05-01Z'))
+    const known = await client.query('select id from django.users_user')
+    const integerId = String(known.rows[0].id)
+    expect(decodeJwt(body.data.token).external_id).toBe(integerId)
+    const verified = await gateway.internalApp.request('/verify', {
+      headers: { authorization: `Bearer ${body.data.token}` },
+    })
+    expect([verified.status, verified.headers.get('x-auth-external-id')]).toEqual([200, integerId])
   })
 })

@@ -17,8 +17,8 @@ export type * from '../miniprogram/wire.ts'
 export { AuthError, type User }
 
 export type WebAuthOptions = Pick<AuthOptions, 'baseURL' | 'audiences' | 'device' | 'timeoutMs' | 'clock'> & {
-  /** The client of this page: its id in CLIENTS, or the appid of a WeChat OAuth app. A ticket for another one is refused. */
-  appid: string
+  /** The client of this page: its id in CLIENTS, or the appid of a WeChat OAuth app. A ticket for another one is refused. Left out: any. */
+  appid?: string
   /** Keeps the tokens for this tab, so that a reload stays logged in: in sessionStorage, which every script of the page can read. */
   remember?: boolean
   /** For tests. */
@@ -55,7 +55,7 @@ export function createWebAuth(options: WebAuthOptions): WebAuth {
   const { appid, remember = false, browser = globalThis as unknown as Browser, device = '' } = options
   const baseURL = options.baseURL.replace(/\/+$/, '')
   const { ticket, error } = takeFragment(browser)
-  const host = createBrowserHost(browser, { name: `auth:${baseURL}:${appid}`, remember })
+  const host = createBrowserHost(browser, { name: `auth:${baseURL}:${appid ?? ''}`, remember })
   const target = createTarget(baseURL, options.audiences ?? [])
   // Nobody is logged in silently here: without a ticket there is nothing to log in with.
   const login: MiniProgramApi['login'] = () => {
@@ -92,7 +92,7 @@ export function createWebAuth(options: WebAuthOptions): WebAuth {
       return refused && !(init.body instanceof ReadableStream) ? await send(await token(first)) : reply
     },
 
-    start({ appid: app = appid, redirectUri, scope } = {}) {
+    start({ appid: app = appid ?? '', redirectUri, scope } = {}) {
       const { href } = browser.location
       const query = new URLSearchParams({
         redirect_uri: redirectUri ?? href.split('#', 1)[0] ?? href,

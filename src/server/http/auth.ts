@@ -13,6 +13,8 @@ export type UserCaller = {
   clientId: string
   audience: readonly string[]
   roles: readonly string[]
+  /** The id by which another system knows the user. */
+  externalId: string | null
   expiresAt: Date
 }
 

@@ -67,6 +67,7 @@ export function introspectionRoutes({ introspection }: { introspection: Introspe
           'X-Auth-Session-Id': 'The sid.',
           'X-Auth-Client-Id': 'The appid.',
           'X-Auth-Roles': 'Comma separated.',
+          'X-Auth-External-Id': 'The id by which another system knows the user, percent-encoded; only where it is set.',
         },
       },
       ({ auth, query: { audience, role } }, c) => {
@@ -82,6 +83,7 @@ export function introspectionRoutes({ introspection }: { introspection: Introspe
             'X-Auth-Session-Id': auth.sid,
             'X-Auth-Client-Id': auth.clientId,
             'X-Auth-Roles': auth.roles.join(','),
+            ...(auth.externalId === null ? {} : { 'X-Auth-External-Id': encodeURIComponent(auth.externalId) }),
           },
         })
       },

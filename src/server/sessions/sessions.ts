@@ -38,8 +38,11 @@ export type Sessions = {
    * Verifies an access token and that its session lives; throws A0230, A0202, A0203, and as `admit` does, which is asked beside the
    * store, and before it where it throws at once.
    */
-  authenticate(accessToken: string, admit?: (userId: string) => Promise<void>): Promise<VerifiedToken>
+  authenticate(accessToken: string, admit?: (userId: string) => Promise<void>): Promise<AliveToken>
 }
+
+/** What of it is the user's as it is now. */
+export type AliveToken = VerifiedToken & { externalId: string | null }
 
 export type SessionsParts = {
   store: SessionStore
@@ -155,11 +158,11 @@ export function createSessions({
     async authenticate(accessToken, admit) {
       const verified = await accessTokens.verify(accessToken)
       const admitted = admit?.(verified.userId)
-      const roles = await store.rolesIfAlive(verified.sid)
+      const user = await store.userIfAlive(verified.sid)
       await admitted
-      if (!roles) throw await refusal(verified.sid)
+      if (!user) throw await refusal(verified.sid)
       // As they are in the database now: a role that was taken away is gone at once where we are asked.
-      return { ...verified, roles }
+      return { ...verified, ...user }
     },
   }
 }

@@ -107,7 +107,7 @@ const aliveStatement: Statement = {
   name: 'session_alive',
   text: `
     with alive as materialized (
-      select s.id, s.last_used_at, s.created_at, u.roles from sessions s join users u on u.id = s.user_id and u.status = 'active'
+      select s.id, s.last_used_at, s.created_at, u.roles, u.external_id from sessions s join users u on u.id = s.user_id and u.status = 'active'
       where s.id = $1::uuid and s.ended_at is null and s.idle_expires_at > $2::timestamptz and s.expires_at > $2::timestamptz
     ),
     free as materialized (
@@ -117,7 +117,7 @@ const aliveStatement: Statement = {
     touched as (
       update sessions s set last_used_at = greatest($2::timestamptz, s.created_at + interval '1 millisecond') from free where s.id = free.id
     )
-    select roles from alive`,
+    select roles, external_id as "externalId" from alive`,
 }
 
 const TOUCH_AFTER_MS = 5 * 60_000
@@ -161,12 +161,16 @@ export function createSessionStore({ database, now, reuseIntervalSeconds }: Sess
         async () => (await refreshAll([item]))[0],
       ),
 
-    /** The user's roles as they are now, if the session lives and its user is active. Counts as a use of it. */
-    async rolesIfAlive(sid: string): Promise<string[] | undefined> {
+    /** What of the user changes under a token, as it is now, if the session lives and its user is active. Counts as a use of it. */
+    async userIfAlive(sid: string): Promise<{ roles: string[]; externalId: string | null } | undefined> {
       const at = now()
       const touchBefore = new Date(at.getTime() - TOUCH_AFTER_MS)
-      const [row] = await database.run<{ roles: string[] }>(aliveStatement, [sid, at, touchBefore])
-      return row?.roles
+      const [row] = await database.run<{ roles: string[]; externalId: string | null }>(aliveStatement, [
+        sid,
+        at,
+        touchBefore,
+      ])
+      return row
     },
 
     /** What became of the session, and of its user. */
