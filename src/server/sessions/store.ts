@@ -96,9 +96,10 @@ export const refreshStatement: Statement = {
       refresh_counter as "refreshCounter", ends_in_seconds as "endsInSeconds", ends_at as "sessionEndsAt",
       ended_at as "endedAt", repeated, used_from as "usedFrom", u.status, u.nickname, u.roles, u.claims, u.external_id as "externalId"
     from input i left join used r on r.sid = i.sid left join users u on u.id = r.user_id
-    left join lateral (
-      select true as held from sessions s where s.id = i.sid and not exists (select from free where free.id = i.sid) limit 1
-    ) h on true
+    -- In this order, so that only a session that nobody used is looked up once more.
+    cross join lateral (
+      select r.sid is null and i.sid not in (select id from free) and exists (select from sessions s where s.id = i.sid) as held
+    ) h
     where r.sid is not null or h.held`,
 }
 
