@@ -201,6 +201,75 @@ describe('on a bad day', () => {
   })
 })
 
+describe('at a glance', () => {
+  test('a fault switched on while signed in shows at once, and signing in again is one tap', async () => {
+    const page = await visit()
+    await signIn(page)
+    await switchOn(page, '微信繁忙')
+    await page.locator('#weather', { hasText: '微信繁忙' }).waitFor()
+    await page.getByRole('button', { name: '重新登录' }).click()
+    await phoneFails(page, 'C0001')
+    await page.getByRole('button', { name: '全部恢复' }).click()
+    await expect.poll(() => page.locator('#weather').textContent()).toBe('')
+  })
+
+  test('an open fuse says its code, counts down, and stands in the timeline', async () => {
+    const page = await visit()
+    await switchOn(page, '微信限制该用户')
+    // Each tap is a login that is refused; then the SDK asks nobody for a while.
+    for (let tap = 0; tap < 8; tap += 1) {
+      await page.click('#login')
+      await page.locator('#failure:not(:empty)').waitFor()
+      if ((await page.locator('#timeline .by-sdk').count()) > 0) break
+    }
+    await page.locator('#failure', { hasText: /熔断：.+（\w+），\d+ 秒后再试/ }).waitFor()
+    expect(await page.locator('#timeline .by-sdk .call').first().textContent()).toBe('fuse')
+    const seconds = async () => Number(/(\d+) 秒/.exec((await page.locator('#failure').textContent()) ?? '')?.[1])
+    const first = await seconds()
+    await expect.poll(seconds, { timeout: 4000 }).toBeLessThan(first)
+  })
+
+  test('the token, a call as curl, and when and from where each device was used', async () => {
+    const page = await visit({
+      viewport: { width: 1280, height: 900 },
+      permissions: ['clipboard-read', 'clipboard-write'],
+    })
+    await signIn(page)
+    const clipboard = () => page.evaluate<string>('navigator.clipboard.readText()')
+    await page.click('#copy-token')
+    await expect.poll(clipboard).toMatch(/^ey[\w-]+\.[\w-]+\.[\w-]+$/)
+    const box = await page.locator('#token-text').boundingBox()
+    expect((box?.y ?? 9999) + (box?.height ?? 0)).toBeLessThan(900)
+    expect(await page.locator('#session-list .small').first().textContent()).toMatch(
+      /\d+:\d+.* · (127\.0\.0\.1|::1|::ffff:127\.0\.0\.1)/,
+    )
+    await page.locator('#timeline summary', { hasText: '/api/login' }).first().click()
+    await page.getByRole('button', { name: '复制为 curl' }).first().click()
+    await expect.poll(clipboard).toMatch(/^curl -s -X POST 'http:\/\/localhost:\d+\/api\/login' -H .* -d '\{.*\}'$/)
+    await expect.poll(() => page.locator('#list-age').textContent()).toMatch(/^\d 秒前确认$/)
+    await screenshot(page, 'zh-light-1280', false)
+  })
+
+  test.each([
+    ['zh-CN', 'light'],
+    ['en-GB', 'dark'],
+  ] as const)('at 390 px a tab bar shows one part at a time (%s, %s)', async (locale, colorScheme) => {
+    const page = await visit({ viewport: { width: 390, height: 844 }, locale, colorScheme })
+    await page.click('#login')
+    await page.locator('#logout').waitFor()
+    const parts = { phone: '#phone', faults: '#faults', timeline: '#timeline', token: '#token' }
+    for (const [tab, part] of Object.entries(parts)) {
+      await page.click(`.tabs [data-tab=${tab}]`)
+      for (const [other, selector] of Object.entries(parts))
+        expect(await page.locator(selector).isVisible(), `${selector} on ${tab}`).toBe(other === tab)
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390)
+      expect(await seriousFindings(page)).toEqual([])
+      await screenshot(page, `${locale}-390-${tab}`, false)
+      expect(part).toBeTruthy()
+    }
+  })
+})
+
 describe('for everybody', () => {
   test.each([
     ['zh-CN', 'light'],
@@ -243,12 +312,12 @@ describe('for everybody', () => {
     await page.keyboard.press('Enter')
     await phoneSays(page, '登录成功')
     expect(await focused()).toBe('orders')
-    await tabTo('SUMMARY')
-    await page.keyboard.press('Enter')
-    expect(await page.locator('#timeline details[open]').count()).toBe(1)
     await tabTo('fault-wechatBusy')
     await page.keyboard.press('Space')
     expect(await page.getByRole('switch', { name: '微信繁忙' }).isChecked()).toBe(true)
+    await tabTo('SUMMARY')
+    await page.keyboard.press('Enter')
+    expect(await page.locator('#timeline details[open]').count()).toBe(1)
   })
 
   test('language and theme follow the browser until they are chosen, and the choice is kept', async () => {

@@ -15,6 +15,8 @@ export type PostgresOptions = {
   settings?: Record<string, string>
   /** A data directory that is there already, instead of a new one. */
   dataDir?: string
+  /** The folder of another server's programs than the one that is found. */
+  binaries?: string | undefined
   /** Called with the new data directory before the server starts for the first time. */
   onNewData?: (dataDir: string) => void
   log?: (line: string) => void
@@ -22,7 +24,7 @@ export type PostgresOptions = {
 
 export async function startPostgres(options: PostgresOptions = {}): Promise<Service> {
   const user = unprivilegedUser()
-  const binaries = findBinaries(user)
+  const binaries = options.binaries ?? findBinaries(user)
   const dataDir = options.dataDir ?? newData(binaries, user)
   const removeData = () => rmSync(dataDir, { recursive: true, force: true })
   if (options.dataDir === undefined) options.onNewData?.(dataDir)

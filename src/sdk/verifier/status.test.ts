@@ -89,7 +89,7 @@ test('an older list, from a slow replica or a cache, brings no session back', as
   gateway.overrides.set(LIST, () => new Response(older))
   await advance(30)
   expect(gateway.asked(LIST)).toBe(3)
-  expect(list(verifier)).toMatchObject({ ageSeconds: 30, failing: false })
+  expect(list(verifier)).toMatchObject({ ageSeconds: 30, confirmedSeconds: 0, failing: false })
   await expect(verifier.verify(await gateway.token({ index: 7 }))).rejects.toEqual(refused('session_ended'))
 })
 

@@ -27,12 +27,22 @@ export type StatusListsOptions = {
 /** `unknown`: there is no list, the one we hold is past its `exp`, or it is shorter than the index (draft section 8.3). */
 type SessionStatus = 'live' | 'ended' | 'unknown'
 
+export type StatusListState = {
+  uri: string
+  /** Since the gateway signed it. */
+  ageSeconds: number | null
+  /** Since the gateway last said that it is the newest: by a new one or by "not modified". */
+  confirmedSeconds: number | null
+  expired: boolean
+  failing: boolean
+}
+
 export type StatusLists = {
   /** At once when the list is known; throws `claim_invalid` for a list of another issuer. The token that refers to it lives until `tokenExp` (seconds since the epoch). */
   lookUp(uri: string, index: number, tokenExp: number): SessionStatus | Promise<SessionStatus>
   /** Fetches every list an aggregation document names (draft section 9), so that no request meets one for the first time. */
   preload(aggregationUrl: string): Promise<void>
-  state(): { uri: string; ageSeconds: number | null; expired: boolean; failing: boolean }[]
+  state(): StatusListState[]
   stop(): void
 }
 
@@ -44,7 +54,13 @@ type PublishedList = {
   expiresAtElapsed: number
   ttlSeconds: number
 }
-type TrackedList = { neededUntilElapsed: number; held?: PublishedList; etag?: string | undefined; refresher: Refresher }
+type TrackedList = {
+  neededUntilElapsed: number
+  held?: PublishedList
+  confirmedAtElapsed?: number
+  etag?: string | undefined
+  refresher: Refresher
+}
 
 const STATUS_LIST = { name: 'a status list', types: ['statuslist+jwt'] }
 const DEFAULT_TTL_SECONDS = 30
@@ -112,6 +128,7 @@ export function createStatusLists(options: StatusListsOptions): StatusLists {
         list.held = merge(list.held, await open(answer.body, uri))
         list.etag = answer.etag
       }
+      list.confirmedAtElapsed = elapsed()
     } catch (error) {
       // The list of sessions that are long gone; until then, one that another replica has yet to publish.
       if (!(error instanceof NotPublished)) throw error
@@ -162,9 +179,10 @@ export function createStatusLists(options: StatusListsOptions): StatusLists {
       await Promise.all(tracked.map((list) => list.refresher.refresh()))
     },
     state: () =>
-      [...lists].map(([uri, { held, refresher }]) => ({
+      [...lists].map(([uri, { held, refresher, confirmedAtElapsed }]) => ({
         uri,
         ageSeconds: held ? Math.round(nowSeconds() - held.issuedAtSeconds) : null,
+        confirmedSeconds: confirmedAtElapsed === undefined ? null : Math.round(elapsed() - confirmedAtElapsed),
         expired: held === undefined || isExpired(held),
         failing: refresher.failing(),
       })),

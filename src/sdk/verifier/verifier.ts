@@ -9,7 +9,7 @@ import { SECURITY_EVENT, type SecurityEvent, securityEvent } from './event.ts'
 import { type Algorithm, createKeySet } from './keys.ts'
 import { createSignedTokens } from './signed.ts'
 import { createGatewaySource, reasonOf } from './source.ts'
-import { createStatusLists } from './status.ts'
+import { createStatusLists, type StatusListState } from './status.ts'
 
 export type { AccessTokenClaims } from './claims.ts'
 export { VerifierError, type VerifierErrorCode } from './error.ts'
@@ -52,7 +52,7 @@ export type VerifierState = {
   /** Keys are there and not too old. */
   usable: boolean
   keys: { kids: string[]; ageSeconds: number | null; failing: boolean }
-  statusLists: { uri: string; ageSeconds: number | null; expired: boolean; failing: boolean }[]
+  statusLists: StatusListState[]
 }
 
 export type Verifier = {

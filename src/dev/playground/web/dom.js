@@ -45,6 +45,17 @@ export function shorten(value) {
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, shorten(each)]))
 }
 
+/** Copies text, and says on the button for a moment whether that worked. */
+export async function copy(button, text) {
+  const { word } = button.dataset
+  const worked = await navigator.clipboard.writeText(text).then(
+    () => true,
+    () => false,
+  )
+  setWord(button, worked ? 'copied' : 'notCopied')
+  setTimeout(() => setWord(button, word), 1500)
+}
+
 export const pretty = (value) => JSON.stringify(shorten(value), null, 2)
 
 export async function sendJson(method, path, body) {

@@ -11,7 +11,7 @@ const AT_WECHAT = {
 const NAMES = [...Object.keys(AT_WECHAT), 'redisDown', 'offline', 'loseReply']
 
 /** `conditions` is what the phone's `wx` reads at every call. */
-export function createFaults({ conditions, onFailure }) {
+export function createFaults({ conditions, onChange, onFailure }) {
   const boxes = {}
   let last = Promise.resolve()
 
@@ -36,8 +36,12 @@ export function createFaults({ conditions, onFailure }) {
   }
   byId('clear-faults').addEventListener('click', () => clear())
 
+  /** The phone says at once what the weather is. */
+  const tell = () => onChange(NAMES.filter((name) => boxes[name].checked))
+
   /** One change after the other, since WeChat's are taken back together and ordered anew. */
   function order(changed) {
+    tell()
     if (changed === 'offline' || changed === 'loseReply') {
       conditions[changed] = boxes[changed].checked
       return last
@@ -67,6 +71,7 @@ export function createFaults({ conditions, onFailure }) {
       boxes.codeUsed.checked = false
     }
     if (!conditions.loseReply) boxes.loseReply.checked = false
+    tell()
   }
 
   return { clear, settle }

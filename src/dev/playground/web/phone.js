@@ -2,7 +2,7 @@
 import { byId, element, setText, setWord } from './dom.js'
 import { createAuth } from './sdk.js'
 import { decode } from './token-panel.js'
-import { knows, languageName, onLanguage, say } from './words.js'
+import { knows, languageName, locale, onLanguage, say } from './words.js'
 import { createWx } from './wx.js'
 
 const ORDERS = '/playground/business/orders'
@@ -17,6 +17,8 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
   /** Every refresh token of the session under way, oldest first, and the newest tokens. */
   let generations = []
   let tokens
+  let weather = []
+  let countdown
 
   function pickUp(person) {
     generations = []
@@ -44,6 +46,7 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
     const nickname = profile?.nickname ?? user?.nickname
     byId('signed-in').hidden = !user
     byId('login').hidden = Boolean(user)
+    showWeather()
     byId('avatar').textContent = user ? (nickname ?? say('noNickname')).slice(0, 1) : '茶'
     if (!user) setWord(byId('user-name'), 'welcome')
     else if (nickname) setText(byId('user-name'), nickname)
@@ -52,17 +55,47 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
     else setWord(byId('user-id'), 'signedOutHint')
   }
 
+  function showWeather(faults = weather) {
+    weather = faults
+    const text = weather.map((name) => say(name)).join('、')
+    if (weather.length === 0) setText(byId('weather'), '')
+    else setWord(byId('weather'), auth?.user() ? 'weatherIn' : 'weatherOut', { faults: text })
+  }
+
   function tell(word, vars) {
+    clearInterval(countdown)
     setText(byId('failure'), '')
     if (word) setWord(byId('message'), word, vars)
     else setText(byId('message'), '')
   }
 
   function fail(error) {
+    clearInterval(countdown)
     setText(byId('message'), '')
-    const { code, msg = String(error) } = error
-    if (knows(`sdk.${code}`)) setWord(byId('failure'), `sdk.${code}`)
+    const { code, msg = String(error), retryAfter } = error
+    if (retryAfter > 0) countDown({ code, msg, retryAfter })
+    else if (knows(`sdk.${code}`)) setWord(byId('failure'), `sdk.${code}`)
     else setText(byId('failure'), code ? say('failed', { msg, code }) : msg)
+  }
+
+  /** The SDK asks nobody until then; without a word that looks like a dead button, and the timeline would show nothing. */
+  function countDown({ code, msg, retryAfter }) {
+    const over = performance.now() + retryAfter * 1000
+    onTraffic({
+      from: 'sdk',
+      method: 'FUSE',
+      url: location.href,
+      startedAt: Date.now(),
+      durationMs: 0,
+      reply: { code, msg, retryAfter },
+    })
+    const show = () => {
+      const seconds = Math.ceil((over - performance.now()) / 1000)
+      if (seconds > 0) return setWord(byId('failure'), 'fuse', { code, msg, seconds: String(seconds) })
+      tell('fuseOver')
+    }
+    show()
+    countdown = setInterval(show, 1000)
   }
 
   /** Each button waits for its own work; what comes of it is said in one place. */
@@ -103,6 +136,19 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
     await showSessions()
   })
 
+  /** A fresh code, whatever the tokens' age: what a fault does to a login is seen at once. */
+  on('login-again', async () => {
+    const code = await freshCode()
+    await auth.login({ code })
+    tell('loggedIn')
+    await showSessions()
+  })
+
+  const freshCode = () =>
+    new Promise((resolve, reject) => {
+      wx.login({ success: (answer) => resolve(answer.code), fail: () => reject({ code: 'LOGIN_FAILED' }) })
+    })
+
   on('orders', async () => {
     const { orders } = await auth.request({ url: ORDERS })
     tell('ordersCame', { count: String(orders.length), titles: orders.map((order) => order.title).join(', ') })
@@ -122,9 +168,7 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
   })
 
   on('double-tap', async () => {
-    const code = await new Promise((resolve, reject) => {
-      wx.login({ success: (answer) => resolve(answer.code), fail: () => reject({ code: 'LOGIN_FAILED' }) })
-    })
+    const code = await freshCode()
     const [, second] = await Promise.all([auth.login({ code }), send('/api/login', { code, appid })])
     const same = second.data?.data?.refresh_token === tokens.refresh_token
     tell(same ? 'twiceSame' : 'twiceOther')
@@ -156,7 +200,7 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
     byId('session-list').replaceChildren(...sessions.map(sessionRow))
   }
 
-  function sessionRow({ sid, device, current }) {
+  function sessionRow({ sid, device, current, last_used_at: usedAt, ip }) {
     const name = device ?? say('unnamedDevice')
     const end = async () => {
       try {
@@ -176,14 +220,21 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
           vars: { device: name },
           on: { click: end },
         })
-    return element('li', { children: [element('span', { text: name }), action] })
+    const time = new Date(usedAt).toLocaleString(locale(), { dateStyle: 'short', timeStyle: 'short' })
+    const facts = element('span', { class: 'small', word: 'sessionFacts', vars: { time, ip: ip ?? say('noAddress') } })
+    const what = element('span', { class: 'session-facts', children: [element('span', { text: name }), facts] })
+    return element('li', { children: [what, action] })
   }
 
   byId('nickname-form').hidden = !features.profile
   byId('sessions').hidden = !features.sessions
-  onLanguage(() => showUser())
+  onLanguage(() => {
+    showUser()
+    showWeather()
+    void showSessions().catch(fail)
+  })
 
-  return { pickUp, showSessions: () => showSessions().catch(fail) }
+  return { pickUp, showWeather, showSessions: () => showSessions().catch(fail) }
 }
 
 /** A refresh goes on with the same session, and its access token says so. */

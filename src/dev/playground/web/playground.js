@@ -36,6 +36,16 @@ function showPhoneTime() {
 showPhoneTime()
 setInterval(showPhoneTime, 10_000)
 
+/** On a narrow screen one part at a time; on a wide one the choice shows nothing. */
+function chooseTab(name) {
+  document.body.dataset.tab = name
+  for (const tab of document.querySelectorAll('[data-tab]:not(body)'))
+    tab.setAttribute('aria-pressed', String(tab.dataset.tab === name))
+}
+chooseTab('phone')
+for (const tab of document.querySelectorAll('[data-tab]:not(body)'))
+  tab.addEventListener('click', () => chooseTab(tab.dataset.tab))
+
 const [facts, api] = await Promise.all([sendJson('GET', '/playground/facts'), sendJson('GET', '/openapi.json')])
 const features = {
   profile: Boolean(api.paths['/api/user']?.patch),
@@ -44,14 +54,16 @@ const features = {
 /** What is wrong with the phone itself; the switches write, `wx` reads. */
 const conditions = { offline: false, loseReply: false }
 
+let phone
 const timeline = createTimeline()
 const tokenPanel = createTokenPanel()
 const faults = createFaults({
   conditions,
+  onChange: (faults) => phone?.showWeather(faults),
   onFailure: () => setWord(byId('failure'), 'faultFailed'),
 })
 const verifierPanel = createVerifierPanel({ ...facts, onJournal: (entries) => entries.forEach(tell) })
-const phone = createPhone({
+phone = createPhone({
   appid: facts.appid,
   features,
   conditions,

@@ -1,5 +1,5 @@
 /** The list of everything that was asked and answered, newest first, each with its request and reply to open. */
-import { byId, element, pretty, setWord } from './dom.js'
+import { byId, copy, element, pretty, setWord } from './dom.js'
 import { locale, onLanguage } from './words.js'
 
 const KEPT = 150
@@ -19,6 +19,7 @@ export function createTimeline() {
   function add({ from, method, url, status, startedAt, durationMs, request, reply }) {
     const call = callOf(method, url, from)
     const good = status < 400 && !reply?.errcode
+    const curl = from === 'phone' ? curlOf({ method, url, request }) : undefined
     const item = element('li', {
       class: `entry by-${from}${status === 304 ? ' unchanged' : ''}`,
       children: [
@@ -29,15 +30,24 @@ export function createTimeline() {
                 element('time', { 'data-at': String(startedAt), text: clockTime(startedAt) }),
                 element('span', { class: 'from', word: `from.${from}` }),
                 element('span', { class: 'call', text: call }),
-                status === undefined
-                  ? element('span', { class: 'status bad', word: 'noReply' })
-                  : element('span', { class: `status ${good ? 'good' : 'bad'}`, text: codeOf(status, reply) }),
+                from === 'sdk'
+                  ? element('span', { class: 'status bad', text: reply.code })
+                  : status === undefined
+                    ? element('span', { class: 'status bad', word: 'noReply' })
+                    : element('span', { class: `status ${good ? 'good' : 'bad'}`, text: codeOf(status, reply) }),
                 element('span', { class: 'took', text: `${Math.round(durationMs)} ms` }),
               ],
             }),
             ...part('address', from === 'gateway' ? url : undefined),
             ...part('request', request),
             ...part('reply', reply),
+            curl &&
+              element('button', {
+                type: 'button',
+                class: 'quiet copy',
+                word: 'copyCurl',
+                on: { click: ({ currentTarget }) => void copy(currentTarget, curl) },
+              }),
           ],
         }),
       ],
@@ -59,6 +69,17 @@ const part = (word, value) =>
     ? []
     : [element('h3', { word }), element('pre', { text: typeof value === 'string' ? value : pretty(value) })]
 
+/** As a terminal takes it; tokens are in full, since a shortened one is of no use. */
+function curlOf({ method, url, request }) {
+  const quoted = (text) => `'${String(text).replaceAll("'", "'\\''")}'`
+  const headers = Object.entries(request?.headers ?? {}).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`)
+  const body =
+    request?.body === undefined
+      ? []
+      : [`-d ${quoted(typeof request.body === 'string' ? request.body : JSON.stringify(request.body))}`]
+  return ['curl', '-s', `-X ${method}`, quoted(new URL(url, location.href).href), ...headers, ...body].join(' ')
+}
+
 /** The gateway's own code says more than the HTTP status alone. */
 function codeOf(status, reply) {
   const code = reply?.body?.code
@@ -69,6 +90,7 @@ function codeOf(status, reply) {
 
 /** The path alone: what is in a query can be seen by opening the entry. */
 function callOf(method, url, from) {
+  if (from === 'sdk') return method.toLowerCase()
   const { pathname } = new URL(url, location.href)
   return from === 'phone' && pathname === '/simulator/login' ? 'wx.login' : `${method} ${pathname}`
 }

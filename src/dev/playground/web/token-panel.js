@@ -1,5 +1,5 @@
 /** The access token that the phone holds, taken apart, and the public keys it can be checked with. */
-import { byId, element, pretty, setWord } from './dom.js'
+import { byId, copy, element, pretty, setWord, shorten } from './dom.js'
 import { knows, locale, onLanguage } from './words.js'
 
 export function createTokenPanel() {
@@ -13,15 +13,18 @@ export function createTokenPanel() {
   }
   byId('reload-keys').addEventListener('click', () => void loadKeys())
   onLanguage(() => show(shown))
+  byId('copy-token').addEventListener('click', ({ currentTarget }) => void copy(currentTarget, shown?.token ?? ''))
 
   /** `tokens` is what the phone has stored, `refreshes` how often this session has been renewed. */
   function show(tokens) {
     shown = tokens
     byId('token').hidden = !tokens
     byId('token-none').hidden = Boolean(tokens)
+    byId('copy-token').hidden = !tokens
     showKeys()
     if (!tokens) return
     const { header, claims } = decode(tokens.token)
+    byId('token-text').textContent = shorten(tokens.token)
     setWord(byId('refresh-count'), 'refreshCount', { count: String(tokens.refreshes) })
     byId('token-header').textContent = pretty(header)
     byId('claims').replaceChildren(...Object.entries(claims).flatMap(claimRow))

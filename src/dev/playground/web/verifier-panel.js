@@ -49,7 +49,8 @@ export function createVerifierPanel({ statusListTtlSeconds, onJournal }) {
       show(asked, verdict)
       age('keys-age', verifier.keys.ageSeconds)
       const uri = token && decode(token).claims.status?.status_list.uri
-      age('list-age', verifier.statusLists.find((list) => list.uri === uri)?.ageSeconds ?? null)
+      const list = verifier.statusLists.find((one) => one.uri === uri)
+      age('list-age', list?.confirmedSeconds ?? null, 'confirmed')
     } catch {
       setVerdict('bad', 'serverGone')
     }
@@ -97,7 +98,7 @@ export function createVerifierPanel({ statusListTtlSeconds, onJournal }) {
   }
 }
 
-function age(id, seconds) {
+function age(id, seconds, word = 'secondsOld') {
   if (seconds === null) setWord(byId(id), 'notYet')
-  else setWord(byId(id), 'secondsOld', { seconds: String(seconds) })
+  else setWord(byId(id), word, { seconds: String(seconds) })
 }
