@@ -1,5 +1,6 @@
 /** What keeps the console to its operators: sessions, origins, tokens; on two replicas. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Browser, browserOn } from '../../dev/testing/console-client.ts'
 import { BOSS, consoleTokens, DEPUTY, READER } from '../../dev/testing/console-tokens.ts'
 import { startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
 
@@ -11,58 +12,6 @@ beforeAll(async () => {
   gateway = await startTestGateway({ clock, environment: { ADMIN_TOKENS: consoleTokens } })
 })
 afterAll(() => gateway.close())
-
-type Browser = ReturnType<typeof browserOn>
-
-/** A browser as far as cookies and forms go. */
-function browserOn(first: TestGateway, origin = 'http://localhost') {
-  const jar = new Map<string, string>()
-  let app = first.internalApp
-  async function ask(
-    method: string,
-    path: string,
-    form?: Record<string, string>,
-    headers: Record<string, string> = {},
-  ) {
-    const reply = await app.request(`${origin}/console${path}`, {
-      method,
-      headers: {
-        host: new URL(origin).host,
-        cookie: [...jar].map(([name, value]) => `${name}=${value}`).join('; '),
-        'accept-language': 'en',
-        ...(form ? { 'content-type': 'application/x-www-form-urlencoded', origin } : {}),
-        ...headers,
-      },
-      ...(form ? { body: new URLSearchParams(form).toString() } : {}),
-    })
-    for (const line of reply.headers.getSetCookie()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
-      if (/max-age=0/i.test(line)) jar.delete(name)
-      else jar.set(name, decodeURIComponent(value))
-    }
-    return {
-      status: reply.status,
-      location: reply.headers.get('location'),
-      text: await reply.text(),
-      headers: reply.headers,
-    }
-  }
-  return {
-    jar,
-    get: (path: string, headers?: Record<string, string>) => ask('GET', path, undefined, headers),
-    post: (path: string, form: Record<string, string>, headers?: Record<string, string>) =>
-      ask('POST', path, form, headers),
-    goTo: (other: TestGateway) => {
-      app = other.internalApp
-    },
-    async signIn(token = BOSS) {
-      return await ask('POST', '/sign-in', { token })
-    },
-    async csrf() {
-      return /name="csrf" value="([^"]+)"/.exec((await ask('GET', '/health')).text)?.[1] ?? ''
-    },
-  }
-}
 
 async function signedIn(token = BOSS): Promise<Browser> {
   const browser = browserOn(gateway)

@@ -1,17 +1,25 @@
 /** The console for everybody: axe on every page in both languages, both themes and 390 px; the keyboard alone; sign-in by OIDC. */
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { freePort } from '../../dev/services/service.ts'
 import { type ConsoleVisit, consoleShot, findingsOf, startConsole } from '../../dev/testing/console-site.ts'
 import { BOSS, READER } from '../../dev/testing/console-tokens.ts'
+import { oidcEnvironment, startOidcProvider } from '../../dev/testing/oidc-provider.ts'
 
 let site: Awaited<ReturnType<typeof startConsole>>
+let provider: Awaited<ReturnType<typeof startOidcProvider>>
 let active = ''
 let suspended = ''
 let kid = ''
 const visits: ConsoleVisit[] = []
 
 beforeAll(async () => {
-  site = await startConsole()
+  provider = await startOidcProvider()
+  provider.state.person = { sub: 'u-1', realm_access: { roles: ['auth-gateway-admin'] } }
+  const port = await freePort()
+  const oidc = oidcEnvironment(provider.issuer, `http://localhost:${port}`)
+  const environment = { ...oidc, EVENT_TARGETS: JSON.stringify([{ id: 'orders', audience: 'orders' }]) }
+  site = await startConsole({ environment }, port)
   const operate = (method: string, path: string, body?: unknown) =>
     site.gateway.internal(method, `/admin/${path}`, { token: BOSS, ...(body === undefined ? {} : { body }) })
   const login = async (person: string, nickName: string, device: string) =>
@@ -28,7 +36,10 @@ beforeAll(async () => {
   const { data } = (await operate('POST', 'keys/rotate', {})).body
   kid = data.keys.find((key: { state: string }) => key.state === 'pending').kid
 })
-afterAll(() => site?.stop())
+afterAll(async () => {
+  await site?.stop()
+  await provider?.close()
+})
 afterEach(async () => {
   for (const visit of visits.splice(0)) await visit.close()
 })
@@ -44,6 +55,7 @@ const places = (): [name: string, path: string][] => [
   ['audit-wrong', '/audit?ip=x&user_id=y'],
   ['keys', '/keys'],
   ['retire', `/keys/${kid}/retire`],
+  ['deliveries', '/deliveries'],
   ['health', '/health'],
   ['missing', '/nowhere'],
 ]
@@ -136,4 +148,13 @@ test('the language follows the browser until it is chosen, and the choice is kep
   expect([await page.title(), page.url()]).toEqual(['审计 · 登录网关控制台', `${site.origin}/console/audit?kind=login`])
   await page.reload()
   expect(await page.locator('html').getAttribute('lang')).toBe('zh-CN')
+})
+
+test('a sign-in by OIDC from another site ends on the page that was asked for, signed in', async () => {
+  const page = await visit({}, [provider.issuer])
+  await page.goto(`${site.origin}/console/keys`)
+  await page.getByRole('link', { name: '用公司账号登录' }).click()
+  await page.getByRole('heading', { name: '签名密钥' }).waitFor()
+  expect(page.url()).toBe(`${site.origin}/console/keys`)
+  expect(await page.locator('.who').textContent()).toContain('oidc/u-1')
 })

@@ -1,5 +1,6 @@
 /** The pages of the console and what can be done on them: each act belongs to the page that shows its form. */
 import { auditView } from './audit-page.ts'
+import { deliveriesView, replay, retry } from './deliveries-page.ts'
 import { healthView } from './health-page.ts'
 import { keysView, retire, retireView, rotate } from './keys-page.ts'
 import {
@@ -47,6 +48,7 @@ const places: readonly Place[] = [
   { path: '/audit', view: auditView },
   { path: '/keys', view: keysView, acts: { '/rotate': rotate } },
   { path: '/keys/:kid/retire', view: retireView, forActing: true, acts: { '': retire } },
+  { path: '/deliveries', view: deliveriesView, acts: { '/retry': retry, '/replay': replay } },
   { path: '/health', view: healthView },
 ]
 
