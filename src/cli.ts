@@ -1,14 +1,39 @@
 #!/usr/bin/env node
+import { auditList } from './server/cli/audit.ts'
 /** `auth-gateway`, the operator's command line: finds the command, prints what it says, ends with 0, 1 (a problem) or 2 (usage, configuration). */
 import { type Command, type Input, UsageError } from './server/cli/command.ts'
 import { doctor } from './server/cli/doctor.ts'
 import { parseFlags } from './server/cli/flags.ts'
 import { keysList, keysRetire, keysRotate, resealCommand } from './server/cli/keys.ts'
 import { tokenInspect } from './server/cli/token.ts'
+import {
+  usersEnd,
+  usersErase,
+  usersReinstate,
+  usersRoles,
+  usersSearch,
+  usersShow,
+  usersSuspend,
+} from './server/cli/users.ts'
 import { ConfigError } from './server/config/config.ts'
 import { nearest } from './server/config/nearest.ts'
 
-const commands: readonly Command[] = [doctor, keysList, keysRotate, keysRetire, resealCommand, tokenInspect]
+const commands: readonly Command[] = [
+  doctor,
+  keysList,
+  keysRotate,
+  keysRetire,
+  resealCommand,
+  tokenInspect,
+  usersSearch,
+  usersShow,
+  usersSuspend,
+  usersReinstate,
+  usersEnd,
+  usersRoles,
+  usersErase,
+  auditList,
+]
 
 const common = {
   json: { type: 'boolean', help: 'one JSON document on standard output' },

@@ -62,7 +62,11 @@ describe.runIf(inject('stores') === 'real')('auth-gateway', () => {
     const overview = await cli(['--help'])
     expect(overview.status).toBe(0)
     const names = [...overview.out.matchAll(/^ {2}([a-z]+(?: [a-z]+)?) {2}/gm)].map(([, name = '']) => name)
-    expect(names).toEqual(['doctor', 'keys list', 'keys rotate', 'keys retire', 'reseal', 'token inspect'])
+    expect(names).toEqual([
+      ...['doctor', 'keys list', 'keys rotate', 'keys retire', 'reseal', 'token inspect'],
+      ...['users search', 'users show', 'users suspend', 'users reinstate', 'users end', 'users roles', 'users erase'],
+      'audit list',
+    ])
     for (const name of names) {
       const help = await run([...name.split(' '), '--help'], {})
       expect([help.status, help.out]).toEqual([0, expect.stringContaining(`auth-gateway ${name}`)])

@@ -31,7 +31,6 @@ export const layers: readonly Readonly<Record<string, string>>[] = [
     'users/': 'users: joined by unionid, suspended, reinstated, given roles, erased',
   },
   {
-    'cli/': "the operators' command line",
     'credential/': 'the platform credential, lent to services (optional)',
     'platform-events/': 'what WeChat pushes about its users: received, kept, done or passed on (optional)',
     'deliveries/': 'events signed and brought to services, dead letters, replays (optional)',
@@ -50,7 +49,10 @@ export const layers: readonly Readonly<Record<string, string>>[] = [
     'introspection/': 'RFC 7662, RFC 7009 and `/verify` for services',
     'login/': 'one file a way to prove who it is, each ending in `sign-in.ts`; `store.ts` holds the one statement',
   },
-  { 'console/': "the operators' web console in front of their API (optional)" },
+  {
+    'cli/': "the operators' command line",
+    'console/': "the operators' web console in front of their API (optional)",
+  },
   { 'gateway.ts': 'the composition root' },
   { 'serve/': 'the production process and its two HTTP servers' },
 ]

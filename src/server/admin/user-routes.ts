@@ -77,7 +77,13 @@ const role = z.string().regex(/^[A-Za-z0-9_.:/-]{1,64}$/, 'letters, digits and _
 
 const params = z.object({ id: z.guid() })
 
-export type AdminUserRoutesParts = { store: AdminStore; users: Users; sessions: Sessions; audit: Audit; clock: Clock }
+export type AdminUserRoutesParts = {
+  store: AdminStore
+  users: Users
+  sessions: Pick<Sessions, 'list' | 'end'>
+  audit: Audit
+  clock: Clock
+}
 
 export function adminUserRoutes({ store, users, sessions, audit, clock }: AdminUserRoutesParts): Route[] {
   const common = { tag: 'Operators: users', access: 'admin' } as const

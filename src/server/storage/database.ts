@@ -185,6 +185,8 @@ export function createPostgres({
       // A frozen server never says goodbye.
       const timer = setTimeout(dropConnections, CLOSE_TIMEOUT_MS)
       await kysely.destroy().finally(() => clearTimeout(timer))
+      // Kysely ends only the pool that it was asked to query; a prepared statement alone opens connections, too.
+      if (!pool.ending) await pool.end()
     },
   }
 }
