@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { auditList } from './server/cli/audit.ts'
 /** `auth-gateway`, the operator's command line: finds the command, prints what it says, ends with 0, 1 (a problem) or 2 (usage, configuration). */
+import { auditList } from './server/cli/audit.ts'
 import { type Command, type Input, UsageError } from './server/cli/command.ts'
 import { doctor } from './server/cli/doctor.ts'
 import { parseFlags } from './server/cli/flags.ts'

@@ -1,4 +1,5 @@
 /** The console in English. */
+import { kindWords } from './kind-words.ts'
 import type { ConsoleWords } from './words.zh.ts'
 
 export const en: ConsoleWords = {
@@ -176,34 +177,7 @@ export const en: ConsoleWords = {
     detail: 'Detail',
     badTime: 'Not a time',
   },
-  kinds: {
-    login: 'Login',
-    login_refused: 'Login refused',
-    login_replayed: 'Login replayed',
-    refresh_replayed: 'Refresh token replayed',
-    session_ended: 'Session ended',
-    unionid_conflict: 'unionid conflict',
-    profile_changed: 'Profile changed',
-    user_suspended: 'User suspended',
-    user_reinstated: 'User reinstated',
-    user_erased: 'User erased',
-    roles_changed: 'Roles changed',
-    key_rotated: 'Key rotated',
-    key_retired: 'Key retired',
-    session_key_reset: 'session_key reset',
-    keys_resealed: 'Keys resealed',
-    claims_changed: 'Claims changed',
-    external_id_changed: 'External ID changed',
-    user_state_signed: 'User state signed',
-    credential_renewed: 'Platform credential renewed',
-    profile_cleaned: 'Profile field cleaned by the platform',
-    authorization_revoked: 'Authorization revoked',
-    authorization_cancelled: 'Authorization cancelled',
-    events_replayed: 'Events replayed',
-    delivery_retried: 'Delivery retried',
-    operator_signed_in: 'Console sign-in',
-    operator_refused: 'Console sign-in refused',
-  },
+  kinds: kindWords.en,
 
   keys: {
     title: 'Signing keys',

@@ -1,4 +1,5 @@
 /** The console in Chinese; the other language has the same words. */
+import { kindWords } from './kind-words.ts'
 
 export const zh = {
   language: 'zh-CN',
@@ -172,34 +173,7 @@ export const zh = {
     detail: '详情',
     badTime: '不是有效的时间',
   },
-  kinds: {
-    login: '登录',
-    login_refused: '登录被拒',
-    login_replayed: '登录重放',
-    refresh_replayed: '刷新令牌重放',
-    session_ended: '会话结束',
-    unionid_conflict: 'unionid 冲突',
-    profile_changed: '资料变更',
-    user_suspended: '停用用户',
-    user_reinstated: '恢复用户',
-    user_erased: '注销用户',
-    roles_changed: '角色变更',
-    key_rotated: '密钥轮换',
-    key_retired: '密钥停用',
-    session_key_reset: '重置 session_key',
-    keys_resealed: '密钥重新加密',
-    claims_changed: '声明变更',
-    external_id_changed: '外部 ID 变更',
-    user_state_signed: '用户态签名',
-    credential_renewed: '平台凭证更新',
-    profile_cleaned: '平台清除资料',
-    authorization_revoked: '撤回授权',
-    authorization_cancelled: '注销授权',
-    events_replayed: '事件重放',
-    delivery_retried: '重新投递',
-    operator_signed_in: '登录控制台',
-    operator_refused: '控制台登录被拒',
-  } as Record<string, string>,
+  kinds: kindWords.zh,
 
   keys: {
     title: '签名密钥',
