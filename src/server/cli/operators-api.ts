@@ -5,6 +5,7 @@ import { createAuditStore } from '../admin/audit-store.ts'
 import { createAdminStore } from '../admin/store.ts'
 import { adminUserRoutes } from '../admin/user-routes.ts'
 import { createAvatars } from '../avatars/avatars.ts'
+import { createDiscardedPictureStore } from '../avatars/store.ts'
 import { createClients } from '../clients/clients.ts'
 import { loadConfig } from '../config/config.ts'
 import { createSealer } from '../crypto/seal.ts'
@@ -62,7 +63,7 @@ export async function withOperatorsApi<T>(work: (ask: AskApi) => Promise<T>): Pr
   const users = createUsers({
     store: createUserStore({ database, userSessions }),
     ...{ clock, onEnded },
-    afterErase: createAfterErase({ vault, avatars, log }),
+    afterErase: createAfterErase({ vault, avatars, discarded: createDiscardedPictureStore(database), log }),
   })
   const app = createApp({
     listener: 'internal',
