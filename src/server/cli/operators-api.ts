@@ -4,6 +4,7 @@ import { adminAuditRoutes } from '../admin/audit-routes.ts'
 import { createAuditStore } from '../admin/audit-store.ts'
 import { createAdminStore } from '../admin/store.ts'
 import { adminUserRoutes } from '../admin/user-routes.ts'
+import { createAudit } from '../audit/audit.ts'
 import { createAvatars } from '../avatars/avatars.ts'
 import { createDiscardedPictureStore } from '../avatars/store.ts'
 import { createClients } from '../clients/clients.ts'
@@ -65,12 +66,16 @@ export async function withOperatorsApi<T>(work: (ask: AskApi) => Promise<T>): Pr
     ...{ clock, onEnded },
     afterErase: createAfterErase({ vault, avatars, discarded: createDiscardedPictureStore(database), log }),
   })
+  const audit = createAudit({
+    database,
+    onError: (error, lost) => log.error({ error, lost }, 'audit events were lost'),
+  })
   const app = createApp({
     listener: 'internal',
     routes: [
       ...adminUserRoutes({
         store: createAdminStore(database),
-        users,
+        ...{ users, audit, clock },
         sessions: {
           list: sessionStore.listLive,
           async end(chosen, reason, actor) {
@@ -105,7 +110,7 @@ export async function withOperatorsApi<T>(work: (ask: AskApi) => Promise<T>): Pr
       await new Promise((resolve) => setTimeout(resolve, CACHE_POLL_MS))
     return await work(ask)
   } finally {
-    await events.stop()
+    await Promise.all([events.stop(), audit.flush()])
     await Promise.all([database.close(), cache.close(), sender.close()])
   }
 }
