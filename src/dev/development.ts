@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { systemClock } from '../server/clock.ts'
-import { loadConfig, misspeltVariables } from '../server/config/config.ts'
+import { type AppConfig, loadConfig, misspeltVariables } from '../server/config/config.ts'
 import { createGateway } from '../server/gateway.ts'
 import { createLog } from '../server/observability/log.ts'
 import { createUndiciSender } from '../server/platforms/fetch-json.ts'
@@ -16,7 +16,9 @@ import { createPlayground } from './playground/playground.ts'
 import { createRequestLines } from './request-lines.ts'
 import { seed } from './seed.ts'
 import { createWechatSimulator } from './simulator/wechat.ts'
+import { randomAlphanumerics } from './simulator/wechat-crypto.ts'
 import { oauthKinds } from './simulator/wechat-people.ts'
+import type { PushTarget } from './simulator/wechat-push.ts'
 import { createSwitchableCache } from './switchable-cache.ts'
 
 const APPID = 'wxdev0000000000001'
@@ -69,6 +71,8 @@ export async function startDevelopment(options: Options): Promise<void> {
       ...{ appid, secret, openPlatform: 'dev' },
       kind: oauthKinds.find((kind) => platform === `wechat-${kind}`),
     })),
+    push: pushTargetOf(config.apps, port),
+    fetch: journal.recordPush(globalThis.fetch),
   })
   const appid = config.apps[0]?.appid ?? APPID
   const playground = createPlayground({
@@ -112,6 +116,19 @@ export async function startDevelopment(options: Options): Promise<void> {
   process.on('SIGTERM', () => void stop())
 }
 
+/** The simulated WeChat pushes to this very gateway, as if its URL stood in the console. */
+function pushTargetOf(apps: readonly AppConfig[], port: number): PushTarget | undefined {
+  const { token, encodingAesKey } = apps.find(({ push }) => push?.token !== undefined)?.push ?? {}
+  if (token === undefined || encodingAesKey === undefined) return undefined
+  return { url: `http://${LOOPBACK}:${port}/platform-events/wechat/{appid}`, token, encodingAesKey }
+}
+
+/** Made at every start, and only for the simulated WeChat: whoever knows them can have users erased. */
+const simulatedPush = (): Record<string, string> =>
+  process.env.APPS !== undefined || process.env.WECHAT_API_BASE !== undefined
+    ? {}
+    : { WECHAT_PUSH_TOKEN: randomAlphanumerics(32), WECHAT_PUSH_AES_KEY: randomAlphanumerics(43) }
+
 const simulatedBase = ({ wechatPort }: Options) => `http://${LOOPBACK}:${wechatPort}`
 
 function environmentOf(options: Options, encryptionKeys: string): Record<string, string | undefined> {
@@ -119,6 +136,7 @@ function environmentOf(options: Options, encryptionKeys: string): Record<string,
     ADMIN_TOKENS: `dev:admin+introspect+revoke+open-data+sign+credential+events:${ADMIN_TOKEN}`,
     WECHAT_APPID: APPID,
     WECHAT_SECRET: SECRET,
+    ...simulatedPush(),
     ISSUER: `http://localhost:${options.port}`,
     AVATAR_STORE: pathToFileURL(resolve(options.data, 'pictures')).href,
     WECHAT_API_BASE: simulatedBase(options),

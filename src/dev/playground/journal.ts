@@ -1,12 +1,12 @@
 /**
- * What happens behind the phone's back: the gateway's calls to WeChat and the verifier's to the gateway, remembered for
+ * What happens behind the phone's back: the gateway's calls to WeChat, WeChat's and the verifier's to the gateway, remembered for
  * the playground's timeline without their secrets.
  */
 import type { Send } from '../../server/platforms/fetch-json.ts'
 
 export type JournalEntry = {
   sequence: number
-  from: 'gateway' | 'verifier'
+  from: 'gateway' | 'verifier' | 'wechat'
   method: string
   url: string
   /** Milliseconds since the epoch. */
@@ -67,6 +67,19 @@ export function createJournal() {
           },
           () => send(request),
           ({ status, text }) => ({ status, reply: readable(text) }),
+        ),
+
+    /** WeChat's pushes: encrypted, so that there is little to see. */
+    recordPush:
+      (fetch: typeof globalThis.fetch): ((url: string, init: RequestInit) => Promise<Response>) =>
+      (url, init) =>
+        record(
+          {
+            ...{ from: 'wechat', method: init.method ?? 'GET', url: url.split('?', 1)[0] ?? url },
+            request: typeof init.body === 'string' ? readable(init.body) : undefined,
+          },
+          () => fetch(url, init),
+          (response) => ({ status: response.status, reply: pick(response.headers, SHOWN_HEADERS) }),
         ),
 
     recordFetch:

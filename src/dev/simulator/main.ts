@@ -9,6 +9,7 @@ import { whyNotListening } from '../../server/serve/listeners.ts'
 import { simulateSister } from './simulate.ts'
 import { createWechatSimulator, type SimulatedApp } from './wechat.ts'
 import { oauthKinds } from './wechat-people.ts'
+import type { PushTarget } from './wechat-push.ts'
 
 const HELP = `A simulated WeChat: its server API, and under /simulator a mini-program client to drive it.
 
@@ -19,10 +20,14 @@ const HELP = `A simulated WeChat: its server API, and under /simulator a mini-pr
   --delay-ms <n>                       how long every answer takes; 0
   --platform <name>                    a sister instead of WeChat: ${sisterNames.join(', ')};
                                        its login codes are dev:alice:1, dev:alice:2, ...
+  --push-url <url>                     where events are pushed to, {appid} stands for the app; with
+  --push-token <Token>, --push-aes-key <EncodingAESKey> and perhaps --push-format xml
   --help
 
 Login codes: POST /simulator/login {"person":"alice"}, or dev:alice:1, dev:alice:2, ... which need no request at all.
 Phone codes: POST /simulator/phone-code, or dev-phone:alice:1. Every code is single use.
+Events: POST /simulator/withdraw {"person":"alice","what":["phone"]}, /simulator/close-account, /simulator/clean-profile,
+/simulator/push {"event":{...}}; /simulator/handshake asks the URL as WeChat's console does.
 Also POST /simulator/oauth-code, /simulator/person, /simulator/user-info, /simulator/phone-data, /simulator/faults;
 DELETE /simulator/faults, /simulator/stats; GET /simulator/stats, /simulator/calls.
 `
@@ -48,15 +53,17 @@ function start({
   apps,
   delayMs,
   platform,
+  push,
 }: {
   host: string
   port: number
   apps: SimulatedApp[]
   delayMs: number
   platform: SisterName | undefined
+  push: PushTarget | undefined
 }): void {
   const sister = platform && simulateSister(platform, apps, delayMs)
-  const fetch = sister ? sister.simulator.fetch : createWechatSimulator({ apps, delayMs }).app.fetch
+  const fetch = sister ? sister.simulator.fetch : createWechatSimulator({ apps, delayMs, push }).app.fetch
   const server = serve({ fetch, hostname: host, port }, (address) => {
     if (sister) announceSister(address, sister.simulator.platform, sister.apps)
     else announce(address, apps)
@@ -82,6 +89,10 @@ function readOptions() {
       app: { type: 'string', multiple: true, default: [] },
       'delay-ms': { type: 'string', default: '0' },
       platform: { type: 'string' },
+      'push-url': { type: 'string' },
+      'push-token': { type: 'string' },
+      'push-aes-key': { type: 'string' },
+      'push-format': { type: 'string', default: 'json' },
       help: { type: 'boolean', default: false },
     })
     const apps = values.app.map(readApp)
@@ -93,6 +104,7 @@ function readOptions() {
       delayMs: wholeNumber('--delay-ms', values['delay-ms'], 3_600_000),
       platform: values.platform === undefined ? undefined : readPlatform(values.platform),
       apps: apps.length > 0 ? apps : [DEFAULT_APP],
+      push: readPush(values),
     }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
@@ -108,6 +120,19 @@ function readApp(text: string): SimulatedApp {
     )
   }
   return { appid, secret, openPlatform, kind }
+}
+
+type PushOptions = Partial<Record<'push-url' | 'push-token' | 'push-aes-key' | 'push-format', string | undefined>>
+
+function readPush(values: PushOptions): PushTarget | undefined {
+  const { 'push-url': url, 'push-token': token, 'push-aes-key': encodingAesKey, 'push-format': format } = values
+  if (url === undefined && token === undefined && encodingAesKey === undefined) return undefined
+  if (url === undefined || token === undefined || encodingAesKey === undefined)
+    throw new Error('--push-url, --push-token and --push-aes-key are given together')
+  if (!/^[A-Za-z0-9+/]{43}$/.test(encodingAesKey)) throw new Error('--push-aes-key has 43 letters and digits')
+  if (!URL.canParse(url.replaceAll('{appid}', 'x'))) throw new Error('--push-url is a URL')
+  if (format !== 'json' && format !== 'xml') throw new Error('--push-format is json or xml')
+  return { url, token, encodingAesKey, format }
 }
 
 function readPlatform(text: string): SisterName {

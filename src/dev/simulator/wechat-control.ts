@@ -2,9 +2,10 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { SimulatorClient } from './wechat-client.ts'
+import { type Permission, type Pushes, permissions } from './wechat-push.ts'
 import { faultSchema } from './wechat-traffic.ts'
 
-type Parts = SimulatorClient & { apps: readonly { appid: string }[] }
+type Parts = SimulatorClient & Pushes & { apps: readonly { appid: string }[] }
 
 export function controlRoutes(parts: Parts) {
   const routes = new Hono()
@@ -29,11 +30,16 @@ export function controlRoutes(parts: Parts) {
     avatarUrl: text,
   })
 
-  function post<T extends z.ZodType>(path: string, schema: T, act: (body: z.infer<T>) => object) {
+  function post<T extends z.ZodType>(path: string, schema: T, act: (body: z.infer<T>) => object | Promise<object>) {
     routes.post(path, async (c) => {
       const body: unknown = await c.req.json().catch(() => undefined)
       const parsed = schema.safeParse(body)
-      return parsed.success ? c.json(act(parsed.data)) : c.json({ error: z.prettifyError(parsed.error) }, 400)
+      if (!parsed.success) return c.json({ error: z.prettifyError(parsed.error) }, 400)
+      try {
+        return c.json(await act(parsed.data))
+      } catch (error) {
+        return c.json({ error: error instanceof Error ? error.message : 'failed' }, 409)
+      }
     })
   }
 
@@ -62,6 +68,16 @@ export function controlRoutes(parts: Parts) {
   post('/phone-data', z.strictObject({ ...openData, phone: text }), ({ appid, person, ...options }) =>
     parts.phoneData(appid, person, options),
   )
+  const permission = z.enum(Object.keys(permissions) as [Permission, ...Permission[]])
+  post('/withdraw', z.strictObject({ ...who, what: z.array(permission).min(1) }), ({ appid, person, what }) =>
+    parts.withdraw(appid, person, what),
+  )
+  post('/close-account', z.strictObject(who), ({ appid, person }) => parts.closeAccount(appid, person))
+  post('/clean-profile', z.strictObject(who), ({ appid, person }) => parts.cleanProfile(appid, person))
+  post('/push', z.strictObject({ appid, event: z.record(z.string(), z.unknown()) }), ({ appid, event }) =>
+    parts.push(appid, event),
+  )
+  post('/handshake', z.strictObject({ appid }), async ({ appid }) => ({ ok: await parts.handshake(appid) }))
   post('/faults', faultSchema, (fault) => {
     parts.fail(fault)
     return { ordered: fault }

@@ -12,6 +12,7 @@ import { createCredentials } from './wechat-credentials.ts'
 import { oauthApi } from './wechat-oauth.ts'
 import { createOpenData } from './wechat-open-data.ts'
 import { createPeople, type SimulatedApp } from './wechat-people.ts'
+import { createPushes, type PushTarget } from './wechat-push.ts'
 import { createTraffic } from './wechat-traffic.ts'
 
 export type { SimulatedApp } from './wechat-people.ts'
@@ -24,6 +25,10 @@ export type WechatSimulatorOptions = {
   delayMs?: number
   /** How many people, unused codes and spent codes are remembered, each. */
   capacity?: number
+  /** Where events are pushed to, as the form in WeChat's console has it. */
+  push?: PushTarget | undefined
+  /** Sends them. */
+  fetch?: (url: string, init: RequestInit) => Promise<Response>
 }
 
 /**
@@ -37,13 +42,17 @@ export function createWechatSimulator({
   clock = systemClock,
   delayMs = 0,
   capacity = 500_000,
+  push,
+  fetch: sendPush = globalThis.fetch,
 }: WechatSimulatorOptions) {
   const people = createPeople(apps, clock, capacity)
   const credentials = createCredentials(clock)
   const openData = createOpenData(people, clock)
   const { pass, ...weather } = createTraffic(delayMs)
 
-  const client = createSimulatorClient({ people, credentials, openData, weather })
+  const played = createSimulatorClient({ people, credentials, openData, weather })
+  const pushes = createPushes({ target: push, openidOf: played.openidOf, clock, fetch: sendPush })
+  const client = { ...played, ...pushes }
 
   const app = new Hono<{ Bindings: Partial<HttpBindings> }>()
   app.onError((error) => {

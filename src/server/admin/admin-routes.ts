@@ -8,6 +8,8 @@ import type { Users } from '../users/users.ts'
 import { adminAuditRoutes } from './audit-routes.ts'
 import { createAuditStore } from './audit-store.ts'
 import { createCountsStore } from './counts-store.ts'
+import { dataRegisterRoutes } from './data-register-routes.ts'
+import { createDataRegisterStore } from './data-register-store.ts'
 import { adminHealthRoutes, type HealthRoutesParts } from './health-routes.ts'
 import { adminKeyRoutes } from './key-routes.ts'
 import { createAdminStore } from './store.ts'
@@ -26,6 +28,7 @@ export function adminRoutes({ database, users, sessions, ring, audit, ...health 
     ...adminUserRoutes({ store: createAdminStore(database), users, sessions, audit, clock: database.clock }),
     ...adminKeyRoutes({ ring }),
     ...adminAuditRoutes({ store: createAuditStore(database) }),
+    ...dataRegisterRoutes({ store: createDataRegisterStore(database) }),
     ...adminHealthRoutes({ counts: createCountsStore(database), database, ...health }),
   ]
 }

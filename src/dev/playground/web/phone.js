@@ -19,8 +19,10 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
   let tokens
   let weather = []
   let countdown
+  let holder
 
   function pickUp(person) {
+    holder = person
     generations = []
     wx = createWx({ appid, person, language: languageName, conditions, onTraffic, onStored: stored })
     const clock = { now: () => Date.now() + aheadMs, sleep: (ms) => new Promise((done) => setTimeout(done, ms)) }
@@ -224,6 +226,58 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
     const facts = element('span', { class: 'small', word: 'sessionFacts', vars: { time, ip: ip ?? say('noAddress') } })
     const what = element('span', { class: 'session-facts', children: [element('span', { text: name }), facts] })
     return element('li', { children: [what, action] })
+  }
+
+  on('give-phone', async () => {
+    const { code } = await inWechat('/simulator/phone-code')
+    const { phone } = await auth.bindPhone({ detail: { code, errMsg: 'getPhoneNumber:ok' } })
+    tell('phoneGiven', { phone })
+  })
+
+  on('withdraw-phone', async () => {
+    if (!taken(await inWechat('/simulator/withdraw', { what: ['phone'] }))) return
+    const done = await until(async () => (await auth.request({ url: '/api/user' })).phone === null)
+    tell(done ? 'phoneWithdrawn' : 'pushSlow')
+  })
+
+  on('close-account', async () => {
+    const { token } = tokens
+    if (!taken(await inWechat('/simulator/close-account'))) return
+    let code
+    const done = await until(async () => {
+      code = (await profileWith(token)).data.code
+      return code !== '00000'
+    })
+    if (!done) return tell('pushSlow')
+    await auth.logout().catch(() => undefined)
+    byId('login').focus()
+    tell('accountClosed', { code })
+    onEnded(token)
+  })
+
+  /** What the person does in WeChat itself, which the mini program does not see. */
+  async function inWechat(path, more = {}) {
+    const { data } = await send(path, { appid, person: holder, ...more })
+    return data
+  }
+
+  function taken({ answer, status, error }) {
+    if (answer === 'success') return true
+    tell('pushRefused', { reason: error ?? String(status ?? '—') })
+    return false
+  }
+
+  const profileWith = (token) =>
+    new Promise((success, fail) => {
+      wx.request({ url: `${location.origin}/api/user`, header: { Authorization: `Bearer ${token}` }, success, fail })
+    })
+
+  async function until(done) {
+    for (let tries = 0; tries < 20; tries += 1) {
+      if (await done()) return true
+      await new Promise((later) => setTimeout(later, 250))
+    }
+    return false
   }
 
   byId('nickname-form').hidden = !features.profile

@@ -38,6 +38,19 @@ const words = {
   doubleTap: ['同一个 code 提交两次', 'Send one code twice'],
   stolen: ['重放旧的刷新令牌', 'Replay an old refresh token'],
 
+  inWechat: ['在微信的设置里', 'In WeChat’s settings'],
+  givePhone: ['授权手机号', 'Give the phone number'],
+  withdrawPhone: ['撤回手机号授权', 'Withdraw phone'],
+  closeAccount: ['注销授权（关闭账号）', 'Close account'],
+  phoneGiven: ['网关保存了手机号 {phone}', 'The gateway keeps {phone}'],
+  phoneWithdrawn: ['微信已推送，网关删除了手机号', 'WeChat pushed it, and the gateway has deleted the number'],
+  accountClosed: [
+    '微信已推送，网关注销了用户（{code}），所有会话已结束',
+    'WeChat pushed it, the gateway erased the user ({code}), and every session has ended',
+  ],
+  pushRefused: ['推送没有被接受：{reason}', 'The push was not taken: {reason}'],
+  pushSlow: ['推送已接受，还没有处理完', 'The push was taken and is not done yet'],
+
   loggedIn: ['登录成功', 'Signed in'],
   loggedInNew: ['登录成功，已创建新用户', 'Signed in; a new user was made'],
   refreshed: ['令牌已刷新', 'Tokens refreshed'],
@@ -101,6 +114,7 @@ const words = {
   empty: ['还没有请求。先在手机上登录。', 'No requests yet. Sign in on the phone.'],
   'from.phone': ['手机', 'Phone'],
   'from.gateway': ['网关 → 微信', 'Gateway → WeChat'],
+  'from.wechat': ['微信 → 网关', 'WeChat → gateway'],
   'from.verifier': ['验证器 → 网关', 'Verifier → gateway'],
   request: ['请求', 'Request'],
   reply: ['回复', 'Reply'],
