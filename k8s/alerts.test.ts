@@ -28,6 +28,10 @@ const metrics: Record<string, string[]> = {
   gateway_events_oldest_pending_seconds: ['target'],
   gateway_events_dead: ['target'],
   gateway_erasures_overdue: [],
+  gateway_platform_pushes_total: ['platform', 'outcome'],
+  gateway_platform_events_total: ['platform', 'event', 'outcome'],
+  gateway_platform_events_oldest_seconds: ['kind'],
+  gateway_discarded_pictures: [],
   nodejs_eventloop_lag_p99_seconds: [],
   process_resident_memory_bytes: [],
   // Prometheus' own: did the last scrape work.

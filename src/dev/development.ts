@@ -133,7 +133,7 @@ const simulatedBase = ({ wechatPort }: Options) => `http://${LOOPBACK}:${wechatP
 
 function environmentOf(options: Options, encryptionKeys: string): Record<string, string | undefined> {
   return {
-    ADMIN_TOKENS: `dev:admin+introspect+revoke+open-data+sign+credential+events:${ADMIN_TOKEN}`,
+    ADMIN_TOKENS: `dev:admin+introspect+revoke+open-data+sign+credential+events+platform-events:${ADMIN_TOKEN}`,
     WECHAT_APPID: APPID,
     WECHAT_SECRET: SECRET,
     ...simulatedPush(),

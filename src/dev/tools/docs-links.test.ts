@@ -3,6 +3,7 @@ import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { expect, test } from 'vitest'
 import packageJson from '../../../package.json' with { type: 'json' }
+import { pushEnvironment } from '../testing/push.ts'
 import { startTestGateway } from '../testing/test-gateway.ts'
 
 const pages = globSync(
@@ -91,7 +92,8 @@ test('every path of the API that the documentation names is served, by the metho
   const environment = {
     CLIENTS: '[{"id":"pc","name":"PC","kind":"device"}]',
     EVENT_TARGETS: '[{"id":"orders","audience":"orders"}]',
-    ADMIN_TOKENS: `all:sign+credential:${'s'.repeat(32)}`,
+    ...pushEnvironment,
+    ADMIN_TOKENS: `all:sign+credential+platform-events:${'s'.repeat(32)}`,
   }
   const gateway = await startTestGateway({ environment })
   const description = (await (await gateway.internalApp.request('/openapi.json')).json()) as {

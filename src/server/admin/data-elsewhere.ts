@@ -1,5 +1,5 @@
 /** The part of the register of personal data that is not in the database: Redis, the picture store, the log. */
-import type { Entry } from './data-register.ts'
+import { type Entry, NOBODY } from './data-register.ts'
 
 export const keptElsewhere: readonly (Entry & { store: string; what: string })[] = [
   {

@@ -30,7 +30,7 @@ export type Entry = {
 type Column = readonly [kind: DataKind, purpose: string, more?: Partial<Entry>]
 type Table = Pick<Entry, 'basis' | 'retention' | 'recipients'> & { columns: Readonly<Record<string, Column>> }
 
-const NOBODY = 'nobody'
+export const NOBODY = 'nobody'
 const USER = 'the user'
 const TOKENS = 'the user; services, in access tokens'
 const OPERATORS = 'operators; the user, in the export'
