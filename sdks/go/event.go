@@ -17,7 +17,8 @@ type Event struct {
 	All map[string]any
 }
 
-// EventSubject says whom an event is about (RFC 9493): a user of the gateway has the format iss_sub.
+// EventSubject says whom an event is about (RFC 9493): a user of the gateway has the format iss_sub, a session the format complex,
+// of which Issuer and Subject are the user.
 type EventSubject struct {
 	Format          string
 	Issuer, Subject string
@@ -53,6 +54,11 @@ func readEvent(payload map[string]any) (Event, *Error) {
 	event.Subject.Subject, _ = subject["sub"].(string)
 	if event.Subject.Format == "" || (event.Subject.Format == "iss_sub" && (event.Subject.Issuer == "" || event.Subject.Subject == "")) {
 		return Event{}, invalidClaim("sub_id")
+	}
+	// A session's event names its user beside the session (SSF 1.0 section 3.2).
+	if user, _ := subject["user"].(map[string]any); event.Subject.Format == "complex" && user["format"] == "iss_sub" {
+		event.Subject.Issuer, _ = user["iss"].(string)
+		event.Subject.Subject, _ = user["sub"].(string)
 	}
 	events, _ := payload["events"].(map[string]any)
 	event.Events = make(map[string]map[string]any, len(events))

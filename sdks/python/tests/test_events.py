@@ -26,6 +26,16 @@ def test_an_event_may_be_about_no_user_of_this_gateway(world: World) -> None:
         assert (event.sub_id, event.user_id) == (sub_id, None)
 
 
+def test_the_user_of_a_session_is_in_a_complex_subject(world: World) -> None:
+    verifier = world.verifier()
+    session = {"format": "opaque", "id": "session-0"}
+    sub_id = {"format": "complex", "user": SUBJECT, "session": session}
+    assert verifier.verify_event(world.gateway.event(sub_id=sub_id)).user_id == "user-1"
+    for user in (None, "user-1", {**SUBJECT, "iss": "https://other.example.com"}, {**SUBJECT, "sub": 1}, session):
+        odd = {"format": "complex", "user": user, "session": session}
+        assert verifier.verify_event(world.gateway.event(sub_id=odd)).user_id is None
+
+
 @pytest.mark.parametrize("typ", ["secevent+jwt", "SECEVENT+JWT", "application/secevent+jwt"])
 def test_a_good_event_may_be_of_typ(world: World, typ: str) -> None:
     world.verifier().verify_event(world.gateway.event(header={"typ": typ}))

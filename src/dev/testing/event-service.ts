@@ -23,7 +23,7 @@ export function createEventService({ audience = 'orders' }: { audience?: string 
   const requests: Sent[] = []
   let answer: (event: HeardEvent) => Answer | Promise<Answer> = () => ({ status: 202, text: '' })
   let verifier: Verifier | undefined
-  let delayMs = 0
+  let delayMs = () => 0
   let underWay = 0
   let most = 0
 
@@ -32,7 +32,7 @@ export function createEventService({ audience = 'orders' }: { audience?: string 
     most = Math.max(most, underWay)
     try {
       requests.push(request)
-      if (delayMs > 0) await pause(delayMs)
+      if (delayMs() > 0) await pause(delayMs())
       const event = await readEvent(String(request.body))
       const answered = await answer(event)
       if (answered === 'away') throw new PlatformError(request.operation, 'unreachable')
@@ -67,7 +67,8 @@ export function createEventService({ audience = 'orders' }: { audience?: string 
     answer(next: typeof answer) {
       answer = next
     },
-    delay(ms: number) {
+    /** How long each answer takes; a function of chance lets answers overtake each other. */
+    delay(ms: () => number) {
       delayMs = ms
     },
     /** The most requests at one time. */

@@ -1,7 +1,9 @@
 /** Events to services by push, on the embedded stores and on the real ones with two replicas. */
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createEventService, type EventService } from '../../dev/testing/event-service.ts'
+import { openTestStores } from '../../dev/testing/real-stores.ts'
 import { APPID, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
+import { systemClock } from '../clock.ts'
 import { createDeliveryStore } from './store.ts'
 import { createWorker } from './worker.ts'
 
@@ -93,6 +95,29 @@ describe('what is told', () => {
     expect(await rows(gateway, 'select kind from events')).toEqual([{ kind: 'user.created' }])
   })
 
+  test('a login costs no statement more, whether services are told or not', async () => {
+    const counted = async (environment: Record<string, string>) => {
+      const stores = await openTestStores({ clock: systemClock })
+      const names: string[] = []
+      const run: typeof stores.database.run = (statement, values) => {
+        names.push(statement.name)
+        return stores.database.run(statement, values)
+      }
+      const gateway = await startTestGateway({
+        stores: { ...stores, database: { ...stores.database, run } },
+        environment,
+        sendElsewhere: async () => ({ status: 202, text: '' }),
+      })
+      opened.push(gateway)
+      await gateway.login('ann')
+      const before = names.length
+      await gateway.login('ann')
+      return names.slice(before).filter((name) => /sign_in|open_session|sessions?$/.test(name))
+    }
+    const told = await counted({ EVENT_TARGETS: '[{"id":"orders","url":"https://orders.test/","audience":"orders"}]' })
+    expect([told, await counted({})]).toEqual([['sign_in'], ['sign_in']])
+  })
+
   test('a change by hand is told like any other, and one that is rolled back is not', async () => {
     const { gateway, service } = await one()
     const userId = (await gateway.login('eve')).body.data.user_id
@@ -170,6 +195,7 @@ describe('no event is lost', () => {
   test('with two replicas and many users each event is told, and those of a user in order', async () => {
     const { gateway, service } = await one()
     opened.push(await gateway.replica())
+    service.delay(() => 1 + Math.random() * 60)
     const users = await Promise.all(
       Array.from({ length: 8 }, async (_, n) => (await gateway.login(`crowd ${n}`)).body.data.user_id),
     )
@@ -225,7 +251,7 @@ describe('no event is lost', () => {
 describe('a target that makes trouble', () => {
   test('holds up no other: a slow one and a dead one beside a good one', async () => {
     const { gateway, services } = await open([{ id: 'slow' }, { id: 'dead' }, { id: 'good' }])
-    services.slow?.delay(3000)
+    services.slow?.delay(() => 3000)
     services.dead?.answer(() => 'away')
     const startedAt = performance.now()
     await Promise.all(Array.from({ length: 30 }, (_, n) => gateway.login(`p${n}`)))
@@ -264,7 +290,10 @@ describe('a target that makes trouble', () => {
   test('an event that it cannot take now waits for itself, and delays that user alone', async () => {
     const { gateway, service } = await one()
     let stuck = ''
-    service.answer(({ userId }) => ({ status: userId === stuck ? 503 : 202, text: '' }))
+    service.answer(({ userId, name }) => ({
+      status: userId === stuck && name === 'user-updated' ? 503 : 202,
+      text: '',
+    }))
     const [a, b] = await Promise.all(['a', 'b'].map(async (who) => (await gateway.login(who)).body.data.user_id))
     await eventually(() => expect(service.heard).toHaveLength(2))
     stuck = a

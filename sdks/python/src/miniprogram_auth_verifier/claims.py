@@ -56,7 +56,8 @@ class SecurityEvent:
     jti: str
     """The same for every delivery of one event: remember it, and do nothing twice."""
     sub_id: Mapping[str, Any]
-    """Whom it is about (RFC 9493): a user of the gateway is `{"format": "iss_sub", "iss": …, "sub": …}`."""
+    """Whom it is about (RFC 9493): a user of the gateway is `{"format": "iss_sub", "iss": …, "sub": …}`; a session is
+    `{"format": "complex", "user": …, "session": …}`."""
     events: Mapping[str, Mapping[str, Any]]
     """What happened, by the event's URI."""
     txn: str | None = None
@@ -66,8 +67,11 @@ class SecurityEvent:
     @property
     def user_id(self) -> str | None:
         """The user's id, as `sub` in an access token; None where the event is about no user of this gateway."""
-        is_user = self.sub_id["format"] == "iss_sub" and self.sub_id["iss"] == self.iss
-        return str(self.sub_id["sub"]) if is_user else None
+        subject = self.sub_id.get("user") if self.sub_id["format"] == "complex" else self.sub_id
+        if not isinstance(subject, Mapping) or subject.get("format") != "iss_sub" or subject.get("iss") != self.iss:
+            return None
+        user = subject.get("sub")
+        return user if isinstance(user, str) and user else None
 
 
 @dataclass(frozen=True, slots=True)

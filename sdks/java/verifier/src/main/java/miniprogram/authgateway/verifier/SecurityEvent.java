@@ -47,10 +47,18 @@ public final class SecurityEvent {
   private static String subject(Object subId) {
     Map<String, Object> subject = Json.objectOrNull(subId);
     if (subject == null || !isText(subject.get("format"))) throw TokenReader.invalid("sub_id");
+    if ("complex".equals(subject.get("format")))
+      return userOf(Json.objectOrNull(subject.get("user")));
     if (!"iss_sub".equals(subject.get("format"))) return null;
     if (!isText(subject.get("iss")) || !isText(subject.get("sub")))
       throw TokenReader.invalid("sub_id");
     return (String) subject.get("sub");
+  }
+
+  /** A session's event names its user beside the session (SSF 1.0 section 3.2). */
+  private static String userOf(Map<String, Object> user) {
+    boolean named = user != null && "iss_sub".equals(user.get("format")) && isText(user.get("sub"));
+    return named ? (String) user.get("sub") : null;
   }
 
   private static boolean isText(Object value) {
