@@ -160,7 +160,7 @@ function readOptions() {
     console.error(unknown.length > 0 ? `unknown: ${unknown.join(', ')}\n${USAGE}` : USAGE)
     process.exit(values.help ? 0 : 2)
   }
-  const quickOut = ['login-new', 'wechat50-64', COLD.name, 'verifier', 'status-list']
+  const quickOut = ['login-new', 'wechat50-64', COLD.name, 'waiting', 'verifier', 'status-list']
   return {
     // The subject first: the floors serve its JWKS.
     contestants: CONTESTANTS.filter((contestant) => names.includes(contestant.name)).toSorted(
