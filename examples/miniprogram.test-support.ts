@@ -84,7 +84,7 @@ export function createPhone(parts: {
   }
 
   function open(url: string): void {
-    const path = url.replace(/^\//, '')
+    const [path = '', query = ''] = url.replace(/^\//, '').split('?')
     const id = ids.get(path)
     if (id === undefined) throw new Error(`navigateTo:fail page "${path}" is not found`)
     const covered = stack.at(-1)
@@ -92,7 +92,7 @@ export function createPhone(parts: {
     const page = simulate.render(id)
     page.attach((scope.document as { body: object }).body)
     stack.push({ path, page })
-    call(page, 'onLoad', {})
+    call(page, 'onLoad', Object.fromEntries(new URLSearchParams(query)))
     call(page, 'onShow')
     call(page, 'onReady')
   }

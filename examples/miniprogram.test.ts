@@ -28,7 +28,11 @@ let phoneNumber: () => object
 beforeAll(async () => {
   pictures = mkdtempSync(join(tmpdir(), 'miniprogram-pictures-'))
   const port = await freePort()
-  const environment = { ISSUER: `http://127.0.0.1:${port}`, AVATAR_STORE: pathToFileURL(pictures).href }
+  const environment = {
+    ISSUER: `http://127.0.0.1:${port}`,
+    AVATAR_STORE: pathToFileURL(pictures).href,
+    CLIENTS: '[{"id":"h5","name":"H5","kind":"web"},{"id":"pc","name":"Back office","kind":"device"}]',
+  }
   gateway = await startTestGateway({ environment })
   listener = await listen(gateway.publicApp, { host: '127.0.0.1', port })
   photo = await picture({ width: 64, height: 64 }).png().toBuffer()
@@ -122,6 +126,54 @@ describe('the user', () => {
     phone.controls.offline = false
     phone.tap('登录')
     await shows('绑定手机号')
+  })
+})
+
+describe('other screens', () => {
+  const form = async (path: string, fields: Record<string, string>) => {
+    const body = new URLSearchParams(fields)
+    const headers = { 'user-agent': 'A browser on the desk' }
+    return (await (await fetch(listener.url + path, { method: 'POST', headers, body })).json()) as Record<
+      string,
+      string
+    >
+  }
+  const grant = 'urn:ietf:params:oauth:grant-type:device_code'
+  async function scan(): Promise<string> {
+    const { device_code = '', user_code = '' } = await form('/oauth2/device_authorization', { client_id: 'pc' })
+    phone.open(`/pages/device/device?scene=${encodeURIComponent(user_code)}`)
+    await shows('Back office 请求以你的身份登录')
+    return device_code
+  }
+  const poll = (device_code: string) => form('/oauth2/token', { grant_type: grant, client_id: 'pc', device_code })
+
+  test('a login on another screen shows who asks, and is allowed by a tap', async () => {
+    await openSignedIn()
+    const code = await scan()
+    expect(phone.text()).toContain('A browser on the desk')
+    expect(phone.text()).not.toContain('已经有一会儿了')
+    phone.tap('允许登录')
+    await shows('已允许登录')
+    expect(await poll(code)).toMatchObject({ token_type: 'Bearer' })
+  })
+
+  test('and is refused by another', async () => {
+    await openSignedIn()
+    const code = await scan()
+    phone.tap('拒绝')
+    await shows('已拒绝')
+    expect(await poll(code)).toMatchObject({ error: 'access_denied' })
+  })
+
+  test('the H5 page opens with a ticket of this user', async () => {
+    await openSignedIn('打开网页')
+    await expect
+      .poll(() => String((phone.instance().data as { address: string }).address))
+      .toMatch(/#ticket=t1\.[\w-]{22}$/)
+    const [, ticket] = String((phone.instance().data as { address: string }).address).split('#ticket=')
+    const { body } = await gateway.post('/api/login', { ticket })
+    const { body: own } = await gateway.login(person)
+    expect(body.data.user_id).toBe(own.data.user_id)
   })
 })
 

@@ -28,7 +28,7 @@ Login codes: POST /simulator/login {"person":"alice"}, or dev:alice:1, dev:alice
 Phone codes: POST /simulator/phone-code, or dev-phone:alice:1. Every code is single use.
 Events: POST /simulator/withdraw {"person":"alice","what":["phone"]}, /simulator/close-account, /simulator/clean-profile,
 /simulator/push {"event":{...}}; /simulator/handshake asks the URL as WeChat's console does.
-Also POST /simulator/oauth-code, /simulator/person, /simulator/user-info, /simulator/phone-data, /simulator/faults;
+Also POST /simulator/oauth-code, /simulator/virtual-payment, /simulator/person, /simulator/user-info, /simulator/phone-data, /simulator/faults;
 DELETE /simulator/faults, /simulator/stats; GET /simulator/stats, /simulator/calls.
 `
 

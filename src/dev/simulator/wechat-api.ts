@@ -135,6 +135,13 @@ export function weChatApi({ people, credentials, traffic, clock }: Parts) {
     return { ...OK, ...verdict(texts), trace_id: newSessionKey() }
   })
 
+  post('/cgi-bin/message/subscribe/send', ({ query, body }) => {
+    const caller = credentials.check(query.access_token)
+    if ('errcode' in caller) return refusal(caller.errcode)
+    const known = people.memberByOpenid(asText(body.touser) ?? '')?.appid === caller.appid
+    return known && asText(body.template_id) ? OK : refusal(40003)
+  })
+
   api.all('/*', (c) => c.json(refusal(40066)))
 
   function refuseApp(appid: string | undefined, secret: string | undefined, wrongSecret: number): Answer | undefined {

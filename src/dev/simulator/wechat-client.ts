@@ -1,5 +1,6 @@
 /** A mini program as the simulator plays it: its codes, its signed data, and the weather it is in. */
 import type { Credentials } from './wechat-credentials.ts'
+import { signLoginState } from './wechat-crypto.ts'
 import type { createOpenData } from './wechat-open-data.ts'
 import type { OauthConsent, People } from './wechat-people.ts'
 import type { createTraffic } from './wechat-traffic.ts'
@@ -10,6 +11,11 @@ export type SimulatorClientParts = {
   openData: ReturnType<typeof createOpenData>
   weather: Omit<ReturnType<typeof createTraffic>, 'pass'>
 }
+
+/** Of virtual payment, as its guide's examples have it; it belongs to the payment service. */
+const SIMULATED_APP_KEY = '12345'
+
+export type Payment = { signData: string; paySig: string; signature: string }
 
 export type SimulatorClient = ReturnType<typeof createSimulatorClient>
 
@@ -27,6 +33,13 @@ export function createSimulatorClient({ people, credentials, openData, weather }
     userInfo: openData.userInfo,
     /** The phone button's older `encryptedData` and `iv`. */
     phoneData: openData.phoneData,
+    /** wx.requestVirtualPayment: the two signatures over the very text of `signData`, as its guide describes them. */
+    requestVirtualPayment(appid: string, person: string, { signData, paySig, signature }: Payment) {
+      const refused = (errCode: number) => ({ errCode, errMsg: 'requestVirtualPayment:fail SIGNATURE_INVALID' })
+      if (signLoginState(`requestVirtualPayment&${signData}`, SIMULATED_APP_KEY) !== paySig) return refused(-15006)
+      const good = signLoginState(signData, people.member(appid, person).sessionKey) === signature
+      return good ? { errMsg: 'requestVirtualPayment:ok' } : refused(-15005)
+    },
     openidOf: (appid: string, person: string): string => people.member(appid, person).openid,
     unionidOf: (appid: string, person: string): string | undefined => people.member(appid, person).unionid,
     sessionKeyOf: (appid: string, person: string): string => people.member(appid, person).sessionKey,

@@ -52,6 +52,10 @@ export function controlRoutes(parts: Parts) {
     z.strictObject({ ...who, scope, snapshot: z.boolean().optional() }),
     ({ appid, person, ...consent }) => ({ code: parts.oauthCode(appid, person, consent) }),
   )
+  const payment = { signData: z.string(), paySig: z.string(), signature: z.string() }
+  post('/virtual-payment', z.strictObject({ ...who, ...payment }), ({ appid, person, ...given }) =>
+    parts.requestVirtualPayment(appid, person, given),
+  )
   post('/person', z.strictObject(who), ({ appid, person }) => ({
     openid: parts.openidOf(appid, person),
     unionid: parts.unionidOf(appid, person),

@@ -17,6 +17,7 @@ const API_PATHS = [
   '/wxa/checksession',
   '/wxa/resetusersessionkey',
   '/wxa/msg_sec_check',
+  '/cgi-bin/message/subscribe/send',
 ] as const
 export type ApiPath = (typeof API_PATHS)[number]
 
