@@ -4,6 +4,7 @@ import { defaultExclude, defineConfig } from 'vitest/config'
 const include = ['{src,bench}/**/!(*.stores).test.ts']
 /** What needs a browser has a project of its own. */
 const browser = ['src/**/*.browser.test.ts']
+const setupFiles = ['src/dev/testing/warnings.setup.ts']
 const suites = ['src/**/*.stores.test.ts']
 /** The suites that run on PGlite and the memory cache too: `npm run dev` and tests without servers stand on these. */
 const onEmbeddedToo = [
@@ -23,6 +24,7 @@ export default defineConfig({
       {
         test: {
           name: 'embedded',
+          setupFiles,
           include: [...include, ...onEmbeddedToo],
           exclude: [...defaultExclude, ...browser],
           provide: { stores: 'embedded', databaseUrl: '', redisUrl: '' },
@@ -53,6 +55,7 @@ export default defineConfig({
       {
         test: {
           name: 'real',
+          setupFiles,
           include: suites,
           provide: { stores: 'real' },
           globalSetup: 'src/dev/testing/real-services.global-setup.ts',

@@ -38,6 +38,7 @@ const timeLimits = {
 }
 
 function connectMaster(target: Exclude<RedisTarget, { kind: 'cluster' }>, keyPrefix: string): RedisConnection {
+  let dropping = false
   const options = {
     ...timeLimits,
     keyPrefix,
@@ -47,7 +48,12 @@ function connectMaster(target: Exclude<RedisTarget, { kind: 'cluster' }>, keyPre
     maxRetriesPerRequest: 0,
     retryStrategy: backOff,
     // A master that was demoted: who asks again, by name or by address, finds the new one.
-    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+    reconnectOnError(error: Error) {
+      if (dropping || !error.message.startsWith('READONLY')) return false
+      // Once: ioredis adds a listener to the socket each time, and everything under way is refused alike.
+      dropping = true
+      return true
+    },
   }
   const client =
     target.kind === 'server' ? new Redis(target.url, options) : new Redis({ ...options, ...sentinelOptions(target) })
@@ -64,7 +70,6 @@ function connectMaster(target: Exclude<RedisTarget, { kind: 'cluster' }>, keyPre
     }
   }, WATCH_MS)
   watch.unref()
-  let dropping = false
   // A killed server is noticed by the command that fails, before the connection says that it is closed.
   let answered = false
   let unanswered: NodeJS.Timeout | undefined
