@@ -187,5 +187,6 @@ function appsOf({ APPS = [], WECHAT_APPID: appid, WECHAT_SECRET: secret, ...env 
   const known = APPS.some((app) => app.platform === 'wechat' && app.appid === appid)
   const { WECHAT_PUSH_TOKEN: token, WECHAT_PUSH_AES_KEY: encodingAesKey } = env
   const push = token !== undefined && encodingAesKey !== undefined ? { push: { token, encodingAesKey } } : {}
-  return known ? APPS : [...APPS, { platform: 'wechat', appid, secret, ...push }]
+  if (known) return APPS.map((app) => (app.platform === 'wechat' && app.appid === appid ? { ...app, ...push } : app))
+  return [...APPS, { platform: 'wechat', appid, secret, ...push }]
 }

@@ -31,7 +31,7 @@ export const pushSchema = z
   })
 
 type ShortForm = {
-  APPS?: { platform: string; appid: string }[] | undefined
+  APPS?: { platform: string; appid: string; push?: PushConfig | undefined }[] | undefined
   WECHAT_APPID?: string | undefined
   WECHAT_PUSH_TOKEN?: string | undefined
   WECHAT_PUSH_AES_KEY?: string | undefined
@@ -46,8 +46,8 @@ export function pushProblems(env: ShortForm, isMissing: (name: keyof ShortForm) 
   for (const name of ['WECHAT_PUSH_TOKEN', 'WECHAT_PUSH_AES_KEY', 'WECHAT_APPID'] as const)
     if (isMissing(name)) problems.push(`${name}: is required beside ${first}`)
   const { APPS = [], WECHAT_APPID: appid } = env
-  if (APPS.some((app) => app.platform === 'wechat' && app.appid === appid))
-    problems.push(`${first}: the app is in APPS; give its push there`)
+  if (APPS.some((app) => app.platform === 'wechat' && app.appid === appid && app.push !== undefined))
+    problems.push(`${first}: the app has a push of its own in APPS`)
   return problems
 }
 
