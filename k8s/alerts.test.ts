@@ -23,6 +23,7 @@ const metrics: Record<string, string[]> = {
 const histograms = ['gateway_http_request_duration_seconds', 'gateway_upstream_duration_seconds']
 const targetLabels = ['job', 'namespace', 'pod', 'le']
 const words = [
+  'abs',
   'sum',
   'max',
   'min',

@@ -22,4 +22,4 @@ export declare class AuthError extends Error {
     constructor(code: string, msg: string, details?: AuthErrorDetails);
 }
 /** The same error with more to say, under a stack of its own. */
-export declare const restate: (error: AuthError, details: AuthErrorDetails) => AuthError;
+export declare const restate: (error: AuthError, details: AuthErrorDetails, msg?: string) => AuthError;

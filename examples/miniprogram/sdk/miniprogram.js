@@ -32,9 +32,18 @@ var AuthError = class extends Error {
     Object.assign(this, details, { name: "AuthError", code, msg });
   }
 };
-var restate = (error, details) => new AuthError(error.code, error.msg, Object.assign({}, error, details));
+var restate = (error, details, msg = error.msg) => new AuthError(error.code, msg, Object.assign({}, error, details));
 
 // src/sdk/miniprogram/adapters.ts
+var GRACE_MS = 3e3;
+var SILENT_MS = 1e4;
+var inTime = (ms, late, run) => new Promise((resolve) => {
+  const timer = setTimeout(() => resolve(late), ms);
+  run((value) => {
+    clearTimeout(timer);
+    resolve(value);
+  });
+});
 function detect() {
   for (const global of [() => qq, () => tt, () => my, () => swan, () => ks, () => wx]) {
     const found = attempt(global);
@@ -53,10 +62,14 @@ function adapt(given) {
   const api = given || detect();
   const alipay = "getAuthCode" in api;
   const run = (name, ...given2) => api[name].apply(api, given2);
-  const call = (name, options, on = api) => new Promise((done) => {
-    const answered = on[name].call(on, Object.assign({ success: done, fail: done }, options));
-    Promise.resolve(answered).catch(done);
-  });
+  const call = (name, options, on = api) => inTime(
+    (options.timeout || SILENT_MS) + GRACE_MS,
+    { errMsg: `${name}:fail timeout` },
+    (done) => {
+      const answered = on[name].call(on, Object.assign({ success: done, fail: done }, options));
+      Promise.resolve(answered).catch(done);
+    }
+  );
   const store = (verb, key, value) => alipay ? run(`${verb}StorageSync`, { key, data: value }) : run(`${verb}StorageSync`, key, value);
   const ask = (...names) => attempt(() => run(names.find((name) => api[name]))) || {};
   return {
@@ -68,7 +81,7 @@ function adapt(given) {
       return code;
     },
     /** Whether the platform still knows the session_key of its latest login; one without the call has no such key. */
-    checkSession: () => !api.checkSession || new Promise((resolve) => run("checkSession", { success: () => resolve(true), fail: () => resolve(false) })),
+    checkSession: () => !api.checkSession || inTime(SILENT_MS, false, (done) => run("checkSession", { success: () => done(true), fail: () => done(false) })),
     /** What WeChat fetched before the program ran; an empty text where there is none. */
     prefetched: async () => api.getBackgroundFetchData && (await call("getBackgroundFetchData", { fetchType: "pre" })).fetchedData || "",
     exclusive: (work) => api.exclusive ? run("exclusive", work) : work(),
@@ -122,19 +135,24 @@ function createFuse(now) {
   }
   return {
     open,
-    /** Takes one renewal out of the budget, or throws while the fuse is open. */
-    enter() {
+    /**
+     * Takes one renewal out of the budget, or throws while the fuse is open. What a person `asked` for is no storm: it is not counted,
+     * and waits for the server's Retry-After alone.
+     */
+    enter(asked) {
       const at = now();
       started = started.filter((time) => time <= at && at - time < WINDOW_MS);
-      if (started.length >= LIMIT) {
+      if (!asked && started.length >= LIMIT) {
         started = started.slice(1);
         open(tooMany, PAUSE_MS);
       }
       const left = openUntil - at;
-      if (left > 0 && left <= MAX_PAUSE_MS) {
-        throw restate(cause, { retryAfter: Math.ceil(left / 1e3) });
+      if (left > 0 && left <= MAX_PAUSE_MS && !(asked && cause === tooMany)) {
+        const retryAfter = Math.ceil(left / 1e3);
+        const msg = cause === tooMany ? `${cause.msg}，请 ${retryAfter} 秒后再试` : cause.msg;
+        throw restate(cause, { retryAfter }, msg);
       }
-      started.push(at);
+      if (!asked) started.push(at);
     },
     /** A renewal that never left the phone is no storm: being offline must not cost the first seconds of being online. */
     refund() {
@@ -354,9 +372,9 @@ function createAuth(options) {
       return exchange(how, true);
     }
   }
-  async function renew(fetchTokens) {
+  async function renew(fetchTokens, asked) {
     const begun = logouts;
-    fuse.enter();
+    fuse.enter(asked);
     try {
       const reply = await fetchTokens();
       if ("receivedAt" in reply) return reply;
@@ -364,7 +382,7 @@ function createAuth(options) {
       void endQuietly(reply.refresh_token);
     } catch (error) {
       const { code, retryAfter } = error;
-      if (code === "NETWORK") fuse.refund();
+      if (code === "NETWORK" && !asked) fuse.refund();
       if (retryAfter) fuse.open(error, retryAfter * 1e3);
       if (logouts === begun && /A020[23]|A0321|LOGGED_OUT/.test(code)) {
         blocked = error;
@@ -374,8 +392,8 @@ function createAuth(options) {
     }
     throw loggedOut();
   }
-  function fly(fetchTokens) {
-    const mine = host().exclusive(() => renew(fetchTokens));
+  function fly(fetchTokens, asked) {
+    const mine = host().exclusive(() => renew(fetchTokens, asked));
     const land = () => {
       if (flight === mine) flight = void 0;
     };
@@ -408,7 +426,7 @@ function createAuth(options) {
       throw error;
     });
   }
-  async function login(how = {}) {
+  async function login(how = {}, asked = false) {
     blocked = void 0;
     if (session.sync()) session.forget();
     const given = Object.keys(how).join();
@@ -417,7 +435,7 @@ function createAuth(options) {
     while (flight) await flight.catch(ignore);
     const old = session.current();
     if (old && logins !== before && given === "force") return userOf(old);
-    const held = await fly(() => exchange(how));
+    const held = await fly(() => exchange(how), asked);
     if (old && old.refresh_token !== held.refresh_token) void endQuietly(old.refresh_token);
     return userOf(held);
   }
@@ -449,7 +467,7 @@ function createAuth(options) {
     }
   }
   return {
-    login,
+    login: (how) => login(how, true),
     request: (how) => request(how),
     async upload(how) {
       const { filePath, url = "/api/user/avatar", method = "PUT", name = "file", timeoutMs = 6e4 } = how;

@@ -1,5 +1,6 @@
 /** Who may do what, and what is on record: hidden characters, names that are code, service tokens that are none, reads of people. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { encryptOpenData, signRawData } from '../simulator/wechat-crypto.ts'
 import { APPID, startTestGateway, type TestGateway } from './test-gateway.ts'
 
 const BOSS = 'operator-boss-0123456789-0123456789'
@@ -145,5 +146,37 @@ describe('the operators and services', () => {
     await expect
       .poll(async () => (await audited('open_data_read')).at(-1))
       .toMatchObject({ user_id, actor: 'service:opener' })
+  })
+})
+
+describe('odd input of a login is dropped or read for what it means, and the login succeeds', () => {
+  test.each<[string, object, string | null]>([
+    ['gender "f"', { nickName: 'f', gender: 'f' }, 'f'],
+    ['gender ""', { nickName: 'g', gender: '' }, 'g'],
+    ['51 characters', { nickName: 'x'.repeat(51) }, null],
+    ['50 emoji', { nickName: '😀'.repeat(50) }, '😀'.repeat(50)],
+    ['a data URL', { nickName: 'd', avatarUrl: `data:image/png;base64,${'A'.repeat(2000)}` }, 'd'],
+    ['the name that Baidu gives who is anonymous', { nickName: '百度网友' }, null],
+  ])('%s', async (what, userinfo, nickname) => {
+    const reply = await gateway.login(what, { userinfo })
+    expect([reply.status, reply.body.data?.nickname]).toEqual([200, nickname])
+  })
+
+  test('half an emoji', async () => {
+    const code = gateway.simulator.login(APPID, 'half an emoji')
+    const reply = await gateway.post('/api/login', `{"code":"${code}","userinfo":{"nickName":"a\\ud83d","gender":1}}`)
+    expect([reply.status, reply.body.data?.nickname]).toEqual([200, null])
+  })
+
+  test.each(['rawData', 'encryptedData'])('control characters as they are in signed JSON, by %s', async (way) => {
+    const person = `raw control by ${way}`
+    await gateway.login(person)
+    const code = gateway.simulator.login(APPID, person)
+    const key = gateway.simulator.sessionKeyOf(APPID, person)
+    const watermark = { appid: APPID, timestamp: Math.floor(Date.now() / 1000) }
+    const text = JSON.stringify({ nickName: 'two words', watermark }).replace('two words', 'two\u0001words')
+    const body = way === 'rawData' ? { rawData: text, signature: signRawData(text, key) } : encryptOpenData(text, key)
+    const reply = await gateway.post('/api/login', { code, ...body })
+    expect(reply.body).toMatchObject({ code: '00000', data: { nickname: 'two words' } })
   })
 })

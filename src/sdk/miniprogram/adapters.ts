@@ -47,6 +47,24 @@ type Api = Record<string, Method | undefined>
 // The globals of a mini program live in its module scope, not on an object, so each must be asked for by name.
 declare const wx: unknown, qq: unknown, tt: unknown, my: unknown, swan: unknown, ks: unknown
 
+// Every mini program has timers; the language's own library does not name them.
+declare function setTimeout(run: () => void, ms: number): unknown
+declare function clearTimeout(timer: unknown): void
+
+/** Beyond the platform's own time limit: a call that never answers must not hold up everything after it. */
+const GRACE_MS = 3000
+const SILENT_MS = 10_000
+
+/** Runs a call that answers by its callback, and answers `late` where none comes in time. */
+const inTime = <Value>(ms: number, late: Value, run: (done: (value: Value) => void) => void) =>
+  new Promise<Value>((resolve) => {
+    const timer = setTimeout(() => resolve(late), ms)
+    run((value) => {
+      clearTimeout(timer)
+      resolve(value)
+    })
+  })
+
 /** The sisters come first: some of them offer an imitation of `wx` too. */
 function detect(): unknown {
   for (const global of [() => qq, () => tt, () => my, () => swan, () => ks, () => wx]) {
@@ -74,11 +92,15 @@ export function adapt(given: MiniProgramApi | undefined) {
   const run = (name: string, ...given: unknown[]): unknown => (api[name] as Method).apply(api, given)
   /** Resolves whatever happens: what a platform calls a success differs. */
   const call = (name: string, options: object, on = api) =>
-    new Promise<Answer>((done) => {
-      const answered = (on[name] as Method).call(on, Object.assign({ success: done, fail: done }, options))
-      // Taro answers twice, by a promise too, whose failure would be reported as unhandled.
-      Promise.resolve(answered).catch(done)
-    })
+    inTime<Answer>(
+      ((options as HostRequest).timeout || SILENT_MS) + GRACE_MS,
+      { errMsg: `${name}:fail timeout` },
+      (done) => {
+        const answered = (on[name] as Method).call(on, Object.assign({ success: done, fail: done }, options))
+        // Taro answers twice, by a promise too, whose failure would be reported as unhandled.
+        Promise.resolve(answered).catch(done)
+      },
+    )
   const store = (verb: string, key: string, value?: unknown) =>
     alipay ? run(`${verb}StorageSync`, { key, data: value }) : run(`${verb}StorageSync`, key, value)
   const ask = (...names: string[]): About =>
@@ -96,7 +118,7 @@ export function adapt(given: MiniProgramApi | undefined) {
     /** Whether the platform still knows the session_key of its latest login; one without the call has no such key. */
     checkSession: (): boolean | Promise<boolean> =>
       !api.checkSession ||
-      new Promise((resolve) => run('checkSession', { success: () => resolve(true), fail: () => resolve(false) })),
+      inTime(SILENT_MS, false, (done) => run('checkSession', { success: () => done(true), fail: () => done(false) })),
 
     /** What WeChat fetched before the program ran; an empty text where there is none. */
     prefetched: async (): Promise<string> =>

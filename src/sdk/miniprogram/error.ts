@@ -41,5 +41,5 @@ export class AuthError extends Error {
 }
 
 /** The same error with more to say, under a stack of its own. */
-export const restate = (error: AuthError, details: AuthErrorDetails): AuthError =>
-  new AuthError(error.code, error.msg, Object.assign({}, error, details))
+export const restate = (error: AuthError, details: AuthErrorDetails, msg = error.msg): AuthError =>
+  new AuthError(error.code, msg, Object.assign({}, error, details))

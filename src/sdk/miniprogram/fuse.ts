@@ -22,21 +22,26 @@ export function createFuse(now: () => number) {
   return {
     open,
 
-    /** Takes one renewal out of the budget, or throws while the fuse is open. */
-    enter(): void {
+    /**
+     * Takes one renewal out of the budget, or throws while the fuse is open. What a person `asked` for is no storm: it is not counted,
+     * and waits for the server's Retry-After alone.
+     */
+    enter(asked?: boolean): void {
       const at = now()
       started = started.filter((time) => time <= at && at - time < WINDOW_MS)
-      if (started.length >= LIMIT) {
+      if (!asked && started.length >= LIMIT) {
         // What stays leaves room for one trial after the pause; a storm that goes on opens the fuse again.
         started = started.slice(1)
         open(tooMany, PAUSE_MS)
       }
       const left = openUntil - at
       // A phone's clock may be set back; then `left` is longer than any pause could be.
-      if (left > 0 && left <= MAX_PAUSE_MS) {
-        throw restate(cause, { retryAfter: Math.ceil(left / 1000) })
+      if (left > 0 && left <= MAX_PAUSE_MS && !(asked && cause === tooMany)) {
+        const retryAfter = Math.ceil(left / 1000)
+        const msg = cause === tooMany ? `${cause.msg}，请 ${retryAfter} 秒后再试` : cause.msg
+        throw restate(cause, { retryAfter }, msg)
       }
-      started.push(at)
+      if (!asked) started.push(at)
     },
 
     /** A renewal that never left the phone is no storm: being offline must not cost the first seconds of being online. */

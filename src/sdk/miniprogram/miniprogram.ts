@@ -103,9 +103,9 @@ export function createAuth(options: AuthOptions): Auth {
   }
 
   /** Runs one renewal under the fuse, and turns away a reply that comes after a logout. */
-  async function renew(fetchTokens: () => Promise<TokenReply | Held>): Promise<Held> {
+  async function renew(fetchTokens: () => Promise<TokenReply | Held>, asked?: boolean): Promise<Held> {
     const begun = logouts
-    fuse.enter()
+    fuse.enter(asked)
     try {
       const reply = await fetchTokens()
       if ('receivedAt' in reply) return reply
@@ -113,7 +113,7 @@ export function createAuth(options: AuthOptions): Auth {
       void endQuietly(reply.refresh_token)
     } catch (error) {
       const { code, retryAfter } = error as AuthError
-      if (code === 'NETWORK') fuse.refund()
+      if (code === 'NETWORK' && !asked) fuse.refund()
       if (retryAfter) fuse.open(error as AuthError, retryAfter * 1000)
       // Suspended, erased, blocked by the platform: asking again changes nothing.
       if (logouts === begun && /A020[23]|A0321|LOGGED_OUT/.test(code)) {
@@ -126,8 +126,8 @@ export function createAuth(options: AuthOptions): Auth {
   }
 
   /** Everyone who needs a token while one is being fetched waits for that one. */
-  function fly(fetchTokens: () => Promise<TokenReply | Held>): Promise<Held> {
-    const mine = host().exclusive(() => renew(fetchTokens))
+  function fly(fetchTokens: () => Promise<TokenReply | Held>, asked?: boolean): Promise<Held> {
+    const mine = host().exclusive(() => renew(fetchTokens, asked))
     const land = () => {
       if (flight === mine) flight = undefined
     }
@@ -166,7 +166,8 @@ export function createAuth(options: AuthOptions): Auth {
     })
   }
 
-  async function login(how: LoginOptions = {}): Promise<User> {
+  /** `asked`: by a person, as far as the SDK can know. */
+  async function login(how: LoginOptions = {}, asked = false): Promise<User> {
     blocked = undefined
     if (session.sync()) session.forget()
     const given = Object.keys(how).join()
@@ -176,7 +177,7 @@ export function createAuth(options: AuthOptions): Auth {
     const old = session.current()
     // A login that went out while this one waited is as new as this one would be, unless this one brings data.
     if (old && logins !== before && given === 'force') return userOf(old)
-    const held = await fly(() => exchange(how))
+    const held = await fly(() => exchange(how), asked)
     if (old && old.refresh_token !== held.refresh_token) void endQuietly(old.refresh_token)
     return userOf(held)
   }
@@ -215,7 +216,7 @@ export function createAuth(options: AuthOptions): Auth {
   }
 
   return {
-    login,
+    login: (how) => login(how, true),
     request: (how) => request(how),
 
     async upload(how) {

@@ -107,3 +107,22 @@ test('every entry that docs/platforms.md shows can be pasted, with real keys for
   for (const app of shown)
     expect(Object.keys(app).sort()).toEqual(Object.keys(pasted.find((one) => one.platform === app.platform)).sort())
 })
+
+test("the app's own public key in the place of Alipay's is noticed at the start", () => {
+  const { publicKey } = own
+  expect(problems([{ ...alipay, alipayPublicKey: publicKey }])).toMatch(/alipayPublicKey.*own public key/)
+})
+
+test.each(['  secret-1', 'secret-1\n', '\ufeffsecret-1\r\n', '\tsecret-1 '])(
+  'what a copied line leaves around a secret is not part of it: %j',
+  (secret) => {
+    expect(load([{ appid: 'wx1', secret }]).apps[0]?.secret).toBe('secret-1')
+    const short = loadConfig({ ...environment, WECHAT_APPID: 'wx1', WECHAT_SECRET: secret })
+    expect(short.apps[0]?.secret).toBe('secret-1')
+  },
+)
+
+test('a blank inside a secret is refused by name, without showing it', () => {
+  expect(problems([{ appid: 'wx1', secret: 'sec ret' }])).toMatch(/secret: must not hold blanks/)
+  expect(problems([{ appid: 'wx1', secret: 'sec ret' }])).not.toContain('sec ret')
+})

@@ -47,7 +47,12 @@ export const environmentSchema = z.object({
   ),
   ENCRYPTION_KEYS: encryptionKeys.describe('`id:base64(32 bytes)`, comma separated; the first seals, all open.'),
   WECHAT_APPID: appid.optional().describe('The one-app short form: the appid.'),
-  WECHAT_SECRET: z.string().min(1).optional().describe('The one-app short form: the AppSecret.'),
+  WECHAT_SECRET: z
+    .string()
+    .trim()
+    .regex(/^\S+$/, 'must not hold blanks or line breaks')
+    .optional()
+    .describe('The one-app short form: the AppSecret.'),
   WECHAT_PUSH_TOKEN: pushToken
     .optional()
     .describe(

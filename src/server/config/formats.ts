@@ -1,6 +1,6 @@
 /** How the values of the environment are written: each format checked and turned into what the code works with. */
 import { z } from 'zod'
-import { readRsaPrivateKey, readRsaPublicKey } from '../crypto/rsa-keys.ts'
+import { isPair, readRsaPrivateKey, readRsaPublicKey } from '../crypto/rsa-keys.ts'
 import type { EncryptionKey } from '../crypto/seal.ts'
 import { type PushConfig, pushSchema } from './push.ts'
 import { parseRedisUrl, redisUrlForms } from './redis-url.ts'
@@ -149,7 +149,7 @@ const redirect = z
 const appFields = z.strictObject({
   platform: z.enum(platformNames).default('wechat'),
   appid,
-  secret: z.string().min(1).max(8192),
+  secret: z.string().trim().min(1).max(8192),
   alipayPublicKey: z.string().max(8192).optional(),
   corpid: z
     .string()
@@ -170,13 +170,21 @@ const appSchema = appFields.superRefine((app, context) => {
   const { platform, secret, alipayPublicKey, corpid, redirects, push } = app
   const problem = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message })
   if (platform === 'alipay') {
-    if (!readRsaPrivateKey(secret)) problem('secret', "must be the app's RSA private key of at least 2048 bits")
-    if (!readRsaPublicKey(alipayPublicKey ?? '')) {
+    const own = readRsaPrivateKey(secret)
+    const theirs = readRsaPublicKey(alipayPublicKey ?? '')
+    if (!own) problem('secret', "must be the app's RSA private key of at least 2048 bits")
+    if (!theirs) {
       problem('alipayPublicKey', 'must be the RSA public key of Alipay (not of the app), of at least 2048 bits')
+    } else if (own && isPair(own, theirs)) {
+      problem(
+        'alipayPublicKey',
+        "is the app's own public key, the pair of its secret; Alipay's stands beside it in the console",
+      )
     }
   } else if (alipayPublicKey !== undefined) problem('alipayPublicKey', 'is for the platform alipay only')
   if (redirects !== undefined && platform !== 'wechat-page' && platform !== 'wechat-web')
     problem('redirects', 'is for the platforms wechat-page and wechat-web only')
+  if (platform !== 'alipay' && /\s/.test(secret)) problem('secret', 'must not hold blanks or line breaks')
   if (platform === 'wecom' && corpid === undefined) problem('corpid', 'is required for the platform wecom')
   if (push !== undefined && !platform.startsWith('wechat')) problem('push', 'is for WeChat only')
   if (platform !== 'wecom' && corpid !== undefined) problem('corpid', 'is for the platform wecom only')

@@ -14,7 +14,8 @@ export function readVariables(
     if (value && path) problems.push(`${name}: is given both directly and by ${name}_FILE`)
     else if (path) {
       try {
-        const content = readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+        // Without the byte order mark, blanks and line ends that editors leave around a value.
+        const content = readFileSync(path, 'utf8').trim()
         if (content === '') problems.push(`${name}: the file of ${name}_FILE is empty`)
         else values[name] = content
       } catch {

@@ -21,6 +21,9 @@ export function readRsaPublicKey(text: string): KeyObject | undefined {
   return strongRsa(() => createPublicKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'spki' }))
 }
 
+/** Whether the public key is the other half of the private one. */
+export const isPair = (own: KeyObject, other: KeyObject): boolean => createPublicKey(own).equals(other)
+
 function strongRsa(read: () => KeyObject): KeyObject | undefined {
   try {
     const key = read()

@@ -9,8 +9,17 @@ const MAX_FORM_BYTES = 16 * 1024
 /** `anyType`: what the sender calls it does not matter, since its content tells. */
 export type BytesDescription = { maxBytes: number; types: readonly string[]; anyType?: boolean }
 
-/** The parsed body; undefined when there is none. Throws A0415, A0413, A0427 or A0400. */
-export async function readJson(c: GatewayContext, maxBytes = MAX_JSON_BYTES): Promise<unknown> {
+/**
+ * The parsed body; undefined when there is none. Throws A0415, A0413, A0427 or A0400. Members that are `decoration` may hold what cannot
+ * be stored: whoever reads them drops it.
+ */
+export async function readJson(
+  c: GatewayContext,
+  {
+    maxBytes = MAX_JSON_BYTES,
+    decoration = [],
+  }: { maxBytes?: number; decoration?: readonly string[] | undefined } = {},
+): Promise<unknown> {
   const bytes = await readBytes(c, maxBytes)
   if (bytes.length === 0) return undefined
   if (!/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(c.req.header('content-type') ?? ''))
@@ -25,7 +34,7 @@ export async function readJson(c: GatewayContext, maxBytes = MAX_JSON_BYTES): Pr
     throw new GatewayError('A0427')
   }
   // Escapes are the only way to NUL and lone surrogates, which PostgreSQL cannot store.
-  if (text.includes('\\u')) refuseUnstorable(value)
+  if (text.includes('\\u')) refuseUnstorable(value, decoration)
   return value
 }
 
@@ -83,10 +92,11 @@ async function readChunks(body: ReadableStream<Uint8Array> | null, maxBytes: num
 }
 
 /** Walks without recursion: the nesting is the sender's choice. */
-function refuseUnstorable(root: unknown): void {
+function refuseUnstorable(root: unknown, decoration: readonly string[]): void {
   const open: { path: string; value: unknown }[] = [{ path: '', value: root }]
   for (let next = open.pop(); next; next = open.pop()) {
     const { path, value } = next
+    if (decoration.includes(path)) continue
     if (typeof value === 'string') {
       if (value.includes('\0') || !value.isWellFormed())
         throw invalidField(path || 'body', 'contains a NUL character or an unpaired surrogate')

@@ -20,6 +20,8 @@ type Asked = {
   query?: z.ZodType
   /** Of the body, one of these at most: JSON; application/x-www-form-urlencoded; bytes as they are; one uploaded file. */
   body?: z.ZodType
+  /** Members of the body whose values are dropped, not refused, where they cannot be stored. */
+  decoration?: readonly string[]
   form?: z.ZodType
   bytes?: BytesDescription
   /** The handler reads it, with readUpload, when it has room for it. */
@@ -122,7 +124,7 @@ const ofDocument =
     answer({ params: params && parse(c, params, c.req.param()), query: query && parse(c, query, c.req.query()) }, c)
 
 async function readInput(
-  { access, params, query, body, form, bytes }: Asked,
+  { access, params, query, body, decoration, form, bytes }: Asked,
   c: GatewayContext,
   authenticate: Authenticate,
 ): Promise<object> {
@@ -131,7 +133,7 @@ async function readInput(
     auth: await callerOf(access, c, authenticate),
     params: params && parse(c, params, c.req.param()),
     query: query && parse(c, query, c.req.query()),
-    body: body && parse(c, body, await readJson(c)),
+    body: body && parse(c, body, await readJson(c, { decoration })),
     form: form && parse(c, form, await readForm(c)),
     bytes: bytes && (await readTyped(c, bytes)),
   }

@@ -100,8 +100,9 @@ export function loginRoutes({ codeLogin, tickets, clock, limit }: LoginRoutesPar
         summary: 'Exchange a wx.login code for an access token and a refresh token.',
         access: 'public',
         body: loginBody,
+        decoration: ['userinfo'],
         reply: tokenReplySchema,
-        errors: [...platformFailures, 'A0223', 'A0202', 'A0203', 'A0321', 'A0322', 'A0340', 'A0501', 'A0506'],
+        errors: [...platformFailures, 'A0223', 'A0202', 'A0203', 'A0312', 'A0321', 'A0322', 'A0340', 'A0501', 'A0506'],
         message: { zh: '授权成功', en: 'Logged in' },
       },
       async ({ body }, c) => {

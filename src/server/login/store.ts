@@ -84,7 +84,7 @@ export const signInStatement: Statement = {
       limit $3::int
     ),
     found as materialized (
-      select i.ord, p.user_id, coalesce(i.unionid, p.unionid) as unionid,
+      select i.ord, p.user_id, coalesce(i.unionid, p.unionid) as unionid, i.unionid <> coalesce(p.unionid, '') as unionid_is_new,
         i.union_name is not null and i.unionid is not null
           and (i.unionid, i.union_name) is distinct from (p.unionid, p.union_name) as needs_join
       from input i join platform_identities p on p.platform = i.platform and p.appid = i.appid and p.openid = i.openid
@@ -119,6 +119,18 @@ export const signInStatement: Statement = {
         sex = case when 'sex' = any (u.chosen_fields) then u.sex else coalesce(excluded.sex, u.sex) end
       where u.status = 'active'
       returning u.id, u.nickname as user_nickname, u.roles, u.claims, u.external_id, u.first_session_id
+    ),
+    late as materialized (
+      select p.platform, p.appid, p.openid, f.unionid from found f join input i on i.ord = f.ord
+      cross join lateral (
+        select p.platform, p.appid, p.openid from platform_identities p
+        where p.platform = i.platform and p.appid = i.appid and p.openid = i.openid limit 1 for no key update skip locked
+      ) p
+      where f.unionid_is_new and not f.needs_join
+    ),
+    kept as (
+      update platform_identities p set unionid = l.unionid from late l
+      where p.platform = l.platform and p.appid = l.appid and p.openid = l.openid
     ),
     signed as materialized (
       select p.*, u.user_nickname, u.roles, u.claims, u.external_id, u.first_session_id from persons p join users_in u on u.id = p.user_id

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
 import { hasHidden } from '../http/hidden-characters.ts'
-import { checkSignature, OpenDataError, openEncryptedData } from '../platforms/open-data.ts'
+import { checkSignature, OpenDataError, openEncryptedData, readLeniently } from '../platforms/open-data.ts'
 import type { Sex } from '../storage/schema.ts'
 
 /** The value where it fits the schema, else nothing. */
@@ -11,7 +11,7 @@ const droppedUnlessFit = <Schema extends z.ZodType>(schema: Schema) =>
 
 /** The plain object of wx.getUserInfo: decoration. A member of the wrong form is dropped, and never a reason to refuse the login. */
 const userInfo = z.object({
-  nickName: droppedUnlessFit(z.string().max(50)),
+  nickName: droppedUnlessFit(z.string().refine((text) => [...text].length <= 50)),
   avatarUrl: droppedUnlessFit(z.string().max(500)),
   gender: droppedUnlessFit(z.number().int()),
 })
@@ -30,8 +30,8 @@ export type ChosenProfile = { nickname?: string; avatar?: string; sex?: Sex }
 /** How old a signed piece of data may be: it is fetched right before the login. */
 const MAX_AGE_SECONDS = 600
 
-/** Since 2022-11-08 everyone is called this (announcement on wx.getUserProfile). */
-const PLACEHOLDER_NICKNAME = '微信用户'
+/** What nobody chose: since 2022-11-08 everyone (announcement on wx.getUserProfile), and who is anonymous at Baidu (swan.getUserInfo). */
+const PLACEHOLDER_NICKNAMES = ['微信用户', '百度网友']
 /** The grey avatar that comes with it. */
 const PLACEHOLDER_AVATAR =
   'POgEwh4mIHO4nibH0KlMECNjjGxQUq24ZEaGT4poC6icRiccVGKSyXwibcPq4BWmiaIGuG1icwxaQX6grC9VemZoJ8rg'
@@ -66,11 +66,7 @@ function verifiedUserInfo(
   if (rawData !== undefined && signature !== undefined) {
     if (sessionKey === undefined) throw new OpenDataError('signature')
     checkSignature(rawData, signature, sessionKey)
-    try {
-      return JSON.parse(rawData)
-    } catch {
-      throw new OpenDataError('signature')
-    }
+    return readLeniently(rawData) ?? {}
   }
   return userinfo
 }
@@ -84,7 +80,7 @@ function chosen(value: unknown): ChosenProfile {
   const nickname = nickName?.trim()
   // Signed data is not read by readJson, so what PostgreSQL cannot store is looked for here.
   const storable = nickname?.isWellFormed() && !hasHidden(nickname)
-  if (nickname && storable && nickname !== PLACEHOLDER_NICKNAME) profile.nickname = nickname
+  if (nickname && storable && !PLACEHOLDER_NICKNAMES.includes(nickname)) profile.nickname = nickname
   const avatar = avatarUrl ? wechatAvatar(avatarUrl) : undefined
   if (avatar) profile.avatar = avatar
   // 0 is "unknown", which is all that is said since 2021.

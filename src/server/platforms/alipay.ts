@@ -36,7 +36,9 @@ const refusals: Refusals = {
 const signInBackground = promisify(sign)
 const verifyInBackground = promisify(verify)
 
-export function createAlipay({ send, apiBase = 'https://openapi.alipay.com', clock }: PageParts): Platform {
+export function createAlipay({ send, apiBase: base = 'https://openapi.alipay.com', clock }: PageParts): Platform {
+  // Alipay's own pages print the address with its path.
+  const apiBase = base.replace(/\/gateway\.do$/, '')
   const operation = 'alipay.oauthToken'
   const keys = new Map<string, Keys>()
 
@@ -104,6 +106,9 @@ async function readSigned(operation: string, text: string, theirs: KeyObject): P
   }
   const raw = rawMember(text, RESPONSE)
   const signature = boundedText(whole.sign, 1024)
+  const inside = whole[RESPONSE] as { code?: unknown } | undefined
+  if (signature === undefined && inside?.code !== undefined && String(inside.code) !== '10000')
+    throw refusedBy(operation, objectIn(operation, inside, RESPONSE))
   if (raw === undefined || signature === undefined) throw new PlatformError(operation, 'body', { note: 'unsigned' })
   if (!(await verifyInBackground('sha256', Buffer.from(raw), theirs, Buffer.from(signature, 'base64')))) {
     throw new PlatformError(operation, 'body', { note: 'wrong signature' })

@@ -16,18 +16,22 @@ export function createDouyin({ send, apiBase = 'https://developer.toutiao.com' }
   const operation = 'douyin.code2Session'
   return {
     name: 'douyin',
-    async exchange({ appid, secret }, code) {
+    async exchange({ appid, secret }, loginCode) {
       // anonymous_code is never sent: what it gives names a device, not a person.
       const reply = await fetchJson(send, {
         operation,
         method: 'POST',
         url: `${apiBase}/api/apps/v2/jscode2session`,
         headers: jsonHeaders,
-        body: JSON.stringify({ appid, secret, code }),
+        body: JSON.stringify({ appid, secret, code: loginCode }),
         timeoutMs: WHOLE_TIMEOUT_MS,
       })
-      if (reply.err_no === undefined) throw new PlatformError(operation, 'body', { note: 'no err_no' })
-      if (Number(reply.err_no) !== 0) throw refused(operation, refusals, reply.err_no)
+      // Version 1 of the API, and gateways before it, name the code otherwise, and put it beside or into `data`.
+      const inside =
+        typeof reply.data === 'object' && reply.data !== null ? (reply.data as Record<string, unknown>) : {}
+      const code = reply.err_no ?? reply.errcode ?? reply.error_code ?? inside.error_code ?? reply.error
+      if (code === undefined) throw new PlatformError(operation, 'body', { note: 'no err_no' })
+      if (Number(code) !== 0) throw refused(operation, refusals, code)
       const data = objectIn(operation, reply.data, 'data')
       if (data.openid === '' && data.anonymous_openid) {
         throw new PlatformError(operation, 'refused', { refusal: 'code_invalid', errcode: 'anonymous' })

@@ -12,6 +12,10 @@ const refusals: Refusals = {
   100200101: 'misconfigured',
   100200104: 'misconfigured',
   100200105: 'code_invalid',
+  invalid_grant: 'code_invalid',
+  invalid_code: 'code_invalid',
+  invalid_client: 'misconfigured',
+  unauthorized_client: 'misconfigured',
   100200500: 'system_busy',
 }
 
@@ -28,8 +32,10 @@ export function createKuaishou({ send, apiBase = 'https://open.kuaishou.com' }: 
         body: new URLSearchParams({ app_id: appid, app_secret: secret, js_code: code }).toString(),
         timeoutMs: WHOLE_TIMEOUT_MS,
       })
-      if (reply.result === undefined) throw new PlatformError(operation, 'body', { note: 'no result' })
-      if (Number(reply.result) !== SUCCESS) throw refused(operation, refusals, reply.result)
+      // OAuth's own form of a refusal (RFC 6749 section 5.2) comes without `result`.
+      const result = reply.result ?? reply.error_code ?? reply.error
+      if (result === undefined) throw new PlatformError(operation, 'body', { note: 'no result' })
+      if (Number(reply.result) !== SUCCESS) throw refused(operation, refusals, result)
       return readIdentity(operation, { openid: reply.open_id, sessionKey: reply.session_key, unionid: reply.union_id })
     },
   }

@@ -125,7 +125,7 @@ describe('plaintexts of our own making', () => {
     ['a list', '[]', /undecipherable/],
     ['null', 'null', /undecipherable/],
     ['no JSON', 'hello', /undecipherable/],
-    ['broken UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), /undecipherable/],
+    ['broken UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), /watermark_appid/],
   ])('%s is refused', (_what, plaintext, reason) => {
     expect(() => open(plaintext)).toThrow(reason)
   })

@@ -24,6 +24,25 @@ export function checkSignature(rawData: string, signature: string, sessionKey: s
 export const signWithSessionKey = (body: string, sessionKey: string): string =>
   createHmac('sha256', sessionKey).update(body, 'utf8').digest('hex')
 
+/**
+ * The object in a text of WeChat's whose signature or decryption is right: names of people come with control characters as they are
+ * and with half an emoji, and that is no reason to refuse the rest. Undefined when it is none.
+ */
+export function readLeniently(text: string): Record<string, unknown> | undefined {
+  const parse = (json: string): unknown => {
+    try {
+      return JSON.parse(json)
+    } catch {
+      return undefined
+    }
+  }
+  // Outside of texts these are blanks as any other; inside, JSON (RFC 8259 section 7) does not allow them.
+  const value = parse(text) ?? parse(text.replaceAll(/\p{Cc}/gu, ' '))
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined
+}
+
 const base64Pattern = /^[A-Za-z0-9+/]+={0,2}$/
 
 export type Encrypted = { encryptedData: string; iv: string }
@@ -55,10 +74,10 @@ function decrypt(encryptedData: string, iv: string, sessionKey: string): Record<
   try {
     const decipher = createDecipheriv(`aes-${key.length * 8}-cbc`, key, vector)
     const plaintext = Buffer.concat([decipher.update(encryptedData, 'base64'), decipher.final()])
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(plaintext))
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+    const value = readLeniently(plaintext.toString('utf8'))
+    if (value !== undefined) return value
   } catch {
-    // Bad padding, broken UTF-8 and broken JSON look the same from outside, on purpose.
+    // Bad padding and broken JSON look the same from outside, on purpose.
   }
   throw new OpenDataError('undecipherable')
 }

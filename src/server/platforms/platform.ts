@@ -115,9 +115,10 @@ export class PlatformError extends GatewayError {
     const code = failure === 'refused' ? refusalCodes[parts.refusal ?? 'unknown'] : failureCodes[failure]
     const errcode = parts.errcode === undefined ? '' : ` ${parts.errcode}`
     const wait = retryAfterSeconds[code]
+    const note = `${operation}: ${failure}${errcode}${parts.note ? ` (${parts.note})` : ''}`
     super(code, {
-      note: `${operation}: ${failure}${errcode}${parts.note ? ` (${parts.note})` : ''}`,
-      alert: parts.refusal && operatorsMend.has(parts.refusal) ? CONFIGURATION_REFUSED : undefined,
+      note,
+      alert: parts.refusal && operatorsMend.has(parts.refusal) ? `${CONFIGURATION_REFUSED}: ${note}` : undefined,
       ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
     })
     this.name = 'PlatformError'

@@ -90,7 +90,20 @@ export function throwIfRefused(operation: string, reply: Record<string, unknown>
   const { errcode } = reply
   if (errcode === undefined || errcode === null || Number(errcode) === 0) return
   const text = /^-?\d{1,9}$/.test(String(errcode)) ? String(errcode) : 'odd'
-  throw new PlatformError(operation, 'refused', { refusal: refusals[text] ?? 'unknown', errcode: text })
+  const note = forOperators(reply.errmsg)
+  throw new PlatformError(operation, 'refused', {
+    refusal: refusals[text] ?? 'unknown',
+    errcode: text,
+    ...(note && { note }),
+  })
+}
+
+/** What an operator needs of WeChat's words and nothing else of them: the address that is not on the list (40164), and the id to quote. */
+function forOperators(errmsg: unknown): string | undefined {
+  const words = String(errmsg ?? '')
+  const [, address] = /invalid ip ([0-9a-f.:]{2,45})/i.exec(words) ?? []
+  const [, id] = /\b(?:rid|req_id): ?([\w-]{6,64})/.exec(words) ?? []
+  return [address && `from ${address}`, id && `rid ${id}`].filter(Boolean).join(', ') || undefined
 }
 
 /** 28 characters in practice; the form is not documented, so it is bounded and not pinned. */

@@ -61,7 +61,11 @@ export function createWecom(parts: PageParts): Platform {
         async (credential) => {
           const query = { access_token: credential, js_code: code, grant_type: 'authorization_code' }
           const reply = await call(operation, '/cgi-bin/miniprogram/jscode2session', query, time.leftMs(operation))
-          return readIdentity(operation, { openid: memberOf(operation, reply), sessionKey: reply.session_key })
+          const openid = memberOf(operation, reply)
+          // The program may be linked to several companies; this gateway serves the one it is configured for.
+          if (reply.corpid !== app.corpid)
+            throw new PlatformError(operation, 'refused', { refusal: 'identity_mismatch', errcode: 'corpid' })
+          return readIdentity(operation, { openid, sessionKey: reply.session_key })
         },
         time,
       )

@@ -9,7 +9,12 @@ import { boundedText, jsonHeaders, objectIn, type PageParts, type Refusals, read
 import { startTimeBudget } from './time-budget.ts'
 
 /** No list could be read; these were answered by the platform's staff in its public issue tracker (redengineer/redmini). */
-const refusals: Refusals = { 410101: 'credential_invalid', 410103: 'code_invalid', 410002: 'misconfigured' }
+const refusals: Refusals = {
+  410101: 'credential_invalid',
+  410103: 'code_invalid',
+  410004: 'code_invalid',
+  410002: 'misconfigured',
+}
 
 export function createXiaohongshu(parts: PageParts): Platform {
   const { send, apiBase = 'https://miniapp.xiaohongshu.com' } = parts
@@ -47,7 +52,8 @@ export function createXiaohongshu(parts: PageParts): Platform {
       return await credentials.use(
         app,
         async (credential) => {
-          const query = new URLSearchParams({ app_id: app.appid, access_token: credential, code })
+          // The pages differ here too, and callers were seen with either (redengineer/redmini#1494): what is not asked for is not read.
+          const query = new URLSearchParams({ app_id: app.appid, appid: app.appid, access_token: credential, code })
           const url = `${apiBase}/api/rmp/session?${query}`
           const reply = await fetchJson(send, { operation, method: 'GET', url, timeoutMs: time.leftMs(operation) })
           const data = readData(operation, reply)

@@ -145,3 +145,22 @@ test('a suspended user is suspended in every app of the union, new ones too', as
   const code = gateway.simulator.login(CLUB, 'suspended')
   expect((await gateway.post('/api/login', { appid: CLUB, code })).body.code).toBe('A0202')
 })
+
+test('without a union a unionid that appears late, or changes, is kept all the same', async () => {
+  const unionidOf = async (userId: string) =>
+    (await rows<{ unionid: string | null }>('select unionid from platform_identities where user_id = $1', [userId]))[0]
+      ?.unionid
+  const userId = await arrive('late without a union', { appid: FREE, unionid: false })
+  expect(await unionidOf(userId)).toBeNull()
+  await arrive('late without a union', { appid: FREE })
+  const unionid = gateway.simulator.unionidOf(FREE, 'late without a union')
+  expect(await unionidOf(userId)).toBe(unionid)
+  await rows('update platform_identities set unionid = $1 where user_id = $2 returning 1', [
+    'before the change',
+    userId,
+  ])
+  await arrive('late without a union', { appid: FREE })
+  expect(await unionidOf(userId)).toBe(unionid)
+  await arrive('late without a union', { appid: FREE, unionid: false })
+  expect(await unionidOf(userId)).toBe(unionid)
+})
