@@ -1,9 +1,9 @@
 /** A login's one statement: find or create the user, take what the login brought along, open the session, audit it. */
 import { auditRowsText } from '../audit/audit.ts'
 import type { Allocated } from '../revocation/publisher.ts'
-import { createBatch } from '../storage/batch.ts'
 import type { Database, Statement } from '../storage/database.ts'
-import { batchLockLimit, createPatience } from '../storage/held-rows.ts'
+import { batchLockLimit } from '../storage/held-rows.ts'
+import { createPatientBatch } from '../storage/patient-batch.ts'
 import type { Sex, UserStatus } from '../storage/schema.ts'
 import { newStatusIndex } from '../storage/server-identity.ts'
 import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
@@ -228,36 +228,24 @@ export type LoginStoreParts = {
 export function createLoginStore({ database, now, sessionLimit, allocated, onOutage }: LoginStoreParts) {
   type Row = (SignedIn | NotSignedIn) & { ord: number; needsJoin: boolean | null; held: boolean | null }
 
-  async function signInAll(items: readonly SignInItem[]): Promise<(SignInResult | 'held')[]> {
-    const { next, seed, server } = allocated()
-    const values = [JSON.stringify(items), now(), items.length, sessionLimit, next, seed, server]
-    const [row] = await database.run<{ answers: Row[] | null }>(signInStatement, values).catch((error: unknown) => {
-      if (isDatabaseUnavailable(error)) onOutage()
-      throw error
-    })
-    const results: (SignInResult | 'held')[] = items.map(() => 'unknown')
-    for (const answer of row?.answers ?? [])
-      results[answer.ord - 1] = answer.needsJoin ? 'needs_join' : answer.held ? 'held' : answer
-    return results
-  }
-  const keyOf = (item: SignInItem) => `${item.openid} ${item.platform} ${item.appid}`
-  const signInBatch = createBatch({
-    name: `postgres ${signInStatement.name}`,
+  const signIn = createPatientBatch<SignInItem, SignInResult>({
+    name: signInStatement.name,
     span: database.span,
-    isOutage: isDatabaseUnavailable,
-    keyOf,
-    run: signInAll,
+    keyOf: (item) => `${item.openid} ${item.platform} ${item.appid}`,
+    async run(items) {
+      const { next, seed, server } = allocated()
+      const values = [JSON.stringify(items), now(), items.length, sessionLimit, next, seed, server]
+      const [row] = await database.run<{ answers: Row[] | null }>(signInStatement, values).catch((error: unknown) => {
+        if (isDatabaseUnavailable(error)) onOutage()
+        throw error
+      })
+      const results: (SignInResult | 'held')[] = items.map(() => 'unknown')
+      for (const answer of row?.answers ?? [])
+        results[answer.ord - 1] = answer.needsJoin ? 'needs_join' : answer.held ? 'held' : answer
+      return results
+    },
   })
-  const patiently = createPatience()
 
-  return {
-    /** Throws RowHeld when somebody else holds the user's row. */
-    signIn: (item: SignInItem): Promise<SignInResult> =>
-      patiently(
-        keyOf(item),
-        () => signInBatch(item),
-        async () => (await signInAll([item]))[0] ?? 'unknown',
-      ),
-    openFor: createOpenFor({ database, now, allocated }),
-  }
+  /** `signIn` throws RowHeld when somebody else holds the user's row. */
+  return { signIn, openFor: createOpenFor({ database, now, allocated }) }
 }

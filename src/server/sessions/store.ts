@@ -4,11 +4,10 @@ import type { Actor } from '../actor.ts'
 import { auditRowsText } from '../audit/audit.ts'
 import type { EndedSession } from '../events/session-ended.ts'
 import type { PlatformIdentity } from '../platforms/platform.ts'
-import { createBatch } from '../storage/batch.ts'
 import type { Database, Statement } from '../storage/database.ts'
 import { batchLockLimit, createPatience, withinLockLimit } from '../storage/held-rows.ts'
+import { createPatientBatch } from '../storage/patient-batch.ts'
 import type { Schema, SessionEndReason, UserStatus } from '../storage/schema.ts'
-import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
 import { type ChosenSessions, endSessions } from './end-store.ts'
 
 export type RefreshItem = { sid: string; counter: number; ip: string | undefined; requestId: string }
@@ -132,35 +131,27 @@ export type SessionStoreParts = { database: Database; now: () => Date; reuseInte
 export function createSessionStore({ database, now, reuseIntervalSeconds }: SessionStoreParts) {
   const { kysely } = database
   const patiently = createPatience()
-
-  async function refreshAll(items: readonly RefreshItem[]): Promise<(Refreshed | undefined | 'held')[]> {
-    const at = now()
-    const rows = await database.run<Refreshed & { held: boolean }>(refreshStatement, [
-      JSON.stringify(items.map(({ requestId, ...item }) => ({ ...item, request_id: requestId }))),
-      at,
-      new Date(at.getTime() - reuseIntervalSeconds * 1000),
-      items.length,
-      new Date(at.getTime() + CLOCK_TOLERANCE_MS),
-    ])
-    const bySid = new Map(rows.map((row) => [row.sid, row.held ? 'held' : row] as const))
-    return items.map((item) => bySid.get(item.sid))
-  }
-  const refreshInBatch = createBatch({
-    name: `postgres ${refreshStatement.name}`,
+  const refresh = createPatientBatch<RefreshItem, Refreshed | undefined>({
+    name: refreshStatement.name,
     span: database.span,
-    isOutage: isDatabaseUnavailable,
-    keyOf: (item: RefreshItem) => item.sid,
-    run: refreshAll,
+    keyOf: (item) => item.sid,
+    async run(items) {
+      const at = now()
+      const rows = await database.run<Refreshed & { held: boolean }>(refreshStatement, [
+        JSON.stringify(items.map(({ requestId, ...item }) => ({ ...item, request_id: requestId }))),
+        at,
+        new Date(at.getTime() - reuseIntervalSeconds * 1000),
+        items.length,
+        new Date(at.getTime() + CLOCK_TOLERANCE_MS),
+      ])
+      const bySid = new Map(rows.map((row) => [row.sid, row.held ? 'held' : row] as const))
+      return items.map((item) => bySid.get(item.sid))
+    },
   })
 
   return {
     /** Uses a refresh token; undefined when its session is not there, has ended, or never had that counter. Throws RowHeld. */
-    refresh: (item: RefreshItem): Promise<Refreshed | undefined> =>
-      patiently(
-        item.sid,
-        () => refreshInBatch(item),
-        async () => (await refreshAll([item]))[0],
-      ),
+    refresh,
 
     /** What of the user changes under a token, as it is now, if the session lives and its user is active. Counts as a use of it. */
     async userIfAlive(sid: string): Promise<{ roles: string[]; externalId: string | null } | undefined> {

@@ -1,0 +1,36 @@
+/** A batch whose statement passes over rows that somebody else holds: those items are asked for again, alone where they must be. */
+import type { Span } from '../observability/span.ts'
+import { createBatch } from './batch.ts'
+import { createPatience } from './held-rows.ts'
+import { isDatabaseUnavailable } from './sqlstate.ts'
+
+export type PatientBatchParts<Item, Result> = {
+  /** Of the statement. */
+  name: string
+  span: Span | undefined
+  /** What needs the same row. */
+  keyOf(item: Item): string
+  /** Answers the items in their order, `held` where somebody else holds the row. */
+  run(items: readonly Item[]): Promise<readonly (Result | 'held')[]>
+}
+
+/** Throws RowHeld when somebody else holds the row for too long. */
+export function createPatientBatch<Item, Result>(
+  parts: PatientBatchParts<Item, Result>,
+): (item: Item) => Promise<Result> {
+  const { name, span, keyOf, run } = parts
+  const patiently = createPatience()
+  const batch = createBatch<Item, Result | 'held'>({
+    name: `postgres ${name}`,
+    span,
+    keyOf,
+    run,
+    isOutage: isDatabaseUnavailable,
+  })
+  return async (item) =>
+    (await patiently(
+      keyOf(item),
+      () => batch(item),
+      async () => (await run([item]))[0] as Result | 'held',
+    )) as Result
+}
