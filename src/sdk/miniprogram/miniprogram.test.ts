@@ -1,6 +1,6 @@
 /** The mini-program SDK over real HTTP, with a faithful `wx` and a small server that keeps the contract's promises on login and refresh. */
 import type { Server } from 'node:http'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createFakeWx } from '../../dev/testing/fake-wx.ts'
 import { listen, type Seen, startGateway } from '../../dev/testing/miniprogram.ts'
 import { type AuthError, type AuthOptions, createAuth, type MiniProgramApi } from './miniprogram.ts'
@@ -627,41 +627,4 @@ test('a platform that also answers by a promise, as Taro does, leaves no rejecti
   await new Promise((resolve) => setTimeout(resolve, 10))
   process.off('unhandledRejection', hear)
   expect(unhandled).toEqual([])
-})
-
-test.each(['login', 'request', 'checkSession'] as const)(
-  'a %s that never calls back ends in an error of its own, and what comes after it goes on',
-  async (name) => {
-    const usual = phone.wx[name]
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    try {
-      const api = { ...phone.wx, [name]: () => undefined } as MiniProgramApi
-      const auth = createTestAuth({ api, timeoutMs: 1000 })
-      const first = name === 'checkSession' ? auth.bindPhone({ detail: { encryptedData: 'x', iv: 'y' } }) : auth.login()
-      const failed = failure(first)
-      for (let turn = 0; turn < 8; turn += 1) {
-        await vi.advanceTimersByTimeAsync(20_000)
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-      vi.useRealTimers()
-      expect((await failed).code).toMatch(/^(LOGIN_FAILED|TIMEOUT|A0240)$/)
-      Object.assign(api, { [name]: usual })
-      clock.at += 60_000
-      expect(await auth.login()).toMatchObject({ user_id: expect.any(String) })
-    } finally {
-      vi.useRealTimers()
-    }
-  },
-)
-
-test('sign-ins that a person asked for are not counted by the fuse, which says how many seconds are left', async () => {
-  const auth = createTestAuth()
-  for (let turn = 0; turn < 12; turn += 1) await auth.login({ force: true })
-  for (let round = 0; round < 20; round++) {
-    gateway.expireAccessTokens()
-    await auth.request({ url: '/orders' }).catch(() => {})
-  }
-  const open = await failure(auth.request({ url: '/orders' }))
-  expect(open).toMatchObject({ code: 'FUSE_OPEN', retryAfter: 10, msg: '操作过于频繁，请 10 秒后再试' })
-  expect(await auth.login({ force: true })).toMatchObject({ user_id: expect.any(String) })
 })
