@@ -97,7 +97,7 @@ export const refreshStatement: Statement = {
     from input i left join used r on r.sid = i.sid left join users u on u.id = r.user_id
     -- In this order, so that only a session that nobody used is looked up once more.
     cross join lateral (
-      select r.sid is null and i.sid not in (select id from free) and exists (select from sessions s where s.id = i.sid) as held
+      select r.sid is null and i.sid not in (select id from free) and coalesce((select true from sessions s where s.id = i.sid limit 1), false) as held
     ) h
     where r.sid is not null or h.held`,
 }
