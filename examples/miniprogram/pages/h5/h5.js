@@ -11,4 +11,7 @@ Page({
   onLoad() {
     auth.ticket({ appid: CLIENT }).then(({ ticket }) => this.setData({ address: `${PAGE}#ticket=${ticket}` }), message)
   },
+  failed() {
+    wx.showToast({ title: '网页打不开', icon: 'none' })
+  },
 })
