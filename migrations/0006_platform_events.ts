@@ -39,14 +39,16 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     create function discard_picture() returns trigger language plpgsql as $$
     begin
-      insert into discarded_pictures (url) values (old.avatar) on conflict do nothing;
+      if old.avatar is distinct from new.avatar and old.avatar ~ '/avatars/[0-9]{4}/[0-9]{2}/[A-Za-z0-9_-]{22}[.]webp$' then
+        insert into discarded_pictures (url) values (old.avatar) on conflict do nothing;
+      end if;
       return null;
     end $$`.execute(db)
+  // The conditions stand in the function: PostgreSQL refuses to change the type of a column that a trigger's definition names.
   await sql`
-    create trigger users_discard_picture after update of avatar on users for each row
-    when (old.avatar is not null and old.avatar is distinct from new.avatar
-      and old.avatar ~ '/avatars/[0-9]{4}/[0-9]{2}/[A-Za-z0-9_-]{22}[.]webp$')
-    execute function discard_picture()`.execute(db)
+    create trigger users_discard_picture after update on users for each row execute function discard_picture()`.execute(
+    db,
+  )
 
   // The audit trail stays append only, but for an address, which may be dropped.
   await sql`

@@ -100,6 +100,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         perform tell_services('user.created', new.id, null, '{}');
         return null;
       end if;
+      if (old.status, old.nickname, old.avatar, old.email, old.phone, old.birthday, old.sex, old.address, old.signature, old.roles,
+          old.claims, old.external_id)
+        is not distinct from (new.status, new.nickname, new.avatar, new.email, new.phone, new.birthday, new.sex, new.address,
+          new.signature, new.roles, new.claims, new.external_id) then
+        return null;
+      end if;
       if new.status = 'erased' and old.status <> 'erased' then
         -- The trigger users_discard_picture came before: what it left to be deleted is ours.
         insert into erasures (user_id, picture)
@@ -133,14 +139,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     end $$`.execute(db)
   await sql`
     create trigger users_tell_of_new after insert on users for each row execute function tell_of_user()`.execute(db)
-  // A login that changes nothing but last_login_at does not come to the function.
+  // No column is named here, since that would forbid to change its type; a login that changes last_login_at alone returns at once.
   await sql`
-    create trigger users_tell_of_change after update on users for each row
-    when ((old.status, old.nickname, old.avatar, old.email, old.phone, old.birthday, old.sex, old.address, old.signature, old.roles,
-        old.claims, old.external_id)
-      is distinct from (new.status, new.nickname, new.avatar, new.email, new.phone, new.birthday, new.sex, new.address, new.signature,
-        new.roles, new.claims, new.external_id))
-    execute function tell_of_user()`.execute(db)
+    create trigger users_tell_of_change after update on users for each row execute function tell_of_user()`.execute(db)
   await sql`
     create function tell_of_session() returns trigger language plpgsql as $$
     begin

@@ -127,7 +127,7 @@ describe.runIf(inject('stores') === 'real')('auth-gateway', () => {
       [
         'a platform out of reach',
         { WECHAT_API_BASE: 'http://127.0.0.1:9' },
-        /PROBLEM {2}wechat .*unreachable.*\n.*way out/,
+        /PROBLEM {2}wechat .*unreachable.*\n.*outbound/,
       ],
       ['PostgreSQL away', { DATABASE_URL: NOWHERE }, /PROBLEM {2}PostgreSQL.*ECONNREFUSED.*\n.*DATABASE_URL/],
       ['Redis away', { REDIS_URL: 'redis://127.0.0.1:9' }, /PROBLEM {2}Redis: connect ECONNREFUSED.*\n.*REDIS_URL/],

@@ -174,7 +174,8 @@ describe('operators and users', () => {
     expect(await gateway.stores.cache.get(sessionKey)).toBeDefined()
 
     const reply = await operate('DELETE', `users/${user_id}`)
-    expect(reply.body.data).toEqual({ user_id, erased_at: expect.any(String), sessions_ended: 1 })
+    const receipt = { receipt_id: expect.any(String), erased_at: expect.any(String), sessions_ended: 1 }
+    expect(reply.body.data).toEqual({ user_id, ...receipt })
     expect(await refreshCode(refresh_token)).toBe('A0203')
     expect((await gateway.call('GET', '/api/sessions', { token })).body.code).toBe('A0203')
     expect(await gateway.stores.cache.get(sessionKey)).toBeUndefined()

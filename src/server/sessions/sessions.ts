@@ -102,13 +102,14 @@ export function createSessions({
     }
     if (session.status !== 'active') throw await refusal(content.sid)
     if (session.repeated) {
-      onRefresh('repeated')
       const { sid, userId, appid, usedFrom } = session
       // Contract section 5: a reply that was lost on the way is asked for again from where it was lost.
       if (usedFrom !== null && networkOf(usedFrom) !== networkOf(actor.ip))
         audit.record({ kind: 'refresh_repeated', at: now(), actor, user_id: userId, session_id: sid, appid })
     }
-    return await reply(session, { nickname: session.nickname, isNew: false })
+    const tokens = await reply(session, { nickname: session.nickname, isNew: false })
+    onRefresh(session.repeated ? 'repeated' : 'ok')
+    return tokens
   }
 
   async function end(chosen: ChosenSessions, reason: SessionEndReason, actor: Actor): Promise<number> {
@@ -124,9 +125,7 @@ export function createSessions({
     reply,
     async refresh(refreshToken, actor) {
       try {
-        const tokens = await refresh(refreshToken, actor)
-        onRefresh('ok')
-        return tokens
+        return await refresh(refreshToken, actor)
       } catch (error) {
         if (error instanceof GatewayError && errorCodes[error.code].status < 500)
           onRefresh(error.code === 'A0220' ? 'replayed' : error.code === 'A0202' ? 'suspended' : 'refused')
