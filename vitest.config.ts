@@ -32,7 +32,7 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
-      { test: { name: 'deploy', include: ['k8s/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
+      { test: { name: 'deploy', include: ['{k8s,model}/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
       { test: { name: 'examples', include: ['examples/**/*.test.ts'], testTimeout: 30_000, hookTimeout: 120_000 } },
       {
         test: {

@@ -1,4 +1,4 @@
-/** Every example that runs, against the gateway of `npm run dev`, by HTTP: what docs/verify.md says of it is held here. */
+/** Every example that runs, against the gateway of `npm run dev`, by HTTP: what docs/consumers.md says of it is held here. */
 import { createPublicKey, verify } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -124,7 +124,7 @@ describe('a developer of a mini program and one of a service, on npm run dev', (
     ['README.md, with jose', 'README.md', 'js', 1, 'payload'],
     ['README.md, with the SDK', 'README.md', 'js', 2, 'claims'],
     ['docs/verify.md, with the SDK', 'docs/verify.md', 'ts', 0, 'claims'],
-    ['docs/verify.md, with jose', 'docs/verify.md', 'ts', 3, 'payload'],
+    ['docs/consumers.md, with jose', 'docs/consumers.md', 'ts', 0, 'payload'],
   ] as const)('%s: the code verifies a token', async (_, page, language, index, result) => {
     const hosts: Replacement[] = [[AUTH, gateway]]
     if (page !== 'README.md') hosts.push([ORDERS, gateway], ['http://gateway.auth-gateway.svc', gateway])

@@ -126,7 +126,7 @@ export const words: { what: RegExp; name: string; only: RegExp }[] = [
 /** The rooms that keep the promise of the whole. */
 export const core = ['login', 'sessions', 'tokens', 'keys', 'revocation', 'users', 'session-key', 'audit']
 /** What the core may have, without what is loaded only where it is switched on; to be raised on purpose alone. */
-export const coreLines = 4250
+export const coreLines = 4300
 /** What the sizes leave out: the command line and the platforms beside WeChat. */
 export const notCounted =
   /^src\/(cli\.ts$|server\/cli\/|server\/crypto\/rsa-keys\.ts$|server\/platforms\/(alipay|baidu|douyin|kuaishou|qq|wecom|xiaohongshu|sisters|reply)\.ts$)/

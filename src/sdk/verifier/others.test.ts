@@ -1,4 +1,4 @@
-/** The configurations that docs/verify.md gives for libraries other than ours, as far as they are installed here. */
+/** The configurations that docs/consumers.md gives for libraries other than ours, as far as they are installed here. */
 
 import { Hono } from 'hono'
 import { jwk } from 'hono/jwk'

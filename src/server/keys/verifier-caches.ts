@@ -9,7 +9,7 @@ type VerifierCache = {
   learnsSeconds: number
 }
 
-/** With default settings, as of their sources in 2026; docs/verify.md tells how to change them. */
+/** With default settings, as of their sources in 2026; docs/consumers.md tells how to change them. */
 const verifierCaches: readonly VerifierCache[] = [
   { name: 'lua-resty-openidc and APISIX', keeps: '24 h', learnsSeconds: 0 },
   { name: '.NET JwtBearer', keeps: '12 h', learnsSeconds: 300 },
