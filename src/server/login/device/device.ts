@@ -114,6 +114,12 @@ export function createDevice({ requests, clients, clock, openFor, sessions }: De
       if (!changed) throw unknownCode()
     },
 
+    /** Under which id the picture of a code that may still be confirmed is found. */
+    async pictureId(userCode: string): Promise<string | undefined> {
+      const found = await requests.byUserCode(normalised(userCode))
+      return found?.request.state === 'pending' && !requests.isExpired(found.request) ? found.id : undefined
+    },
+
     picture: async (id: string) => {
       const request = await requests.read(id)
       return request && request.state === 'pending' && !requests.isExpired(request) ? request.userCode : undefined

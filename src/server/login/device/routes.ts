@@ -140,12 +140,17 @@ export function deviceRoutes({ device, issuer, limit, pictureOf }: DeviceRoutesP
         method: 'get',
         path: '/device',
         tag: 'Devices',
-        summary: 'The page that a person opens: which code to confirm, and how.',
+        summary: 'The page that a person opens: the mini-program code to scan, which code to confirm, and how.',
         access: 'public',
         query: z.object({ user_code: userCode.optional() }),
         replies: { 200: { 'text/html': z.string() } },
+        errors: ['A0501'],
       },
-      ({ query }, c) => devicePage(c, query.user_code),
+      async ({ query: { user_code: code } }, c) => {
+        await limit(c)
+        const id = code && pictureOf ? await device.pictureId(code) : undefined
+        return devicePage(c, code, id && `${issuer}/oauth2/device/${id}.png`)
+      },
     ),
     route(
       {
