@@ -230,6 +230,18 @@ describe('at a glance', () => {
     await expect.poll(seconds, { timeout: 4000 }).toBeLessThan(first)
   })
 
+  test.each([
+    ['#scan-allow', '已登录 Logged in'],
+    ['#scan-refuse', 'access_denied'],
+  ])('a PC that shows a code is scanned, says who asks, and after %s it says %s', async (answer, outcome) => {
+    const page = await visit()
+    await signIn(page)
+    const [pc] = await Promise.all([page.waitForEvent('popup'), page.click('a[href="pc.html"]')])
+    await page.locator('#scan-who', { hasText: /请求登录（.+，\d+ 秒前）/ }).waitFor()
+    await page.click(answer)
+    await pc.locator('#status', { hasText: outcome }).waitFor({ timeout: 15_000 })
+  })
+
   test('the token, a call as curl, and when and from where each device was used', async () => {
     const page = await visit({
       viewport: { width: 1280, height: 900 },

@@ -14,6 +14,8 @@ const { device_code, user_code, qr_code_uri, interval } = await post('/oauth2/de
 byId('picture').src = new URL(qr_code_uri).pathname
 byId('code').textContent = user_code
 say('请用手机扫码 Scan it with the phone')
+// The playground's phone, in the window beside, has no camera: the picture is told to it.
+new BroadcastChannel('playground').postMessage({ userCode: user_code })
 await poll(interval)
 
 async function poll(seconds) {

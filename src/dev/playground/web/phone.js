@@ -255,6 +255,28 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
     onEnded(token)
   })
 
+  /** Scanning: the PC's page beside says which code its picture holds, and this person is asked as the confirm page of a program asks. */
+  let scanned
+  new BroadcastChannel('playground').addEventListener('message', async ({ data }) => {
+    if (!tokens) return
+    scanned = data.userCode
+    try {
+      const asking = await auth.request({ url: `/api/device?user_code=${scanned}` })
+      const { client_name: client, ip, age_seconds: age } = asking
+      setWord(byId('scan-who'), 'scanWho', { client, ip: ip ?? say('noAddress'), age: String(age) })
+      byId('scan').hidden = false
+    } catch (error) {
+      fail(error)
+    }
+  })
+  const decide = (approve) => async () => {
+    await auth.request({ url: '/api/device', method: 'POST', data: { user_code: scanned, approve } })
+    byId('scan').hidden = true
+    tell(approve ? 'scanAllowed' : 'scanRefused')
+  }
+  on('scan-allow', decide(true))
+  on('scan-refuse', decide(false))
+
   /** What the person does in WeChat itself, which the mini program does not see. */
   async function inWechat(path, more = {}) {
     const { data } = await send(path, { appid, person: holder, ...more })

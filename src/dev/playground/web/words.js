@@ -42,6 +42,13 @@ const words = {
   givePhone: ['授权手机号', 'Give the phone number'],
   withdrawPhone: ['撤回手机号授权', 'Withdraw phone'],
   closeAccount: ['注销授权（关闭账号）', 'Close account'],
+  otherScreens: ['在其他屏幕上', 'On other screens'],
+  openPc: ['打开电脑上的登录页', 'Open the login page of a PC'],
+  scanWho: ['{client} 请求登录（{ip}，{age} 秒前）', '{client} asks to log in ({ip}, {age} s ago)'],
+  scanAllow: ['允许登录', 'Allow'],
+  scanRefuse: ['拒绝', 'Refuse'],
+  scanAllowed: ['已允许：电脑几秒内登录', 'Allowed: the PC is logged in within seconds'],
+  scanRefused: ['已拒绝', 'Refused'],
   phoneGiven: ['网关保存了手机号 {phone}', 'The gateway keeps {phone}'],
   phoneWithdrawn: ['微信已推送，网关删除了手机号', 'WeChat pushed it, and the gateway has deleted the number'],
   accountClosed: [
