@@ -1,6 +1,6 @@
 /** Alipay's gateway: checks the app's signature, and signs what it answers over the characters it sends. */
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
-import { type CreateSisterPage, redeemCode, type SisterAnswer } from './other-platforms.ts'
+import { type CreatePlatformPage, type PlatformAnswer, redeemCode } from './other-platforms.ts'
 import { randomAlphanumerics } from './wechat-crypto.ts'
 
 const RESPONSE = 'alipay_system_oauth_token_response'
@@ -16,7 +16,7 @@ export function newRsaKeys(): { privateKey: string; publicKey: string } {
 
 /** The app's `secret` is its private key, of which Alipay knows the public half. `platformKey` signs the answers. */
 export const simulatedAlipay =
-  ({ platformKey, idName = 'open_id' }: { platformKey: string; idName?: 'open_id' | 'user_id' }): CreateSisterPage =>
+  ({ platformKey, idName = 'open_id' }: { platformKey: string; idName?: 'open_id' | 'user_id' }): CreatePlatformPage =>
   ({ people, clock }) => {
     const publicKeys = new Map<string, KeyObject>()
     const refusal = (code: string) => {
@@ -59,13 +59,13 @@ export const simulatedAlipay =
   }
 
 /** The reply, with spaces and an escaped slash in the signed part, which parsing and printing would lose. */
-export function signed(name: string, value: Record<string, unknown>, privateKey: string): SisterAnswer {
+export function signed(name: string, value: Record<string, unknown>, privateKey: string): PlatformAnswer {
   const raw = JSON.stringify({ note: 'a/b', ...value }, undefined, 1).replaceAll('/', '\\/')
   const signature = sign('sha256', Buffer.from(raw), privateKey).toString('base64')
   return `{"${name}": ${raw} ,"sign":"${signature}"}`
 }
 
-function unsigned(code: string): SisterAnswer {
+function unsigned(code: string): PlatformAnswer {
   return { error_response: { code: '40002', msg: 'Invalid Arguments', sub_code: code, sub_msg: 'refused' } }
 }
 

@@ -1,12 +1,12 @@
 /** Baidu's Session Key: a form in, OAuth's names for errors; the key is 32 characters that decode to the 24 bytes of AES-192. */
 import { createHash } from 'node:crypto'
-import { type CreateSisterPage, redeem } from './other-platforms.ts'
+import { type CreatePlatformPage, redeem } from './other-platforms.ts'
 
 const ERRORS = { appid: 'invalid_client', secret: 'invalid_client', code: 'invalid_grant' }
 
 const baiduKey = (sessionKey: string): string => createHash('sha256').update(sessionKey).digest('hex').slice(0, 32)
 
-export const simulatedBaidu: CreateSisterPage = (world) => {
+export const simulatedBaidu: CreatePlatformPage = (world) => {
   const refusal = (code: string) =>
     /^\d+$/.test(code)
       ? { errno: Number(code), error: 'parameter is invalid', error_description: 'refused' }

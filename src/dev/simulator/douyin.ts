@@ -1,10 +1,10 @@
 /** Douyin's code2Session, version 2: JSON in, err_no always there, absent values are empty texts. */
-import { type CreateSisterPage, redeem } from './other-platforms.ts'
+import { type CreatePlatformPage, redeem } from './other-platforms.ts'
 
 const ERRORS = { appid: '40015', secret: '40017', code: '40018' }
 const TIPS: Record<string, string> = { 40015: 'bad appid', 40017: 'bad secret', 40018: 'bad code' }
 
-export const simulatedDouyin: CreateSisterPage = (world) => {
+export const simulatedDouyin: CreatePlatformPage = (world) => {
   const empty = { session_key: '', openid: '', anonymous_openid: '', unionid: '', dopenid: '' }
   const refusal = (code: string) => ({ err_no: Number(code), err_tips: TIPS[code] ?? 'error', data: empty })
   return {

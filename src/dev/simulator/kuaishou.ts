@@ -1,9 +1,9 @@
 /** Kuaishou's code2Session: a form in, `result: 1` for success. */
-import { type CreateSisterPage, redeem } from './other-platforms.ts'
+import { type CreatePlatformPage, redeem } from './other-platforms.ts'
 
 const ERRORS = { appid: '100200101', secret: '100200101', code: '100200105' }
 
-export const simulatedKuaishou: CreateSisterPage = (world) => {
+export const simulatedKuaishou: CreatePlatformPage = (world) => {
   const refusal = (code: string) => ({ result: Number(code), error: 'refused', error_msg: 'refused' })
   return {
     platform: 'kuaishou',

@@ -7,7 +7,7 @@ import { systemClock } from '../../server/clock.ts'
 import { loadConfig } from '../../server/config/config.ts'
 import { createSealer } from '../../server/crypto/seal.ts'
 import { createUndiciSender } from '../../server/platforms/fetch-json.ts'
-import { createSisters } from '../../server/platforms/sisters.ts'
+import { createOtherPlatforms } from '../../server/platforms/other-platforms.ts'
 import { createMemoryCache } from '../../server/storage/cache.memory.ts'
 
 const PROGRAM = fileURLToPath(new URL('./main.ts', import.meta.url))
@@ -59,7 +59,7 @@ test('--help tells how and exits with 0', async () => {
   expect(output.text).toContain('--app <appid:secret[:open platform]>')
 })
 
-test('a sister platform runs alone and prints the environment that a gateway logs in with', async () => {
+test('another platform runs alone and prints the environment that a gateway logs in with', async () => {
   const { output, child, exit } = run(['--port', '0', '--platform', 'alipay', '--app', '2021000000000001:unused'])
   await expect.poll(() => output.text, { timeout: 10_000 }).toContain('login code')
   const printed = (name: string) => new RegExp(`${name}='([^']+)'`).exec(output.text)?.[1] ?? ''
@@ -81,7 +81,7 @@ test('a sister platform runs alone and prints the environment that a gateway log
     cache: createMemoryCache({ clock }),
     sealer: createSealer(config.encryptionKeys),
   }
-  const [alipay] = createSisters({ ...parts, apps: config.apps, apiBases: config.platformApiBases })
+  const [alipay] = createOtherPlatforms({ ...parts, apps: config.apps, apiBases: config.platformApiBases })
   const code = /login code: (\S+)/.exec(output.text)?.[1] ?? ''
   expect(await alipay?.exchange(app, code)).toEqual({ openid: expect.any(String) })
   await sender.close()

@@ -1,12 +1,12 @@
-/** The simulator of WeChat, or of a sister platform, as a process of its own, for the integration tests of other teams: `npm run simulator`. */
+/** The simulator of WeChat, or of another platform, as a process of its own, for the integration tests of other teams: `npm run simulator`. */
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { parseFlags, wholeNumber } from '../../server/cli/flags.ts'
-import { type SisterName, sisterNames } from '../../server/config/config.ts'
+import { type OtherPlatform, otherPlatforms } from '../../server/config/config.ts'
 import { nearest } from '../../server/config/nearest.ts'
 import { whyNotListening } from '../../server/serve/listeners.ts'
-import { simulateSister } from './simulate.ts'
+import { simulatePlatform } from './simulate.ts'
 import { createWechatSimulator, type SimulatedApp } from './wechat.ts'
 import { oauthKinds } from './wechat-people.ts'
 import type { PushTarget } from './wechat-push.ts'
@@ -18,7 +18,7 @@ const HELP = `A simulated WeChat: its server API, and under /simulator a mini-pr
   --app <appid:secret[:open platform]> repeatable; apps of one Open Platform account share unionids. With :page, :web or :app
                                        behind it an official account, a website or a native app (WeChat OAuth)
   --delay-ms <n>                       how long every answer takes; 0
-  --platform <name>                    a sister instead of WeChat: ${sisterNames.join(', ')};
+  --platform <name>                    another platform instead of WeChat: ${otherPlatforms.join(', ')};
                                        its login codes are dev:alice:1, dev:alice:2, ...
   --push-url <url>                     where events are pushed to, {appid} stands for the app; with
   --push-token <Token>, --push-aes-key <EncodingAESKey> and perhaps --push-format xml
@@ -59,13 +59,13 @@ function start({
   port: number
   apps: SimulatedApp[]
   delayMs: number
-  platform: SisterName | undefined
+  platform: OtherPlatform | undefined
   push: PushTarget | undefined
 }): void {
-  const sister = platform && simulateSister(platform, apps, delayMs)
-  const fetch = sister ? sister.simulator.fetch : createWechatSimulator({ apps, delayMs, push }).app.fetch
+  const other = platform && simulatePlatform(platform, apps, delayMs)
+  const fetch = other ? other.simulator.fetch : createWechatSimulator({ apps, delayMs, push }).app.fetch
   const server = serve({ fetch, hostname: host, port }, (address) => {
-    if (sister) announceSister(address, sister.simulator.platform, sister.apps)
+    if (other) announcePlatform(address, other.simulator.platform, other.apps)
     else announce(address, apps)
   })
   server.on('error', (error) => {
@@ -135,11 +135,11 @@ function readPush(values: PushOptions): PushTarget | undefined {
   return { url, token, encodingAesKey, format }
 }
 
-function readPlatform(text: string): SisterName {
-  const platform = sisterNames.find((name) => name === text)
+function readPlatform(text: string): OtherPlatform {
+  const platform = otherPlatforms.find((name) => name === text)
   if (!platform) {
-    const meant = nearest(text, sisterNames)
-    throw new Error(`--platform is one of ${sisterNames.join(', ')}${meant ? `; did you mean ${meant}?` : ''}`)
+    const meant = nearest(text, otherPlatforms)
+    throw new Error(`--platform is one of ${otherPlatforms.join(', ')}${meant ? `; did you mean ${meant}?` : ''}`)
   }
   return platform
 }
@@ -148,7 +148,11 @@ const baseOf = ({ address, port, family }: AddressInfo): string =>
   `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 
 /** What the gateway needs in its environment, and a code to begin with. */
-function announceSister(address: AddressInfo, platform: SisterName, apps: readonly Record<string, string>[]): void {
+function announcePlatform(
+  address: AddressInfo,
+  platform: OtherPlatform,
+  apps: readonly Record<string, string>[],
+): void {
   const base = baseOf(address)
   process.stdout.write(
     [

@@ -1,24 +1,24 @@
-/** A simulated sister platform: its page speaks the platform's own forms; people, single-use codes and bad weather are common. */
+/** A simulated platform other than WeChat: its page speaks the platform's own forms; people, single-use codes and bad weather are common. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Clock, systemClock } from '../../server/clock.ts'
-import type { SisterName } from '../../server/config/config.ts'
+import type { OtherPlatform } from '../../server/config/config.ts'
 import { createPeople, type Member, type People, type SimulatedApp } from './wechat-people.ts'
 
-export type SisterCall = {
+export type PlatformCall = {
   query: Partial<Record<string, string>>
   form: Partial<Record<string, string>>
   json: Record<string, unknown>
 }
 
 /** An object is sent as JSON, a text as it stands. */
-export type SisterAnswer = Record<string, unknown> | string
+export type PlatformAnswer = Record<string, unknown> | string
 
-export type SisterPage = {
-  platform: SisterName
+export type PlatformPage = {
+  platform: OtherPlatform
   /** `METHOD /path` to what answers it; anything else is 404. */
-  routes: Record<string, (call: SisterCall) => SisterAnswer>
+  routes: Record<string, (call: PlatformCall) => PlatformAnswer>
   /** The platform's form of a refusal with this code. */
-  refusal(code: string): SisterAnswer
+  refusal(code: string): PlatformAnswer
   /** What the gateway is to know a person by. */
   subjectOf(member: Member): string
   /** The session_key in the platform's own length; undefined where there is none. */
@@ -27,26 +27,38 @@ export type SisterPage = {
   endTokens?: () => void
 }
 
-export type SisterWorld = { people: People; clock: Clock }
-export type CreateSisterPage = (world: SisterWorld) => SisterPage
+export type PlatformWorld = { people: People; clock: Clock }
+export type CreatePlatformPage = (world: PlatformWorld) => PlatformPage
 
 /** Something that goes wrong, for as many calls as given; the oldest applies. What the call does is done nevertheless. */
-export type SisterFault = { path?: string; times?: number; delayMs?: number; status?: number; answer?: SisterAnswer }
+export type PlatformFault = {
+  path?: string
+  times?: number
+  delayMs?: number
+  status?: number
+  answer?: PlatformAnswer
+}
 
-export type SisterCallSeen = { method: string; path: string; query: Record<string, string>; body: string; type: string }
+export type PlatformCallSeen = {
+  method: string
+  path: string
+  query: Record<string, string>
+  body: string
+  type: string
+}
 
 const CAPACITY = 10_000
 
-export function createSisterSimulator(
-  createPage: CreateSisterPage,
+export function createPlatformSimulator(
+  createPage: CreatePlatformPage,
   { apps, clock = systemClock, delayMs = 0 }: { apps: readonly SimulatedApp[]; clock?: Clock; delayMs?: number },
 ) {
   const people = createPeople(apps, clock, CAPACITY)
   const page = createPage({ people, clock })
-  let faults: SisterFault[] = []
-  const seen: SisterCallSeen[] = []
+  let faults: PlatformFault[] = []
+  const seen: PlatformCallSeen[] = []
 
-  function takeFault(path: string): SisterFault | undefined {
+  function takeFault(path: string): PlatformFault | undefined {
     const fault = faults.find((one) => one.path === undefined || one.path === path)
     if (fault?.times !== undefined) {
       fault.times -= 1
@@ -89,16 +101,16 @@ export function createSisterSimulator(
       page.sessionKeyOf(people.member(appid, person)),
     refusal: page.refusal,
     endTokens: () => page.endTokens?.(),
-    fail: (fault: SisterFault) => void faults.push({ ...fault }),
+    fail: (fault: PlatformFault) => void faults.push({ ...fault }),
     clearFaults: () => {
       faults = []
     },
     /** What came in, oldest first. */
-    seen: (): readonly SisterCallSeen[] => seen,
+    seen: (): readonly PlatformCallSeen[] => seen,
   }
 }
 
-export type SisterSimulator = ReturnType<typeof createSisterSimulator>
+export type PlatformSimulator = ReturnType<typeof createPlatformSimulator>
 
 function parseBody(text: string): Record<string, unknown> {
   try {
@@ -111,7 +123,7 @@ function parseBody(text: string): Record<string, unknown> {
 
 /** Whether the app's credentials are right, and then its code, which is spent by asking; or why not. */
 export function redeem(
-  { people }: SisterWorld,
+  { people }: PlatformWorld,
   { appid, secret, code }: { appid: unknown; secret: unknown; code: unknown },
 ): Member | 'appid' | 'secret' | 'code' {
   const app = people.findApp(String(appid))

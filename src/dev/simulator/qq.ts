@@ -1,7 +1,7 @@
 /** QQ's code2Session: WeChat's forms, but a refusal carries every member, empty (as reported for -1009). */
-import { type CreateSisterPage, redeem } from './other-platforms.ts'
+import { type CreatePlatformPage, redeem } from './other-platforms.ts'
 
-export const simulatedQq: CreateSisterPage = (world) => {
+export const simulatedQq: CreatePlatformPage = (world) => {
   const refusal = (code: string) => ({ errcode: Number(code), errmsg: '', openid: '', session_key: '', unionid: '' })
   return {
     platform: 'qq',

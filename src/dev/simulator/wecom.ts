@@ -1,5 +1,5 @@
 /** WeCom: gettoken gives the same token for as long as it lives; code2Session names company and member, with errcode 0. */
-import { type CreateSisterPage, redeemCode } from './other-platforms.ts'
+import { type CreatePlatformPage, redeemCode } from './other-platforms.ts'
 import { randomAlphanumerics } from './wechat-crypto.ts'
 
 export const SIMULATED_CORPID = 'ww0000000000000001'
@@ -7,7 +7,7 @@ const TOKEN_SECONDS = 7200
 
 /** The Secret chooses the app, since every app of a company has one of its own. */
 export const simulatedWecom =
-  (secrets: Readonly<Record<string, string>>): CreateSisterPage =>
+  (secrets: Readonly<Record<string, string>>): CreatePlatformPage =>
   ({ people, clock }) => {
     const tokens = new Map<string, { text: string; expiresAt: number }>()
     const now = () => clock.now().getTime()

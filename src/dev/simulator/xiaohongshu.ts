@@ -1,6 +1,6 @@
 /** Xiaohongshu: an app token (a new one leaves the old one five minutes), then the session with a 24-byte key. */
 import { createHash } from 'node:crypto'
-import { type CreateSisterPage, redeemCode } from './other-platforms.ts'
+import { type CreatePlatformPage, redeemCode } from './other-platforms.ts'
 import { randomAlphanumerics } from './wechat-crypto.ts'
 
 const TOKEN_SECONDS = 7200
@@ -9,7 +9,7 @@ const OVERLAP_SECONDS = 300
 const aes192Key = (sessionKey: string): string =>
   createHash('sha256').update(sessionKey).digest().subarray(0, 24).toString('base64')
 
-export const simulatedXiaohongshu: CreateSisterPage = ({ people, clock }) => {
+export const simulatedXiaohongshu: CreatePlatformPage = ({ people, clock }) => {
   const tokens = new Map<string, { appid: string; expiresAt: number }>()
   const now = () => clock.now().getTime()
   const refusal = (code: string) => ({ data: null, success: false, msg: 'refused', code: Number(code) })

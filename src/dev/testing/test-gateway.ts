@@ -10,7 +10,7 @@ import type { Send } from '../../server/platforms/fetch-json.ts'
 import { PlatformError } from '../../server/platforms/platform.ts'
 import type { Database } from '../../server/storage/database.ts'
 import { databaseClockOf } from '../pglite.ts'
-import type { SisterSimulator } from '../simulator/other-platforms.ts'
+import type { PlatformSimulator } from '../simulator/other-platforms.ts'
 import { createWechatSimulator, type SimulatedApp, type WechatSimulator } from '../simulator/wechat.ts'
 import { openTestStores, type TestStores } from './real-stores.ts'
 
@@ -65,8 +65,8 @@ export type TestGatewayOptions = {
   /** Over a real network, instead of the simulator in process. */
   send?: Send
   tracing?: Tracing
-  /** Sister platforms, reached at https://<platform>.test. */
-  sisters?: SisterSimulator[]
+  /** Other platforms, reached at https://<platform>.test. */
+  otherPlatforms?: PlatformSimulator[]
   /** Takes the calls to everything but WeChat. */
   sendElsewhere?: Send
 }
@@ -75,13 +75,13 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const { environment = {}, clock = systemClock, apps = [{ appid: APPID, secret: APP_SECRET }] } = options
   const stores = options.stores ?? (await openTestStores({ clock }))
   const simulator = options.simulator ?? createWechatSimulator({ apps, clock })
-  const sisters = new Map((options.sisters ?? []).map((sister) => [`https://${sister.platform}.test`, sister]))
-  const bases = Object.fromEntries([...sisters].map(([base, { platform }]) => [platform, base]))
-  const withBases = sisters.size > 0 ? { PLATFORM_API_BASES: JSON.stringify(bases), ...environment } : environment
+  const others = new Map((options.otherPlatforms ?? []).map((other) => [`https://${other.platform}.test`, other]))
+  const bases = Object.fromEntries([...others].map(([base, { platform }]) => [platform, base]))
+  const withBases = others.size > 0 ? { PLATFORM_API_BASES: JSON.stringify(bases), ...environment } : environment
   const { sendElsewhere } = options
   const inProcess: Send = (request) => {
-    const sister = sisters.get(new URL(request.url).origin)
-    if (sister) return simulatorSend(sister)(request)
+    const other = others.get(new URL(request.url).origin)
+    if (other) return simulatorSend(other)(request)
     if (sendElsewhere && !request.url.startsWith(WECHAT_URL)) return sendElsewhere(request)
     return simulatorSend(simulator)(request)
   }

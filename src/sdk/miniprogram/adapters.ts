@@ -1,4 +1,4 @@
-/** What the SDK needs of a mini-program platform, as promises, over the callback globals of WeChat and its sisters. */
+/** What the SDK needs of a mini-program platform, as promises, over the callback globals of WeChat and the others. */
 import { AuthError } from './error.ts'
 
 type Callbacks<Result> = { success?(result: Result): void; fail?(reason: { errMsg: string }): void }
@@ -65,7 +65,7 @@ const inTime = <Value>(ms: number, late: Value, run: (done: (value: Value) => vo
     })
   })
 
-/** The sisters come first: some of them offer an imitation of `wx` too. */
+/** The other platforms come first: some of them offer an imitation of `wx` too. */
 function detect(): unknown {
   for (const global of [() => qq, () => tt, () => my, () => swan, () => ks, () => wx]) {
     const found = attempt(global)

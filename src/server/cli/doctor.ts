@@ -9,9 +9,9 @@ import { opens } from '../keys/ring.ts'
 import { activeKey, keyState, scheduleOf } from '../keys/schedule.ts'
 import { createKeyStore } from '../keys/store.ts'
 import { createUndiciSender, type Send } from '../platforms/fetch-json.ts'
+import { createOtherPlatforms } from '../platforms/other-platforms.ts'
 import { PlatformError } from '../platforms/platform.ts'
 import { appsOn } from '../platforms/registry.ts'
-import { createSisters } from '../platforms/sisters.ts'
 import { createWechat } from '../platforms/wechat.ts'
 import { createRedisCache } from '../storage/cache.redis.ts'
 import type { Cache } from '../storage/cache.ts'
@@ -200,7 +200,7 @@ async function checkApp(app: AppConfig, config: Config, send: Send, cache: Cache
   const sealer = createSealer(config.encryptionKeys)
   const platforms = [
     createWechat({ send: watched, apiBase: config.wechatApiBase, userApi: () => ({}) }),
-    ...createSisters({
+    ...createOtherPlatforms({
       apps: [app],
       send: watched,
       cache,

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { newRsaKeys } from '../../dev/simulator/alipay.ts'
-import { ConfigError, loadConfig, sisterNames, wechatOauthNames } from './config.ts'
+import { ConfigError, loadConfig, otherPlatforms, wechatOauthNames } from './config.ts'
 
 const environment = {
   ISSUER: 'https://auth.example.com',
@@ -103,7 +103,7 @@ test('every entry that docs/platforms.md shows can be pasted, with real keys for
     load(pasted)
       .apps.map(({ platform }) => platform)
       .sort(),
-  ).toEqual([...sisterNames, ...wechatOauthNames].sort())
+  ).toEqual([...otherPlatforms, ...wechatOauthNames].sort())
   for (const app of shown)
     expect(Object.keys(app).sort()).toEqual(Object.keys(pasted.find((one) => one.platform === app.platform)).sort())
 })

@@ -11,13 +11,13 @@ export type { AdminScope, AdminToken } from './admin-tokens.ts'
 export type {
   AppConfig,
   OptionalClaim,
+  OtherPlatform,
   PlatformName,
   RateLimitRule,
   SigningAlgorithm,
-  SisterName,
   WechatOauthName,
 } from './formats.ts'
-export { isWechatOauth, sisterNames, wechatOauthNames } from './formats.ts'
+export { isWechatOauth, otherPlatforms, wechatOauthNames } from './formats.ts'
 
 /** What the process runs on; durations carry their unit in the name. */
 export type Config = ReturnType<typeof toConfig>

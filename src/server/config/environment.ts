@@ -114,7 +114,7 @@ export const environmentSchema = z.object({
     .describe('Connections to each platform; twice as many calls are admitted, the rest is shed.'),
   PLATFORM_API_BASES: platformApiBases
     .optional()
-    .describe('Server APIs of the sister platforms, where they are not the public ones: JSON, platform to URL.'),
+    .describe('Server APIs of the other platforms, where they are not the public ones: JSON, platform to URL.'),
   HOST: z.string().default('0.0.0.0').describe('Address of the public listener.'),
   PORT: port.default(8080).describe('Port of the public listener.'),
   ADMIN_HOST: z.string().default('0.0.0.0').describe('Address of the internal listener.'),

@@ -5,12 +5,12 @@ import type { EncryptionKey } from '../crypto/seal.ts'
 import { type PushConfig, pushSchema } from './push.ts'
 import { parseRedisUrl, redisUrlForms } from './redis-url.ts'
 
-export const sisterNames = ['qq', 'douyin', 'alipay', 'baidu', 'kuaishou', 'xiaohongshu', 'wecom'] as const
-export type SisterName = (typeof sisterNames)[number]
+export const otherPlatforms = ['qq', 'douyin', 'alipay', 'baidu', 'kuaishou', 'xiaohongshu', 'wecom'] as const
+export type OtherPlatform = (typeof otherPlatforms)[number]
 /** WeChat beside its mini programs: an official account's pages, a QR code on a web page, a native app. */
 export const wechatOauthNames = ['wechat-page', 'wechat-web', 'wechat-app'] as const
 export type WechatOauthName = (typeof wechatOauthNames)[number]
-const platformNames = ['wechat', ...wechatOauthNames, ...sisterNames] as const
+const platformNames = ['wechat', ...wechatOauthNames, ...otherPlatforms] as const
 export type PlatformName = (typeof platformNames)[number]
 
 export const isWechatOauth = (platform: PlatformName): platform is WechatOauthName =>
@@ -190,7 +190,7 @@ const appSchema = appFields.superRefine((app, context) => {
   if (platform !== 'wecom' && corpid !== undefined) problem('corpid', 'is for the platform wecom only')
 })
 
-export const platformApiBases = z.string().transform((text, context): Partial<Record<SisterName, string>> => {
+export const platformApiBases = z.string().transform((text, context): Partial<Record<OtherPlatform, string>> => {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -198,7 +198,7 @@ export const platformApiBases = z.string().transform((text, context): Partial<Re
     context.addIssue('is not JSON')
     return z.NEVER
   }
-  const parsed = z.partialRecord(z.enum(sisterNames), baseUrl).safeParse(value)
+  const parsed = z.partialRecord(z.enum(otherPlatforms), baseUrl).safeParse(value)
   if (parsed.success) return parsed.data
   for (const issue of parsed.error.issues) context.addIssue(`${issue.path.join('.') || 'value'}: ${issue.message}`)
   return z.NEVER

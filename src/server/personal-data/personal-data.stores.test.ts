@@ -5,12 +5,12 @@ import { APP_SECRET, APPID, startTestGateway, type TestGateway } from '../../dev
 import { createProfileStore } from '../profile/store.ts'
 import { createPersonalDataStore } from './store.ts'
 
-const SISTER = 'wx0000000000000002'
+const SECOND_APP = 'wx0000000000000002'
 const EXCHANGE = '/sns/jscode2session'
 
 let gateway: TestGateway
 beforeAll(async () => {
-  const apps = [APPID, SISTER].map((appid) => ({ appid, secret: APP_SECRET }))
+  const apps = [APPID, SECOND_APP].map((appid) => ({ appid, secret: APP_SECRET }))
   gateway = await startTestGateway({
     apps: apps.map((app) => ({ ...app, openPlatform: 'acme' })),
     environment: {
@@ -39,7 +39,7 @@ const personal = {
 /** A user with everything a user can have. */
 async function wholeUser(person: string) {
   const first = await login(person, { device: `${person}'s phone` })
-  await login(person, { appid: SISTER, device: `${person}'s tablet` })
+  await login(person, { appid: SECOND_APP, device: `${person}'s tablet` })
   const { token } = await login(person, { device: `${person}'s phone` })
   await gateway.call('PATCH', '/api/user', { token, body: personal })
   const phone = gateway.simulator.phoneCode(APPID, person)
@@ -48,7 +48,7 @@ async function wholeUser(person: string) {
 }
 
 const ids = (person: string) => ({
-  openids: [APPID, SISTER].map((appid) => gateway.simulator.openidOf(appid, person)),
+  openids: [APPID, SECOND_APP].map((appid) => gateway.simulator.openidOf(appid, person)),
   unionid: gateway.simulator.unionidOf(APPID, person) ?? '',
 })
 
@@ -130,7 +130,7 @@ describe('an erasure', () => {
     ))
       expect(rows).not.toContain(value)
     expect(rows).toContain(body.data.receipt_id)
-    for (const [index, appid] of [APPID, SISTER].entries())
+    for (const [index, appid] of [APPID, SECOND_APP].entries())
       expect(await gateway.stores.cache.get(`session-key:wechat:${appid}:${openids[index]}`)).toBeUndefined()
 
     expect((await gateway.call('GET', '/api/user', { token })).body.code).toBe('A0203')
@@ -143,7 +143,7 @@ describe('an erasure', () => {
     const again = await login('phoenix')
     expect(again.user_id).not.toBe(userId)
     expect([again.is_new_user, again.nickname]).toEqual([true, null])
-    expect((await login('phoenix', { appid: SISTER })).user_id).toBe(again.user_id)
+    expect((await login('phoenix', { appid: SECOND_APP })).user_id).toBe(again.user_id)
     // The number is free again.
     const code = gateway.simulator.phoneCode(APPID, 'phoenix')
     expect((await gateway.call('POST', '/api/user/phone', { token: again.token, body: { code } })).status).toBe(200)
@@ -168,7 +168,7 @@ describe('an erasure', () => {
   test('with a used code, an invented one, or one of another app is refused, and the user stays', async () => {
     const code = freshCode('careful')
     const { token } = await login('careful', { code })
-    for (const bad of [code, 'invented', freshCode('careful', SISTER), 'the code is a mock one']) {
+    for (const bad of [code, 'invented', freshCode('careful', SECOND_APP), 'the code is a mock one']) {
       const reply = await erase(token, bad)
       expect([reply.status, reply.body.code]).toEqual([401, 'A0223'])
     }

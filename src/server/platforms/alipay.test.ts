@@ -1,7 +1,7 @@
 /** Nothing that Alipay did not sign makes anybody a user. */
 import { describe, expect, test } from 'vitest'
 import { newRsaKeys, signed, simulatedAlipay } from '../../dev/simulator/alipay.ts'
-import { createSisterSimulator } from '../../dev/simulator/other-platforms.ts'
+import { createPlatformSimulator } from '../../dev/simulator/other-platforms.ts'
 import { testClock } from '../clock.ts'
 import type { AppConfig } from '../config/config.ts'
 import { createSealer } from '../crypto/seal.ts'
@@ -89,7 +89,7 @@ describe('the reply', () => {
 })
 
 test('the request is signed so that Alipay accepts it, with the time of Beijing', async () => {
-  const simulator = createSisterSimulator(simulatedAlipay({ platformKey: alipayKeys.privateKey }), {
+  const simulator = createPlatformSimulator(simulatedAlipay({ platformKey: alipayKeys.privateKey }), {
     apps: [{ appid: app.appid, secret: app.secret }],
     clock,
   })

@@ -109,7 +109,7 @@ describe('plaintexts of our own making', () => {
   }
   const watermark = { appid: B.appid, timestamp: B.timestamp }
 
-  test('a sister platform with 24-byte keys is opened too', () => {
+  test('another platform with 24-byte keys is opened too', () => {
     expect(open(JSON.stringify({ watermark }), 24)).toEqual({ watermark })
   })
 

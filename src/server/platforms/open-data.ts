@@ -48,7 +48,7 @@ const base64Pattern = /^[A-Za-z0-9+/]+={0,2}$/
 export type Encrypted = { encryptedData: string; iv: string }
 
 /**
- * AES-CBC with PKCS#7 under the decoded session_key (16 bytes; one sister platform uses 24), then the watermark:
+ * AES-CBC with PKCS#7 under the decoded session_key (16 bytes; one other platform uses 24), then the watermark:
  * our appid, and not older than `maxAgeSeconds`. Answers the plaintext object.
  */
 export function openEncryptedData(

@@ -8,7 +8,11 @@ import { newRsaKeys, signed, simulatedAlipay } from '../../dev/simulator/alipay.
 import { simulatedBaidu } from '../../dev/simulator/baidu.ts'
 import { simulatedDouyin } from '../../dev/simulator/douyin.ts'
 import { simulatedKuaishou } from '../../dev/simulator/kuaishou.ts'
-import { type CreateSisterPage, createSisterSimulator, type SisterAnswer } from '../../dev/simulator/other-platforms.ts'
+import {
+  type CreatePlatformPage,
+  createPlatformSimulator,
+  type PlatformAnswer,
+} from '../../dev/simulator/other-platforms.ts'
 import { simulatedQq } from '../../dev/simulator/qq.ts'
 import { createWechatSimulator } from '../../dev/simulator/wechat.ts'
 import { SIMULATED_CORPID, simulatedWecom } from '../../dev/simulator/wecom.ts'
@@ -18,8 +22,8 @@ import { type AppConfig, type PlatformName, wechatOauthNames } from '../config/c
 import { createSealer } from '../crypto/seal.ts'
 import { createMemoryCache } from '../storage/cache.memory.ts'
 import { createUndiciSender, type Send } from './fetch-json.ts'
+import { createOtherPlatforms } from './other-platforms.ts'
 import { type Platform, PlatformError } from './platform.ts'
-import { createSisters } from './sisters.ts'
 import { createWechat } from './wechat.ts'
 import { createWechatOauth } from './wechat-oauth.ts'
 
@@ -32,7 +36,7 @@ type Success = { openid: string; sessionKey: string | undefined }
 
 type Case = {
   platform: PlatformName
-  page?: CreateSisterPage
+  page?: CreatePlatformPage
   secret?: string
   wrongSecret?: string
   app?: Partial<AppConfig>
@@ -49,7 +53,7 @@ type Case = {
   /** The same without a member that is always there. */
   incomplete?: (body: Record<string, unknown>) => Record<string, unknown>[]
   /** How a body is sent, where that is not plain JSON. */
-  sent?: (body: Record<string, unknown>) => SisterAnswer
+  sent?: (body: Record<string, unknown>) => PlatformAnswer
 }
 
 const wechatForm = ({ openid, sessionKey }: Success) => ({ openid, session_key: sessionKey })
@@ -194,7 +198,7 @@ function simulate({ platform, page, path, secret = SECRET }: Case) {
     { appid: 'app-0002', secret: 'the-secret-of-app-0002' },
   ]
   if (page) {
-    const simulator = createSisterSimulator(page, { apps })
+    const simulator = createPlatformSimulator(page, { apps })
     return {
       fetch: simulator.fetch,
       login: (person: string) => simulator.login(APPID, person),
@@ -221,7 +225,7 @@ function simulate({ platform, page, path, secret = SECRET }: Case) {
       delay: (delayMs: number) => simulator.fail({ ...own, delayMs }),
     }
   }
-  if (platform !== 'wechat') throw new Error('a sister without a page')
+  if (platform !== 'wechat') throw new Error('a platform without a page')
   const simulator = createWechatSimulator({ apps })
   const own = { path: '/sns/jscode2session', times: 1 } as const
   return {
@@ -242,7 +246,7 @@ function create({ platform }: Case, app: AppConfig, apiBase: string, send: Send)
   if (ofWechat) return ofWechat
   const clock = { now: () => new Date() }
   const parts = { send, clock, cache: createMemoryCache({ clock }), sealer: testSealer() }
-  const [page] = createSisters({ ...parts, apps: [app], apiBases: { [platform]: apiBase } })
+  const [page] = createOtherPlatforms({ ...parts, apps: [app], apiBases: { [platform]: apiBase } })
   if (!page) throw new Error(`no page of ${platform}`)
   return page
 }
@@ -406,7 +410,7 @@ test('only platforms of which an app is configured are made', () => {
   const clock = testClock()
   const parts = { clock, cache: createMemoryCache({ clock }), sealer: testSealer(), apiBases: {} }
   const send: Send = () => Promise.reject(new Error('nothing is sent while platforms are made'))
-  const made = (apps: AppConfig[]) => createSisters({ ...parts, send, apps }).map(({ name }) => name)
+  const made = (apps: AppConfig[]) => createOtherPlatforms({ ...parts, send, apps }).map(({ name }) => name)
   expect(made([{ platform: 'wechat', appid: 'wx1', secret: 's' }])).toEqual([])
   expect(
     made([
@@ -427,7 +431,7 @@ test('Douyin is never sent an anonymous code, and a device without a person is n
   const app: AppConfig = { platform: 'douyin', appid: APPID, secret: SECRET }
   const clock = testClock()
   const parts = { send, clock, cache: createMemoryCache({ clock }), sealer: testSealer() }
-  const [douyin] = createSisters({ ...parts, apps: [app], apiBases: {} })
+  const [douyin] = createOtherPlatforms({ ...parts, apps: [app], apiBases: {} })
   await expect(douyin?.exchange(app, 'a-code')).rejects.toMatchObject({ refusal: 'code_invalid', errcode: 'anonymous' })
   expect(sent.map((body) => JSON.parse(body))).toEqual([{ appid: APPID, secret: SECRET, code: 'a-code' }])
 })

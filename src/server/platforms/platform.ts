@@ -1,4 +1,4 @@
-/** What the gateway asks of a platform (WeChat and its sisters), and the typed ways in which an upstream call fails. */
+/** What the gateway asks of a platform (WeChat and the others), and the typed ways in which an upstream call fails. */
 import { type AppConfig, type PlatformName, wechatOauthNames } from '../config/config.ts'
 import { type ErrorCode, GatewayError } from '../errors.ts'
 

@@ -5,10 +5,10 @@ import type { Sealer } from '../crypto/seal.ts'
 import { invalidField } from '../errors.ts'
 import type { Cache } from '../storage/cache.ts'
 import type { Send } from './fetch-json.ts'
+import { createOtherPlatforms } from './other-platforms.ts'
 import type { AuthorizeRequest, Exchange, Platform, UserApi } from './platform.ts'
 import type { LentCredential } from './platform-credential.ts'
 import { type ResilienceParts, withResilience } from './resilience.ts'
-import { createSisters } from './sisters.ts'
 import { createWechat } from './wechat.ts'
 import { createWechatApi } from './wechat-api.ts'
 import { createWechatCredentials } from './wechat-credential.ts'
@@ -51,11 +51,11 @@ export function createApps({ config, send, cache, sealer, clock, observe }: Apps
   const upstream = { send, cache, sealer, clock }
   const credentials = createWechatCredentials({ apiBase, ...upstream })
   const wechat = createWechat({ send, apiBase, userApi: createWechatApi({ send, apiBase, credentials }) })
-  const sisters = createSisters({ apps: config.apps, apiBases: config.platformApiBases, ...upstream })
+  const others = createOtherPlatforms({ apps: config.apps, apiBases: config.platformApiBases, ...upstream })
   const platforms = [
     { ...wechat, lendCredential: credentials.lend, pictureOf: createWechatPicture({ send, apiBase, credentials }) },
     ...createWechatOauth({ send, apiBase, openBase: config.wechatOpenBase, apps: config.apps }),
-    ...sisters,
+    ...others,
   ].map((platform) =>
     withResilience({ platform, maxConcurrency: config.upstreamMaxConcurrency, ...observe(platform.name) }),
   )

@@ -1,4 +1,4 @@
-/** What the pages of the sister platforms have in common: their parts, a refusal from a table of codes, an identity from a reply. */
+/** What the pages of the other platforms have in common: their parts, a refusal from a table of codes, an identity from a reply. */
 import type { Clock } from '../clock.ts'
 import type { Sealer } from '../crypto/seal.ts'
 import type { Cache } from '../storage/cache.ts'

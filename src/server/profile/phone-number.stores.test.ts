@@ -124,7 +124,7 @@ describe('a phone code', () => {
 })
 
 test('a platform without phone codes and text checks answers that there is no such thing, and takes texts unchecked', async () => {
-  const { user_id: userId, token } = (await gateway.login('sister', { appid: APPID })).body.data
+  const { user_id: userId, token } = (await gateway.login('other', { appid: APPID })).body.data
   const { sid } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString())
   const bare: Platform = { name: 'wechat', exchange: () => Promise.reject(new Error('not asked')) }
   const apps = appsOn([bare], gateway.config.apps)

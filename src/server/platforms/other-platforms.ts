@@ -1,5 +1,5 @@
-/** The sister platforms: only those of which an app is configured are made, so the others cost nothing. */
-import { type AppConfig, type SisterName, sisterNames } from '../config/config.ts'
+/** The other platforms: only those of which an app is configured are made, so the others cost nothing. */
+import { type AppConfig, type OtherPlatform, otherPlatforms } from '../config/config.ts'
 import { createAlipay } from './alipay.ts'
 import { createBaidu } from './baidu.ts'
 import { createDouyin } from './douyin.ts'
@@ -18,16 +18,16 @@ const pages = {
   kuaishou: createKuaishou,
   xiaohongshu: createXiaohongshu,
   wecom: createWecom,
-} satisfies Record<SisterName, (parts: PageParts) => Platform>
+} satisfies Record<OtherPlatform, (parts: PageParts) => Platform>
 
-export type SistersParts = Omit<PageParts, 'apiBase'> & {
+export type OtherPlatformsParts = Omit<PageParts, 'apiBase'> & {
   apps: readonly AppConfig[]
   /** Where a platform's API is, if not at its public address. */
-  apiBases: Partial<Record<SisterName, string>>
+  apiBases: Partial<Record<OtherPlatform, string>>
 }
 
-export function createSisters({ apps, apiBases, ...parts }: SistersParts): Platform[] {
-  return sisterNames
+export function createOtherPlatforms({ apps, apiBases, ...parts }: OtherPlatformsParts): Platform[] {
+  return otherPlatforms
     .filter((name) => apps.some((app) => app.platform === name))
     .map((name) => pages[name]({ ...parts, apiBase: apiBases[name]?.replace(/\/+$/, '') }))
 }

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newRsaKeys, simulatedAlipay } from '../../dev/simulator/alipay.ts'
 import { simulatedDouyin } from '../../dev/simulator/douyin.ts'
-import { createSisterSimulator } from '../../dev/simulator/other-platforms.ts'
+import { createPlatformSimulator } from '../../dev/simulator/other-platforms.ts'
 import { SIMULATED_CORPID, simulatedWecom } from '../../dev/simulator/wecom.ts'
 import { APP_SECRET, APPID, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
 
@@ -11,11 +11,11 @@ const appKeys = newRsaKeys()
 const alipayKeys = newRsaKeys()
 
 const simulated = (secret: string) => ({ apps: [{ appid: APPID, secret, openPlatform: 'acme' }] })
-const douyin = createSisterSimulator(simulatedDouyin, simulated(SECRETS.douyin))
-const wecom = createSisterSimulator(simulatedWecom({ [SECRETS.wecom]: 'wecom-app' }), {
+const douyin = createPlatformSimulator(simulatedDouyin, simulated(SECRETS.douyin))
+const wecom = createPlatformSimulator(simulatedWecom({ [SECRETS.wecom]: 'wecom-app' }), {
   apps: [{ appid: 'wecom-app', secret: SECRETS.wecom }],
 })
-const alipay = createSisterSimulator(simulatedAlipay({ platformKey: alipayKeys.privateKey }), {
+const alipay = createPlatformSimulator(simulatedAlipay({ platformKey: alipayKeys.privateKey }), {
   apps: [{ appid: '2021000000000001', secret: appKeys.privateKey }],
 })
 
@@ -37,7 +37,7 @@ describe('one gateway for several platforms', () => {
   beforeAll(async () => {
     gateway = await startTestGateway({
       environment: { WECHAT_APPID: undefined, WECHAT_SECRET: undefined, APPS },
-      sisters: [douyin, wecom, alipay],
+      otherPlatforms: [douyin, wecom, alipay],
     })
   })
   afterAll(() => gateway.close())
