@@ -122,8 +122,8 @@ describe.runIf(inject('stores') === 'real')('auth-gateway', () => {
     })
 
     test.each<[string, Record<string, string>, RegExp]>([
-      ['a wrong AppSecret', { WECHAT_SECRET: 'another-secret' }, /PROBLEM {2}wechat .*40125\n.*AppSecret/],
-      ['an unknown appid', { WECHAT_APPID: 'wx9999999999999999' }, /PROBLEM {2}wechat .*40013\n.*appid/],
+      ['a wrong AppSecret', { WECHAT_SECRET: 'another-secret' }, /PROBLEM {2}wechat .*40125 .*\n.*AppSecret/],
+      ['an unknown appid', { WECHAT_APPID: 'wx9999999999999999' }, /PROBLEM {2}wechat .*40013 .*\n.*appid/],
       [
         'a platform out of reach',
         { WECHAT_API_BASE: 'http://127.0.0.1:9' },

@@ -1,5 +1,5 @@
 /** Canaries: after logins, refreshes and failures of all kinds, no secret stands in the clear in a log, a table or the cache. */
-import { createDecipheriv } from 'node:crypto'
+import { createDecipheriv, hkdfSync } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { APP_SECRET, APPID, startTestGateway, type TestGateway } from './test-gateway.ts'
@@ -110,7 +110,8 @@ async function sealedKeys(): Promise<string[]> {
 function unseal(sealed: string): string {
   const bytes = Buffer.from(sealed.split('.')[2] ?? '', 'base64url')
   const secret = Buffer.from(String(gateway.environment.ENCRYPTION_KEYS).slice(3), 'base64')
-  const decipher = createDecipheriv('aes-256-gcm', secret, bytes.subarray(0, 12))
+  const key = Buffer.from(hkdfSync('sha256', secret, '', 'seal:signing-key', 32))
+  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12))
   return decipher.update(bytes.subarray(12, -16)).toString('utf8')
 }
 

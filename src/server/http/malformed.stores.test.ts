@@ -106,6 +106,8 @@ describe('a body that is not what it should be', () => {
   ])('%s is A0400 naming the field, wherever it stands', async (_what, sequence) => {
     await forEachRoute(gateway, takesJson, async (target) => {
       for (const [field] of fieldsOf(target)) {
+        // Decoration: what cannot be stored is dropped.
+        if (field === 'userinfo') continue
         expectFailure(target, await send(target, { body: `{"${field}":"a${sequence}"}` }), 'A0400', field)
         expectFailure(target, await send(target, { body: `{"${field}":{"deep":["${sequence}"]}}` }), 'A0400', field)
       }
