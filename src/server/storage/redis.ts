@@ -24,7 +24,15 @@ export function connectRedis({ url, keyPrefix, onError }: RedisConnectionOptions
   if (!target) throw new Error(`REDIS_URL ${redisUrlForms}`)
   const connection = target.kind === 'cluster' ? connectCluster(target, keyPrefix) : connectMaster(target, keyPrefix)
   connection.client.on('error', (error: Error) => onError?.(error))
-  return connection
+  let closed = false
+  return {
+    ...connection,
+    // Once: several who share a cache may close it, and ioredis adds a listener to the socket each time.
+    close() {
+      if (!closed) connection.close()
+      closed = true
+    },
+  }
 }
 
 const backOff = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 10), MAX_RECONNECT_DELAY_MS)

@@ -116,7 +116,8 @@ export async function startReplica({ stores, hands, at, gate }: ReplicaParts) {
     ttlSeconds: config.statusListTtlSeconds,
     handedOut: createHandedOut({ cache: stores.cache }),
     onPutBack: () => undefined,
-    onError,
+    // A list that was being signed while the clock went wrong: it is told, and signed anew once the clock is right.
+    onError: (error) => (ring.maySign() ? onError(error) : undefined),
   })
   const onEnded = createSessionEnded({
     listeners: [(ended) => lists.markEnded(ended.map(({ statusIndex }) => statusIndex))],
