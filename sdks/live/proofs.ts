@@ -9,9 +9,9 @@ type Site = { gateway: LiveGateway; service: LiveService }
 /** What the contract promises (section 7): the list's ttl, and 5 s that the gateway may need to publish it. */
 const REFUSED_WITHIN_SECONDS = STATUS_LIST_TTL_SECONDS + 5
 /** The longest pause between two tries of a verifier. */
+const RETRY_SECONDS = 30
 /** What a machine with two cores may add. */
 const BUSY_SECONDS = 10
-const RETRY_SECONDS = 30
 const PEOPLE = 4
 
 const said = ({ status, sub, reason }: Answer): string => `${status} ${sub ?? reason ?? ''}`.trim()
@@ -142,6 +142,6 @@ export async function startedAlone(site: Site): Promise<string> {
   await refused(site, session.token, 'keys_unavailable', 'started while the gateway is away')
   await gateway.restart()
   const ask = () => service.me(session.token)
-  const seconds = await secondsUntil(ask, `200 ${session.userId}`, '503 keys_unavailable', RETRY_SECONDS + 5)
+  const seconds = await secondsUntil(ask, `200 ${session.userId}`, '503 keys_unavailable', RETRY_SECONDS + BUSY_SECONDS)
   return `503 while there were no keys, 200 ${seconds.toFixed(1)} s after the gateway was ready`
 }

@@ -7,7 +7,7 @@ import type { Answer, LiveService } from '../live/service.ts'
 type Site = { gateway: LiveGateway; service: LiveService }
 
 const AWAY_SECONDS = 15
-const RECOVERED_WITHIN_SECONDS = 35
+const RECOVERED_WITHIN_SECONDS = 45
 
 function must(holds: boolean, words: string): void {
   if (!holds) throw new Error(words)
