@@ -2,7 +2,7 @@
 # Installs in one step, before any test, what the checks want from Debian. Without root or apt-get it says what is missing and goes on:
 # the test that needs it then fails and names it.
 set -euo pipefail
-packages=(redis-server chromium fonts-wqy-zenhei haproxy pgbouncer libfaketime python3-jwt python3-cryptography python3-venv nginx-light
+packages=(redis-server postgresql systemd chromium fonts-wqy-zenhei haproxy pgbouncer libfaketime python3-jwt python3-cryptography python3-venv nginx-light
   spin gcc cpp libc6-dev buildah podman runc debootstrap)
 missing=()
 for package in "${packages[@]}"; do

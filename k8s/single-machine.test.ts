@@ -100,20 +100,23 @@ describe('deploy/auth-gateway.service', () => {
   })
 
   const analyze = spawnSync('systemd-analyze', ['--version'], { encoding: 'utf8' })
-  it.skipIf(analyze.error !== undefined)('is a valid unit and hardened, as systemd-analyze sees it', () => {
-    const file = join(scratch, 'auth-gateway.service')
-    writeFileSync(file, unit.replaceAll('/usr/bin/node', process.execPath))
-    const verified = spawnSync('systemd-analyze', ['verify', '--man=no', file], { encoding: 'utf8' })
-    expect(`${verified.stdout}${verified.stderr}`.split('\n').filter((line) => line.includes(file))).toEqual([])
-    const security = spawnSync('systemd-analyze', ['security', '--offline=true', '--threshold=20', file], {
-      encoding: 'utf8',
-    })
-    const worst = security.stdout
-      .split('\n')
-      .filter((line) => /✗|Overall/.test(line))
-      .join('\n')
-    expect(security.status, `${worst}${security.stderr}`).toBe(0)
-  })
+  it.skipIf(analyze.error !== undefined && !process.env.CI)(
+    'is a valid unit and hardened, as systemd-analyze sees it',
+    () => {
+      const file = join(scratch, 'auth-gateway.service')
+      writeFileSync(file, unit.replaceAll('/usr/bin/node', process.execPath))
+      const verified = spawnSync('systemd-analyze', ['verify', '--man=no', file], { encoding: 'utf8' })
+      expect(`${verified.stdout}${verified.stderr}`.split('\n').filter((line) => line.includes(file))).toEqual([])
+      const security = spawnSync('systemd-analyze', ['security', '--offline=true', '--threshold=20', file], {
+        encoding: 'utf8',
+      })
+      const worst = security.stdout
+        .split('\n')
+        .filter((line) => /✗|Overall/.test(line))
+        .join('\n')
+      expect(security.status, `${worst}${security.stderr}`).toBe(0)
+    },
+  )
 })
 
 describe('host names inside the cluster', () => {
