@@ -150,10 +150,23 @@ test('a poll goes on from the horizon of the last one that succeeded, and the ag
 test('the list after the newest is there before its first session', async () => {
   const { lists } = setUp()
   await lists.poll()
-  expect(lists.numbers()).toEqual([0, 1])
+  expect(lists.find(1)).toBeDefined()
   lists.markEnded([2 * LIST_BITS])
   await vi.waitFor(() => expect(lists.find(2)).toBeDefined(), { timeout: 3000 })
   lists.stop()
+})
+
+test('a list that one replica names is there on another that has not polled since the turn of a list', async () => {
+  const [before, after] = [setUp(), setUp()]
+  for (const { state, next } of [
+    { state: before.state, next: LIST_BITS - 5 },
+    { state: after.state, next: LIST_BITS + 5 },
+  ])
+    state.position = { ...state.position, next }
+  await Promise.all([before.lists.poll(), after.lists.poll()])
+  expect(after.lists.numbers()).toEqual([0, 1])
+  expect(after.lists.numbers().filter((list) => !before.lists.find(list))).toEqual([])
+  for (const { lists } of [before, after]) lists.stop()
 })
 
 test('a database that was put back is read whole, and hands out no place that was handed out before', async () => {

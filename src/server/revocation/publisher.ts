@@ -21,7 +21,7 @@ export type StatusLists = {
   /** Sets the bits of sessions that ended here, without waiting for the next poll. */
   markEnded(statusIndexes: readonly number[]): void
   find(list: number): PublishedList | undefined
-  /** The numbers of the lists that have sessions, or will have the next, and can be fetched. */
+  /** The numbers of the lists that may have sessions. The one after them is there too, and is told once every replica has it. */
   numbers(): number[]
   /** Whether everything that had ended when this process started is on the lists. */
   ready(): boolean
@@ -83,6 +83,7 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
   const lists = new Map<number, List>()
   const periodSeconds = Math.max(MIN_PERIOD_SECONDS, 2 * ttlSeconds)
   let oldest = 0
+  let newest = 0
   let oldestReadMs = Number.NEGATIVE_INFINITY
   let polledAtMs: number | undefined
   let publishing: Promise<void> | undefined
@@ -130,7 +131,8 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
       oldestReadMs = nowMs()
     }
     for (const number of lists.keys()) if (number < oldest) lists.delete(number)
-    for (let number = oldest; number <= listOf(next) + 1; number += 1) listAt(number)
+    newest = listOf(next)
+    for (let number = oldest; number <= newest + 1; number += 1) listAt(number)
   }
 
   /**
@@ -231,7 +233,8 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
       publishSoon()
     },
     find: (list) => lists.get(list)?.published,
-    numbers: () => [...lists].flatMap(([number, { published }]) => (published ? [number] : [])).sort((a, b) => a - b),
+    numbers: () =>
+      [...lists.keys()].filter((number) => number <= newest && lists.get(number)?.published).sort((a, b) => a - b),
     ready: () => polledAtMs !== undefined && [...lists.values()].some((list) => list.published !== undefined),
     ageSeconds: () => (polledAtMs === undefined ? Number.POSITIVE_INFINITY : (elapsedMs() - polledAtMs) / 1000),
     allocated: () => allocated,

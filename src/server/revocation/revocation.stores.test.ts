@@ -139,7 +139,7 @@ test('sessions beyond the end of a list go to the next, and a list whose session
   const published = async () => (await gateway.publicApp.request('/status-lists')).json()
   await vi.waitFor(
     async () =>
-      expect(await published()).toEqual({ status_lists: [2, 3, 4].map((list) => `${ISSUER}/status-lists/${list}`) }),
+      expect(await published()).toEqual({ status_lists: [2, 3].map((list) => `${ISSUER}/status-lists/${list}`) }),
     { timeout: 5000, interval: 50 },
   )
   expect((await gateway.publicApp.request(last.uri)).status).toBe(404)
@@ -185,7 +185,7 @@ test('a list is a signed document with ttl and exp, a type of its own and no aud
   const aggregation = await gateway.publicApp.request(
     (metadata as Record<string, string>).status_list_aggregation_endpoint ?? '',
   )
-  expect(await aggregation.json()).toEqual({ status_lists: [0, 1].map((list) => `${ISSUER}/status-lists/${list}`) })
+  expect(await aggregation.json()).toEqual({ status_lists: [`${ISSUER}/status-lists/0`] })
 })
 
 test('gzip, HEAD and conditional requests work on every replica alike; what is not there says so', async () => {
