@@ -12,7 +12,7 @@ export const secretKeys: Record<string, string[]> = {
 const drainSeconds = 20
 // Node's own variables, beside those of the configuration.
 const nodeVariables = ['NODE_OPTIONS', 'UV_THREADPOOL_SIZE']
-const privatePaths = ['/admin', '/internal', '/oauth2', '/metrics', '/livez', '/readyz', '/verify', '/']
+const privatePaths = ['/admin', '/internal', '/oauth2', '/console', '/metrics', '/livez', '/readyz', '/verify', '/']
 
 const workloadKinds = ['Deployment', 'Job', 'CronJob', 'StatefulSet', 'DaemonSet']
 const of = (objects: Manifest[], ...kinds: string[]) => objects.filter((object) => kinds.includes(object.kind))
