@@ -74,7 +74,7 @@ export function breaches(api: OpenApi): string[] {
         if (!MEDIA_TYPE.test(type)) found.push(`${at} ${where}: ${type}`)
         found.push(...flawsOf(schema, schemas, `${at} ${where}`))
       }
-    if (!responses[200]) found.push(`${at} describes no success`)
+    if (!responses[200] && !responses[302]) found.push(`${at} describes no success`)
     for (const [status, { description }] of Object.entries(responses))
       if (!/^[2-5]\d\d$/.test(status) || !description) found.push(`${at}: the response ${status}`)
   }

@@ -5,45 +5,49 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import {
+  type Caller,
+  createExamples,
+  type Example,
+  type Examples,
+  HOME,
+  multipart,
+  PAGE_APPID,
+  type Values,
+} from '../../dev/testing/contract-examples.ts'
 import { candidatesFor, exampleOf, misfits, resolve, type Schema } from '../../dev/testing/json-schema.ts'
 import { breaches, type Described, type OpenApi, operationsOf } from '../../dev/testing/openapi.ts'
-import { picture } from '../../dev/testing/pictures.ts'
-import { pushEnvironment, pushOf } from '../../dev/testing/push.ts'
-import { APPID, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
+import { pushEnvironment } from '../../dev/testing/push.ts'
+import { APP_SECRET, APPID, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
 import { impliedCodes } from './openapi.ts'
 
 const ALL = 'all-scopes-0123456789-0123456789-0123456789'
 const OPERATOR = 'operator-alone-0123456789-0123456789-0123'
 const SERVICE = 'introspect-alone-0123456789-0123456789-01'
 
-type Values = Record<string, string>
-type Example = {
-  params?: Values
-  query?: Values
-  body?: Record<string, unknown>
-  form?: Values
-  file?: Buffer
-  bytes?: string
-}
-type Caller = { person: string; userId: string; sid: string; token: string; refreshToken: string }
 type Answer = { status: number; type: string; etag: string | null; value: unknown }
 
 let gateway: TestGateway
 let api: OpenApi
 let operations: Described[]
 let folder: string
-let png: Buffer
+let existing: Examples
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'contract-'))
   const tokens = [
-    `all:admin+introspect+revoke+open-data+platform-events+events:${ALL}`,
+    `all:admin+introspect+revoke+open-data+sign+credential+platform-events+events:${ALL}`,
     `boss:admin:${OPERATOR}`,
     `orders:introspect:${SERVICE}`,
   ]
   gateway = await startTestGateway({
     environment: {
       ...pushEnvironment,
+      APPS: JSON.stringify([
+        { appid: APPID, secret: APP_SECRET },
+        { platform: 'wechat-page', appid: PAGE_APPID, secret: APP_SECRET, redirects: [HOME] },
+      ]),
+      CLIENTS: '[{"id":"pc","name":"PC","kind":"device"}]',
       ADMIN_TOKENS: tokens.join(),
       AVATAR_STORE: pathToFileURL(folder).href,
       EVENT_TARGETS: '[{"id":"orders","audience":"orders","acknowledges":["erasure"]}]',
@@ -51,7 +55,7 @@ beforeAll(async () => {
   })
   api = (await (await gateway.internalApp.request('/openapi.json')).json()) as OpenApi
   operations = operationsOf(api)
-  png = await picture({ width: 30, height: 30 }).png().toBuffer()
+  existing = await createExamples(gateway, ALL)
 })
 afterAll(async () => {
   await gateway.close()
@@ -67,88 +71,6 @@ const lenient = () => ({ components: schemas(), strict: false })
 const jsonBody = ({ operation }: Described) => operation.requestBody?.content['application/json']?.schema
 const propertiesOf = (schema: Schema | undefined) =>
   Object.entries((schema ? (resolve(schema, schemas()).properties ?? {}) : {}) as Record<string, Schema>)
-
-/** What no schema can make up: codes, tokens, ids and data that exist. Everything else is made from the description. */
-const existing: Record<string, (caller: Caller) => Example | Promise<Example>> = {
-  postApiLogin: ({ person }) => {
-    const code = gateway.simulator.login(APPID, person)
-    const { rawData, signature, encryptedData, iv } = gateway.simulator.userInfo(APPID, person)
-    return {
-      body: { code, ticket: undefined, appid: APPID, platform: 'wechat', rawData, signature, encryptedData, iv },
-    }
-  },
-  getApiPrefetch: ({ person }) => ({ query: { code: gateway.simulator.login(APPID, person), appid: APPID } }),
-  postApiTickets: () => ({ body: { appid: APPID } }),
-  postApiRefresh: ({ refreshToken }) => ({ body: { refresh_token: refreshToken } }),
-  postApiLogout: ({ refreshToken }) => ({ body: { refresh_token: refreshToken } }),
-  getApiErasuresReceipt: async ({ userId }) => ({ params: { receipt: await erase(userId) } }),
-  postInternalErasuresIdDone: async ({ userId }) => ({
-    params: { id: await erase(userId) },
-    body: { target: 'orders' },
-  }),
-  postInternalEventsTargetPoll: async () => {
-    const { value } = await poll()
-    const [jti = crypto.randomUUID()] = Object.keys(value.sets)
-    return { params: { target: 'orders' }, body: { returnImmediately: true, ack: [jti], setErrs: {} } }
-  },
-  postAdminDeliveriesReplay: () => ({ body: { target: 'orders' } }),
-  postAdminDeliveriesRetry: async () => {
-    await gateway.internal('POST', '/admin/deliveries/replay', {
-      token: ALL,
-      body: { target: 'orders', from: '2026-01-01T00:00:00Z' },
-    })
-    const [event_id = ''] = Object.keys((await poll()).value.sets)
-    await poll({ setErrs: { [event_id]: { err: 'invalid_request' } } })
-    return { body: { target: 'orders', event_id } }
-  },
-  deleteApiUser: ({ person }) => ({ body: { code: gateway.simulator.login(APPID, person) } }),
-  putApiUserAvatar: () => ({ file: png }),
-  postApiUserPhone: ({ person }) => ({
-    body: { code: gateway.simulator.phoneCode(APPID, person), ...gateway.simulator.phoneData(APPID, person) },
-  }),
-  deleteApiSessions: () => ({ query: { scope: 'all' } }),
-  getAdminUsers: ({ userId }) => ({ query: { id: userId } }),
-  postAdminKeysKidRetire: async () => {
-    const { body } = await gateway.internal('POST', '/admin/keys/rotate', { token: ALL })
-    return { params: { kid: body.data.keys.find((key: { state: string }) => key.state === 'pending').kid } }
-  },
-  postInternalOpenData: ({ person, userId }) => {
-    const { encryptedData, iv } = gateway.simulator.userInfo(APPID, person)
-    return { body: { user_id: userId, appid: APPID, encryptedData, iv } }
-  },
-  postAdminUsersIdSessionKeyCheck: () => ({ body: { appid: APPID } }),
-  postAdminUsersIdSessionKeyReset: () => ({ body: { appid: APPID } }),
-  postOauth2Introspect: ({ token }) => ({ form: { token } }),
-  postOauth2Revoke: ({ token }) => ({ form: { token } }),
-  getStatusListsId: () => ({ params: { id: '0' } }),
-  getPlatformEventsWechatAppid: () => {
-    const { msg_signature: _, ...query } = pushOf({}).query
-    return { params: { appid: APPID }, query: { ...query, echostr: '1' } }
-  },
-  postPlatformEventsWechatAppid: () => {
-    const { query, body } = pushOf({ Event: 'x' })
-    return { params: { appid: APPID }, query, bytes: body }
-  },
-  postInternalPlatformEvents: () => ({ body: { appid: APPID, event: { Event: 'x' } } }),
-  getDocsFile: () => ({ params: { file: 'page.css' } }),
-  getAvatarsYearMonthName: async ({ token }) => {
-    const { body } = await gateway.call('PUT', '/api/user/avatar', { token, ...multipart(png) })
-    const [year = '', month = '', name = ''] = new URL(body.data.avatar).pathname.split('/').slice(2)
-    return { params: { year, month, name } }
-  },
-}
-
-const erase = async (userId: string): Promise<string> =>
-  (await gateway.internal('DELETE', `/admin/users/${userId}`, { token: ALL })).body.data.receipt_id
-
-async function poll(body: Record<string, unknown> = {}): Promise<{ value: { sets: Values } }> {
-  const reply = await gateway.internalApp.request('/internal/events/orders/poll', {
-    method: 'POST',
-    headers: { authorization: `Bearer ${ALL}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ returnImmediately: true, ...body }),
-  })
-  return { value: (await reply.json()) as { sets: Values } }
-}
 
 async function signIn(person: string): Promise<Caller> {
   const { data } = (await gateway.login(person)).body
@@ -172,15 +94,6 @@ async function goodExample(described: Described, caller: Caller): Promise<Exampl
   return { ...real, params, body: { ...(exampleOf(schema, schemas()) as object), ...real.body } }
 }
 
-const multipart = (file: Buffer) => ({
-  headers: { 'content-type': 'multipart/form-data; boundary=----x' },
-  body: Buffer.concat([
-    Buffer.from('------x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'),
-    file,
-    Buffer.from('\r\n------x--\r\n'),
-  ]),
-})
-
 type Sending = { token?: string | undefined; raw?: { type: string; text: string }; headers?: Values }
 const tokenFor = ({ operation }: Described, caller: Caller) => {
   const [needed] = operation.security.flatMap((one) => Object.keys(one))
@@ -195,7 +108,12 @@ async function send(described: Described, example: Example, { token, raw, header
   const app = isPublic(described) ? gateway.publicApp : gateway.internalApp
   const reply = await app.request(filled + query, {
     method: method.toUpperCase(),
-    headers: { ...body?.headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers },
+    headers: {
+      ...body?.headers,
+      ...example.headers,
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...headers,
+    },
     ...(body ? { body: body.body } : {}),
   })
   const type = (reply.headers.get('content-type') ?? '').split(';')[0] ?? ''
@@ -283,7 +201,8 @@ test('every operation answers a good example with 200 and what is described', as
     const example = await goodExample(described, caller)
     const token = tokenFor(described, caller)
     const answer = await send(described, example, { token })
-    if (answer.status !== 200) {
+    // A browser is sent on.
+    if (answer.status !== 200 && answer.status !== 302) {
       report(`${answer.status} ${JSON.stringify(answer.value)}`)
       return
     }
@@ -324,13 +243,22 @@ describe('bad examples', () => {
   const isPlain = (reason: string | undefined) =>
     reason !== undefined && /\p{L}{2}/u.test(reason) && !/\/\^|undefined|NaN/.test(reason) && reason.length < 1000
 
+  type Refusal = { code?: string; fields?: Values }
+  /** What a page says to the person in front of it. */
+  const readPage = ({ value }: Answer): Refusal => ({
+    code: /<h1>\d{3} (\w{5})<\/h1>/.exec(String(value))?.[1] ?? '',
+    fields: Object.fromEntries(
+      [...String(value).matchAll(/<li>(\w+): ([^<]+)<\/li>/g)].map(([, name, reason]) => [name, reason]),
+    ),
+  })
+
   function checkRefusal(
     described: Described,
     answer: Answer,
     field: string,
     report: (problem: string) => unknown,
   ): void {
-    const { code, fields = {} } = answer.value as { code?: string; fields?: Values }
+    const { code, fields = {} } = answer.type === 'text/html' ? readPage(answer) : (answer.value as Refusal)
     const named = Object.keys(fields).find((name) => name === field || name.startsWith(`${field}.`))
     if (code !== 'A0400' || named === undefined) report(`${field}: ${JSON.stringify(answer.value).slice(0, 200)}`)
     else if (!isPlain(fields[named])) report(`${field}: "${fields[named]}" helps nobody`)

@@ -38,9 +38,13 @@ const inOAuthText = (text: string): string =>
   text.replaceAll('"', "'").replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '')
 
 function textFailure(c: GatewayContext, thrown: unknown): Response {
-  const { code } = noteFailure(c, thrown)
+  const { code, fields = {} } = noteFailure(c, thrown)
   const { status, en } = errorCodes[code]
-  return rawReply(c, `${code} ${en}\n`, { status, headers: { 'Content-Type': 'text/plain; charset=UTF-8' } })
+  const wrong = Object.entries(fields).map(([name, reason]) => `${name}: ${reason}\n`)
+  return rawReply(c, `${code} ${en}\n${wrong.join('')}`, {
+    status,
+    headers: { 'Content-Type': 'text/plain; charset=UTF-8' },
+  })
 }
 
 /** For a person in front of a browser. */

@@ -123,7 +123,9 @@ export function deviceRoutes({ device, issuer, limit, pictureOf }: DeviceRoutesP
         tag: 'Devices',
         summary: 'The mini-program code of a device request as a picture: `{id}.png`.',
         access: 'public',
-        params: z.object({ id: z.string().regex(/^[\w-]{43}\.png$/) }),
+        params: z.object({
+          id: z.string().regex(/^[\w-]{43}\.png$/, 'must be as in qr_code_uri: 43 characters and .png'),
+        }),
         replies: { 200: { 'image/png': z.string() }, 404: 'Unknown or expired' },
         errors: ['A0404', 'A0501', 'C0001', 'C0200', 'C0401'],
       },
