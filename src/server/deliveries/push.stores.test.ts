@@ -225,26 +225,35 @@ describe('no event is lost', () => {
     })
   })
 
-  test('while nothing can be signed: nothing is sent, and no attempt is counted', async () => {
-    const { gateway, service } = await one({ CLOCK_SKEW_LIMIT_SECONDS: '60' })
+  test('while nothing can be signed: nothing is sent, no attempt is counted, and afterwards it goes out', async () => {
+    const { gateway, service } = await one()
     await gateway.login('ida')
     await eventually(() => expect(service.heard).toHaveLength(1))
+    // A target that no gateway works for, so that only this worker is at it.
+    await rows(
+      gateway,
+      `insert into event_targets (id, pushed, acknowledges_erasure, seen_at) values ('mute', true, false, now())`,
+    )
+    await rows(gateway, `insert into event_deliveries (target, seq, user_id) select 'mute', seq, user_id from events`)
     const store = createDeliveryStore(gateway.stores.database)
-    await rows(gateway, `update event_deliveries set state = 'pending', attempts = 0`)
-    const push = vi.fn()
-    const worker = createWorker({
-      target: 'orders',
-      store,
-      sign: async () => undefined,
-      push,
-      onSettled: () => undefined,
-      onError: () => undefined,
-    })
-    const [claimed] = await store.claim('orders', 1, 15)
-    if (claimed) await store.release('orders', claimed, 0)
-    worker.nudge()
-    await worker.stop()
+    const push = vi.fn(async () => ({ outcome: 'delivered' as const, done: false }))
+    const work = async (jwt: string | undefined) => {
+      const worker = createWorker({
+        ...{ target: 'mute', store, sign: async () => jwt, push, onSettled: () => undefined },
+        onError: (error) => expect.unreachable(String(error)),
+      })
+      worker.nudge()
+      await worker.stop()
+      return await rows(
+        gateway,
+        `select state, attempts, due_at > clock_timestamp() as rests from event_deliveries where target = 'mute'`,
+      )
+    }
+    expect(await work(undefined)).toEqual([{ state: 'pending', attempts: 0, rests: true }])
     expect(push).not.toHaveBeenCalled()
+    await rows(gateway, `update event_deliveries set due_at = now() where target = 'mute'`)
+    expect(await work('signed')).toMatchObject([{ state: 'delivered', attempts: 1 }])
+    expect(push.mock.calls).toEqual([['signed']])
   })
 })
 
