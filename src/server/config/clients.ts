@@ -1,6 +1,6 @@
 /** `CLIENTS`: what is logged in to beside the apps of a platform: devices (RFC 8628) and web pages. `WEB_ORIGINS`: who may call from a browser. */
 import { z } from 'zod'
-import { list } from './formats.ts'
+import { list, listById } from './formats.ts'
 
 export type ClientConfig = {
   id: string
@@ -18,23 +18,10 @@ const client = z.strictObject({
   audience: z.array(z.string().min(1).max(500)).min(1).optional(),
 })
 
-export const clients = z.string().transform((text, context): ClientConfig[] => {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    context.addIssue('must be JSON: [{"id":"pc","name":"Back office","kind":"device"}]')
-    return z.NEVER
-  }
-  const parsed = z.array(client).min(1).max(100).safeParse(value)
-  if (!parsed.success) {
-    for (const { path, message } of parsed.error.issues) context.addIssue(`${path.join('.') || 'the list'}: ${message}`)
-    return z.NEVER
-  }
-  const ids = parsed.data.map(({ id }) => id)
-  const twice = ids.find((id, index) => ids.indexOf(id) !== index)
-  if (twice !== undefined) context.addIssue(`"${twice}" is there twice`)
-  return parsed.data
+export const clients = listById<ClientConfig>(client, {
+  min: 1,
+  max: 100,
+  example: '[{"id":"pc","name":"Back office","kind":"device"}]',
 })
 
 /** Exact origins, as a browser sends them (RFC 6454 section 6.2): no path, no trailing slash, no wildcard. */

@@ -1,6 +1,6 @@
 /** `EVENT_TARGETS`: the services that are told what happened to users and sessions, and how. */
 import { z } from 'zod'
-import { isSecretSafe } from './formats.ts'
+import { isSecretSafe, listById } from './formats.ts'
 
 export const eventKinds = [
   'user.created',
@@ -58,21 +58,9 @@ function problemOfUrl(text: string): string | undefined {
   return undefined
 }
 
-export const eventTargets = z.string().transform((text, context): EventTarget[] => {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    context.addIssue('must be JSON: [{"id":"orders","url":"https://orders.example.com/events","audience":"orders"}]')
-    return z.NEVER
-  }
-  const parsed = z.array(target).max(50).safeParse(value)
-  if (!parsed.success) {
-    for (const { path, message } of parsed.error.issues) context.addIssue(`${path.join('.') || 'the list'}: ${message}`)
-    return z.NEVER
-  }
-  const ids = parsed.data.map(({ id }) => id)
-  const twice = ids.find((id, index) => ids.indexOf(id) !== index)
-  if (twice !== undefined) context.addIssue(`"${twice}" is there twice`)
-  return parsed.data.map(({ url, token, events, ...rest }) => ({ ...rest, url, token, events }))
-})
+export const eventTargets = listById<z.infer<typeof target>>(target, {
+  max: 50,
+  example: '[{"id":"orders","url":"https://orders.example.com/events","audience":"orders"}]',
+}).transform((targets): EventTarget[] =>
+  targets.map(({ url, token, events, ...rest }) => ({ ...rest, url, token, events })),
+)

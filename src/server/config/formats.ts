@@ -240,3 +240,29 @@ export function isSecretSafe(text: string): boolean {
     /\.svc(\.cluster\.local)?$/.test(hostname)
   )
 }
+
+/** A JSON list of things that have an `id`, each once; `example` is what a problem shows. */
+export function listById<Item extends { id: string }>(
+  item: z.ZodType<Item>,
+  { min = 0, max, example }: { min?: number; max: number; example: string },
+) {
+  return z.string().transform((text, context): Item[] => {
+    let value: unknown
+    try {
+      value = JSON.parse(text)
+    } catch {
+      context.addIssue(`must be JSON: ${example}`)
+      return z.NEVER
+    }
+    const parsed = z.array(item).min(min).max(max).safeParse(value)
+    if (!parsed.success) {
+      for (const { path, message } of parsed.error.issues)
+        context.addIssue(`${path.join('.') || 'the list'}: ${message}`)
+      return z.NEVER
+    }
+    const ids = parsed.data.map(({ id }) => id)
+    const twice = ids.find((id, index) => ids.indexOf(id) !== index)
+    if (twice !== undefined) context.addIssue(`"${twice}" is there twice`)
+    return parsed.data
+  })
+}
