@@ -109,7 +109,7 @@ async function build(database: Database): Promise<{ lists: StatusLists; ended: n
     clock: systemClock,
     issuer: 'https://auth.example.com',
     ttlSeconds: 30,
-    handedOut: { raise: async (place) => ({ place, moved: false }) },
+    handedOut: { kept: async () => ({ place: 0, server: undefined }), keep: async () => undefined },
     onPutBack: () => undefined,
     onError: (error) => say(String(error)),
   })

@@ -228,7 +228,6 @@ test('the business server asked the gateway for nothing but documents, and the g
     '/.well-known/openid-configuration',
     '/status-lists',
     '/status-lists/0',
-    '/status-lists/1',
   ])
   expect(verifier.state()).toMatchObject({ usable: true, keys: { failing: false } })
   expect(gateway.logs()).not.toContain('ALERT')

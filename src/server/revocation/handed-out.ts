@@ -7,22 +7,33 @@ const SERVER = 'status-index:server'
 const KEEP_MS = 400 * 86_400_000
 
 export type HandedOut = {
-  /**
-   * The higher of what is kept and this place, which is kept from now on, and whether another server was kept until now; this place
-   * alone while the cache is away.
-   */
-  raise(place: number, server: string): Promise<{ place: number; moved: boolean }>
+  /** What replicas kept: asked before the database is, which cannot be behind it then. Nothing while the cache is away. */
+  kept(): Promise<{ place: number; server: string | undefined }>
+  /** Keeps this place unless a higher one is kept, and the server that gave it. */
+  keep(place: number, server: string): Promise<void>
 }
 
-export const createHandedOut = ({ cache }: { cache: Pick<Cache, 'get' | 'set' | 'raise'> }): HandedOut => ({
-  async raise(place, server) {
+export function createHandedOut({ cache }: { cache: Pick<Cache, 'get' | 'set' | 'raise'> }): HandedOut {
+  const nothing = { place: 0, server: undefined }
+
+  async function unlessAway<Result>(ask: () => Promise<Result>, away: Result): Promise<Result> {
     try {
-      const [highest, before] = await Promise.all([cache.raise(PLACE, place, KEEP_MS), cache.get(SERVER)])
-      if (before !== server) await cache.set(SERVER, server, KEEP_MS)
-      return { place: highest, moved: before !== undefined && before !== server }
+      return await ask()
     } catch (error) {
-      if (error instanceof CacheUnavailable) return { place, moved: false }
+      if (error instanceof CacheUnavailable) return away
       throw error
     }
-  },
-})
+  }
+
+  return {
+    kept: () =>
+      unlessAway(async () => {
+        const [place, server] = await Promise.all([cache.get(PLACE), cache.get(SERVER)])
+        return { place: Number(place ?? 0), server }
+      }, nothing),
+    keep: (place, server) =>
+      unlessAway(async () => {
+        await Promise.all([cache.raise(PLACE, place, KEEP_MS), cache.set(SERVER, server, KEEP_MS)])
+      }, undefined),
+  }
+}

@@ -15,6 +15,8 @@ function setUp() {
     position: { next: 10, horizon: '700', server: 'one' },
     serverKept: undefined as string | undefined,
     kept: 0,
+    /** What other replicas do between this one's question to the cache and the one to the database. */
+    afterKept: () => {},
     putBack: 0,
     pagesBeforeOutage: Number.POSITIVE_INFINITY,
   }
@@ -29,11 +31,14 @@ function setUp() {
     clock,
     elapsedMs: () => clock.now().getTime(),
     handedOut: {
-      async raise(place, server) {
+      async kept() {
+        const kept = { place: state.kept, server: state.serverKept }
+        state.afterKept()
+        return kept
+      },
+      async keep(place, server) {
         state.kept = Math.max(state.kept, place)
-        const moved = state.serverKept !== undefined && state.serverKept !== server
         state.serverKept = server
-        return { place: state.kept, moved }
       },
     },
     onPutBack: () => {
@@ -128,7 +133,8 @@ test('a list without news is neither compressed nor signed again, until half its
   state.kid = 'k2'
   await lists.poll()
   expect(lists.find(0)?.etag).not.toBe(second?.etag)
-  expect(sign).toHaveBeenCalledTimes(4)
+  // The list in use and the four after it, twice.
+  expect(sign).toHaveBeenCalledTimes(10)
 })
 
 test('a poll goes on from the horizon of the last one that succeeded, and the age grows from there', async () => {
@@ -147,12 +153,12 @@ test('a poll goes on from the horizon of the last one that succeeded, and the ag
   expect(lists.ageSeconds()).toBe(0)
 })
 
-test('the list after the newest is there before its first session', async () => {
+test('the lists after the newest are there before their first session, and one beyond them with its first end', async () => {
   const { lists } = setUp()
   await lists.poll()
-  expect(lists.find(1)).toBeDefined()
-  lists.markEnded([2 * LIST_BITS])
-  await vi.waitFor(() => expect(lists.find(2)).toBeDefined(), { timeout: 3000 })
+  expect([1, 2, 3, 4, 5].map((list) => lists.find(list) !== undefined)).toEqual([true, true, true, true, false])
+  lists.markEnded([5 * LIST_BITS])
+  await vi.waitFor(() => expect(lists.find(5)).toBeDefined(), { timeout: 3000 })
   lists.stop()
 })
 
@@ -207,17 +213,41 @@ test('another server that nobody noticed, failed over to or restored, is read wh
   await lists.poll()
   state.position = { next: 11, horizon: '701', server: 'two' }
   await lists.poll()
-  expect(lists.allocated()).toEqual({ next: 11 + 65_536, seed: '1', server: 'two' })
+  expect(lists.allocated()).toEqual({ next: 10 + 65_536, seed: '1', server: 'two' })
   expect(state.since).toEqual([undefined, undefined])
   // That is no alert: a server may be restarted.
   expect(state.putBack).toBe(0)
   await lists.poll()
-  expect(lists.allocated().next).toBe(11 + 65_536)
+  expect(lists.allocated().next).toBe(10 + 65_536)
+})
+
+test('one switch of the server moves every replica on once: what one of them jumped over, the next leaves as it is', async () => {
+  const [one, two] = [setUp(), setUp()]
+  await Promise.all([one.lists.poll(), two.lists.poll()])
+  // A login through the first has made the new server jump, and its poll has kept that for the others.
+  const jumped = LIST_BITS + 1
+  one.state.position = { next: jumped, horizon: '701', server: 'two' }
+  await one.lists.poll()
+  expect(one.lists.allocated().next).toBe(jumped)
+  Object.assign(two.state, { position: one.state.position, kept: one.state.kept, serverKept: one.state.serverKept })
+  await two.lists.poll()
+  expect(two.lists.allocated().next).toBe(jumped)
+  await one.lists.poll()
+  expect(one.lists.allocated().next).toBe(jumped)
+  expect(one.state.putBack).toBe(0)
+})
+
+test('a place that another replica kept between two readings of this one is no sign that the database was put back', async () => {
+  const { lists, state } = setUp()
+  await lists.poll()
+  state.afterKept = () => Object.assign(state, { kept: 40, position: { ...state.position, next: 40 } })
+  await lists.poll()
+  expect([state.putBack, lists.allocated().next]).toEqual([0, 40])
 })
 
 test('a process that starts on another server than the others knew leaves the same places out', async () => {
   const { lists, state } = setUp()
-  state.serverKept = 'before the crash'
+  Object.assign(state, { serverKept: 'before the crash', kept: 10 })
   await lists.poll()
   expect(lists.allocated().next).toBe(10 + 65_536)
 })

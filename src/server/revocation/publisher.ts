@@ -21,7 +21,7 @@ export type StatusLists = {
   /** Sets the bits of sessions that ended here, without waiting for the next poll. */
   markEnded(statusIndexes: readonly number[]): void
   find(list: number): PublishedList | undefined
-  /** The numbers of the lists that may have sessions. The one after them is there too, and is told once every replica has it. */
+  /** The numbers of the lists that may have sessions. Those after them are there too, and are told once every replica has them. */
   numbers(): number[]
   /** Whether everything that had ended when this process started is on the lists. */
   ready(): boolean
@@ -43,7 +43,7 @@ export type StatusListsParts = {
   ring: Pick<KeyRing, 'sign' | 'list' | 'maySign'>
   clock: Clock
   /** Remembers how far indexes were handed out where a restore of the database does not reach. */
-  handedOut: Pick<HandedOut, 'raise'>
+  handedOut: HandedOut
   /** The database was put back to an earlier state: it would hand out these places again. */
   onPutBack: (places: { next: number; handedOut: number }) => void
   issuer: string
@@ -70,6 +70,8 @@ const POLL_EVERY_MS = 2000
 const OLDEST_EVERY_MS = 60_000
 /** Indexes and ids are handed out nearly, not quite, in one order: at the turn of a list an older session may be in the one before. */
 const LISTS_BEFORE = 1
+/** A replica that saw outages which the others did not see hands out places some lists further on; they learn it with their next poll. */
+const LISTS_AFTER = 4
 /** Ends that come together are published together, and a busy list is compressed at most once a second (60 ms of a thread). */
 const BUILD_AFTER_MS = 250
 const BUILD_AT_MOST_EVERY_MS = 1000
@@ -121,7 +123,7 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
   }
 
   /**
-   * From the list of the oldest session to one beyond the newest: a token that another replica hands out this instant finds
+   * From the list of the oldest session to some beyond the newest: a token that another replica hands out this instant finds
    * its list. What is older is dropped, since no token can refer to it.
    */
   async function updateRange(next: number): Promise<void> {
@@ -132,7 +134,7 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
     }
     for (const number of lists.keys()) if (number < oldest) lists.delete(number)
     newest = listOf(next)
-    for (let number = oldest; number <= newest + 1; number += 1) listAt(number)
+    for (let number = oldest; number <= newest + LISTS_AFTER; number += 1) listAt(number)
   }
 
   /**
@@ -199,18 +201,23 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
 
   async function readDatabase(): Promise<void> {
     const startedAtMs = elapsedMs()
+    const kept = await handedOut.kept()
     const position = await store.position()
     const { next, server, seed } = position
+    const past = Math.max(kept.place, seen)
     // What an earlier state of the database calls the future, replicas have seen already.
-    const putBack = next < seen || (horizon !== undefined && BigInt(position.horizon) < BigInt(horizon))
-    const kept = await handedOut.raise(Math.max(next, seen), server)
-    if (putBack || kept.place > Math.max(next, seen)) onPutBack({ next, handedOut: Math.max(kept.place, seen) })
-    // Another server may lack the last commits, and number what came after them anew.
-    const moved = kept.moved || (allocated.server !== null && allocated.server !== server)
-    const known = Math.max(kept.place, allocated.next) + (moved ? PLACES_PER_SWITCH : 0)
-    allocated = { next: known, seed, server }
+    const putBack = next < past || (horizon !== undefined && BigInt(position.horizon) < BigInt(horizon))
+    if (putBack) onPutBack({ next, handedOut: past })
+    // Another server may lack the last commits of the one before, and number what came after them anew.
+    const isAnother = (known: string | null | undefined) => typeof known === 'string' && known !== server
+    const moved = isAnother(kept.server) || isAnother(allocated.server)
+    // Where this server is beyond all that already, nothing is left out again.
+    const clearOf = (place: number, on: string | null | undefined) => place + (isAnother(on) ? PLACES_PER_SWITCH : 0)
+    const floor = Math.max(clearOf(kept.place, kept.server), clearOf(seen, allocated.server))
+    allocated = { next: Math.max(next, allocated.next, floor), seed, server }
+    await handedOut.keep(Math.max(next, past), server)
     seen = next
-    await updateRange(Math.max(next, allocated.next))
+    await updateRange(allocated.next)
     for await (const page of store.ended(putBack || moved ? undefined : horizon)) for (const index of page) mark(index)
     horizon = position.horizon
     polledAtMs = startedAtMs
