@@ -31,6 +31,7 @@ beforeAll(async () => {
   const environment = {
     ISSUER: `http://127.0.0.1:${port}`,
     AVATAR_STORE: pathToFileURL(pictures).href,
+    TRUSTED_PROXY_HOPS: '1',
     CLIENTS: '[{"id":"h5","name":"H5","kind":"web"},{"id":"pc","name":"Back office","kind":"device"}]',
   }
   gateway = await startTestGateway({ environment })
@@ -130,40 +131,87 @@ describe('the user', () => {
 })
 
 describe('other screens', () => {
-  const form = async (path: string, fields: Record<string, string>) => {
+  /** A device of its own, or one that stands behind the proxy at `from`. */
+  const form = async (path: string, fields: Record<string, string>, from?: string) => {
     const body = new URLSearchParams(fields)
-    const headers = { 'user-agent': 'A browser on the desk' }
+    const headers = { 'user-agent': 'A browser on the desk', ...(from && { 'x-forwarded-for': from }) }
     return (await (await fetch(listener.url + path, { method: 'POST', headers, body })).json()) as Record<
       string,
       string
     >
   }
   const grant = 'urn:ietf:params:oauth:grant-type:device_code'
-  async function scan(): Promise<string> {
-    const { device_code = '', user_code = '' } = await form('/oauth2/device_authorization', { client_id: 'pc' })
+  async function scan({ from, secondsAgo = 0 }: { from?: string; secondsAgo?: number } = {}) {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - secondsAgo * 1000 })
+    const asked = await form('/oauth2/device_authorization', { client_id: 'pc' }, from)
+    vi.useRealTimers()
+    const { device_code = '', user_code = '' } = asked
     phone.open(`/pages/device/device?scene=${encodeURIComponent(user_code)}`)
-    await shows('Back office 请求以你的身份登录')
-    return device_code
+    return { device_code, user_code }
   }
+  const asks = '请求以你的身份登录'
   const poll = (device_code: string) => form('/oauth2/token', { grant_type: grant, client_id: 'pc', device_code })
 
-  test('a login on another screen shows who asks, and is allowed by a tap', async () => {
+  test('a login on another screen shows who asks, and is allowed once by two taps', async () => {
     await openSignedIn()
-    const code = await scan()
+    const { device_code } = await scan()
+    await shows(`Back office ${asks}`)
     expect(phone.text()).toContain('A browser on the desk')
-    expect(phone.text()).not.toContain('已经有一会儿了')
+    expect(phone.text()).not.toMatch(/已经有一会儿了|不同的网络/)
+    phone.tap('允许登录')
     phone.tap('允许登录')
     await shows('已允许登录')
-    expect(await poll(code)).toMatchObject({ token_type: 'Bearer' })
+    const grants = await Promise.all([poll(device_code), poll(device_code)])
+    expect(grants.map(({ token_type, error }) => token_type ?? error).sort()).toEqual(['Bearer', 'invalid_grant'])
+    expect(phone.toasts).toEqual([])
   })
 
-  test('and is refused by another', async () => {
+  test('one that was refused stays refused: the device hears it, and the code can be confirmed no more', async () => {
     await openSignedIn()
-    const code = await scan()
+    const { device_code, user_code } = await scan()
+    await shows(asks)
     phone.tap('拒绝')
     await shows('已拒绝')
-    expect(await poll(code)).toMatchObject({ error: 'access_denied' })
+    expect(await poll(device_code)).toMatchObject({ error: 'access_denied' })
+    phone.open(`/pages/device/device?scene=${encodeURIComponent(user_code)}`)
+    await says('请求的内容不存在')
+    expect(phone.text()).toContain('没有等待确认的登录')
+    ;(phone.instance().allow as () => void)()
+    await expect.poll(() => phone.toasts.length).toBe(2)
+    expect(await poll(device_code)).toMatchObject({ error: 'access_denied' })
   })
+
+  const old = [
+    '这个请求已经有一会儿了：如果不是你刚刚扫的码，请拒绝',
+    'This request has waited for a while: refuse it unless',
+  ] as const
+  const elsewhere = [
+    '请求来自与你的手机不同的网络：请确认设备就在你面前',
+    'from another network than your phone: make sure',
+  ] as const
+  test.each([
+    ['zh_CN', 0, asks, '允许登录'],
+    ['en', 1, 'asks to log in as you', 'Allow'],
+  ] as const)(
+    'in %s the person is warned of a request that is old, from elsewhere, or both',
+    async (language, index, question, allow) => {
+      phone.controls.language = language
+      await openSignedIn()
+      const warnings = async (request: Parameters<typeof scan>[0]) => {
+        await scan(request)
+        await shows(question)
+        return [old, elsewhere].map((words) => phone.text().includes(words[index]))
+      }
+      expect(await warnings({ secondsAgo: 115 })).toEqual([false, false])
+      expect(await warnings({ secondsAgo: 125 })).toEqual([true, false])
+      expect(await warnings({ from: '198.51.100.7' })).toEqual([false, true])
+      expect(await warnings({ secondsAgo: 300, from: '198.51.100.7' })).toEqual([true, true])
+      // It warns; the person decides.
+      phone.tap(allow)
+      await hides(question)
+      expect(phone.toasts).toEqual([])
+    },
+  )
 
   test('the H5 page opens with a ticket of this user', async () => {
     await openSignedIn('打开网页')

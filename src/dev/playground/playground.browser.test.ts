@@ -29,6 +29,10 @@ async function signIn(page: Page): Promise<void> {
 /** A new browser starts with all faults off, so a test need not clear up after itself. */
 const switchOn = (page: Page, name: string) => page.getByRole('switch', { name }).check()
 
+/** As the page of a PC does: this phone has no camera. */
+const scan = (page: Page, userCode: string) =>
+  page.evaluate(`new BroadcastChannel('playground').postMessage({ userCode: ${JSON.stringify(userCode)} })`)
+
 describe('on a good day', () => {
   test('the SDK logs in, a business service accepts the token, and a refresh goes on with the session', async () => {
     const page = await visit()
@@ -233,13 +237,47 @@ describe('at a glance', () => {
   test.each([
     ['#scan-allow', '已登录 Logged in'],
     ['#scan-refuse', 'access_denied'],
-  ])('a PC that shows a code is scanned, says who asks, and after %s it says %s', async (answer, outcome) => {
+  ])('a PC that shows a code is scanned, says who asks, and after %s it says %s for good', async (answer, outcome) => {
     const page = await visit()
     await signIn(page)
     const [pc] = await Promise.all([page.waitForEvent('popup'), page.click('a[href="pc.html"]')])
     await page.locator('#scan-who', { hasText: /请求登录（.+，\d+ 秒前）/ }).waitFor()
+    for (const warning of ['#scan-old', '#scan-elsewhere']) expect(await page.locator(warning).isHidden()).toBe(true)
     await page.click(answer)
+    await page.locator('#scan').waitFor({ state: 'hidden' })
+    await scan(page, (await pc.locator('#code').textContent()) ?? '')
+    await phoneFails(page, '请求的内容不存在（A0404）')
+    expect(await page.locator('#scan').isHidden()).toBe(true)
     await pc.locator('#status', { hasText: outcome }).waitFor({ timeout: 15_000 })
+  })
+
+  test.each([
+    ['zh-CN', '这个请求已经有一会儿了', '请求来自与你的手机不同的网络'],
+    ['en-GB', 'This request has waited for a while', 'from another network than your phone'],
+  ])('the phone warns of a code that is old or from elsewhere (%s)', async (locale, old, elsewhere) => {
+    const page = await visit({ locale })
+    await page.click('#login')
+    await page.locator('#logout').waitFor()
+    for (const [given, isOld, isElsewhere] of [
+      [{ age_seconds: 121 }, true, false],
+      [{ ip: '198.51.100.7' }, false, true],
+      [{ age_seconds: 300, ip: '198.51.100.7' }, true, true],
+    ] as const) {
+      const asked = await page.evaluate<{ user_code: string }>(
+        "fetch('/oauth2/device_authorization', { method: 'POST', body: new URLSearchParams({ client_id: 'pc' }) }).then((r) => r.json())",
+      )
+      await page.route('**/api/device?*', async (route) => {
+        const reply = await route.fetch()
+        const body = (await reply.json()) as { data: object }
+        await route.fulfill({ response: reply, json: { ...body, data: { ...body.data, ...given } } })
+      })
+      await scan(page, asked.user_code)
+      const shown = JSON.stringify(Object.values(given))
+      await page.locator('#scan-who', { hasText: String(Object.values(given)[0]) }).waitFor()
+      expect([shown, await page.getByText(old).isVisible()]).toEqual([shown, isOld])
+      expect([shown, await page.getByText(elsewhere).isVisible()]).toEqual([shown, isElsewhere])
+      await page.unroute('**/api/device?*')
+    }
   })
 
   test('the token, a call as curl, and when and from where each device was used', async () => {

@@ -49,6 +49,8 @@ export function createFakeWx(options: {
     refuseStorage: false,
     /** What wx.checkSession finds. */
     sessionKeyExpired: false,
+    /** What the phone is set to. */
+    language: 'zh_CN',
     counts,
     /** What lies in storage, by key, as JSON. */
     disk,
@@ -195,6 +197,7 @@ export function createFakeWx(options: {
       miniProgram: { appId: options.appid, envVersion: 'develop', version: '' },
       plugin: {},
     }),
+    getAppBaseInfo: () => ({ language: controls.language, version: '8.0.50', SDKVersion: '3.7.0' }),
     getDeviceInfo: () => ({
       brand: 'devtools',
       model: options.model ?? 'iPhone 15',

@@ -1,7 +1,9 @@
 /** The mini program on the phone: a page that uses the SDK as any mini program would, and two ways to put the gateway to the test. */
 import { byId, element, setText, setWord } from './dom.js'
+import { createScan } from './scan.js'
 import { createAuth } from './sdk.js'
 import { decode } from './token-panel.js'
+import { createWechatSettings } from './wechat-settings.js'
 import { knows, languageName, locale, onLanguage, say } from './words.js'
 import { createWx } from './wx.js'
 
@@ -228,79 +230,22 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
     return element('li', { children: [what, action] })
   }
 
-  on('give-phone', async () => {
-    const { code } = await inWechat('/simulator/phone-code')
-    const { phone } = await auth.bindPhone({ detail: { code, errMsg: 'getPhoneNumber:ok' } })
-    tell('phoneGiven', { phone })
+  const parts = { on, tell, send, request: (given) => auth.request(given), tokens: () => tokens, holder: () => holder }
+  createWechatSettings({
+    ...parts,
+    appid,
+    bindPhone: (event) => auth.bindPhone(event),
+    getWith: (token, path) =>
+      new Promise((success, fail) => {
+        wx.request({ url: location.origin + path, header: { Authorization: `Bearer ${token}` }, success, fail })
+      }),
+    async onClosed(token) {
+      await auth.logout().catch(() => undefined)
+      byId('login').focus()
+      onEnded(token)
+    },
   })
-
-  on('withdraw-phone', async () => {
-    if (!taken(await inWechat('/simulator/withdraw', { what: ['phone'] }))) return
-    const done = await until(async () => (await auth.request({ url: '/api/user' })).phone === null)
-    tell(done ? 'phoneWithdrawn' : 'pushSlow')
-  })
-
-  on('close-account', async () => {
-    const { token } = tokens
-    if (!taken(await inWechat('/simulator/close-account'))) return
-    let code
-    const done = await until(async () => {
-      code = (await profileWith(token)).data.code
-      return code !== '00000'
-    })
-    if (!done) return tell('pushSlow')
-    await auth.logout().catch(() => undefined)
-    byId('login').focus()
-    tell('accountClosed', { code })
-    onEnded(token)
-  })
-
-  /** Scanning: the PC's page beside says which code its picture holds, and this person is asked as the confirm page of a program asks. */
-  let scanned
-  new BroadcastChannel('playground').addEventListener('message', async ({ data }) => {
-    if (!tokens) return
-    scanned = data.userCode
-    try {
-      const asking = await auth.request({ url: `/api/device?user_code=${scanned}` })
-      const { client_name: client, ip, age_seconds: age } = asking
-      setWord(byId('scan-who'), 'scanWho', { client, ip: ip ?? say('noAddress'), age: String(age) })
-      byId('scan').hidden = false
-    } catch (error) {
-      fail(error)
-    }
-  })
-  const decide = (approve) => async () => {
-    await auth.request({ url: '/api/device', method: 'POST', data: { user_code: scanned, approve } })
-    byId('scan').hidden = true
-    tell(approve ? 'scanAllowed' : 'scanRefused')
-  }
-  on('scan-allow', decide(true))
-  on('scan-refuse', decide(false))
-
-  /** What the person does in WeChat itself, which the mini program does not see. */
-  async function inWechat(path, more = {}) {
-    const { data } = await send(path, { appid, person: holder, ...more })
-    return data
-  }
-
-  function taken({ answer, status, error }) {
-    if (answer === 'success') return true
-    tell('pushRefused', { reason: error ?? String(status ?? '—') })
-    return false
-  }
-
-  const profileWith = (token) =>
-    new Promise((success, fail) => {
-      wx.request({ url: `${location.origin}/api/user`, header: { Authorization: `Bearer ${token}` }, success, fail })
-    })
-
-  async function until(done) {
-    for (let tries = 0; tries < 20; tries += 1) {
-      if (await done()) return true
-      await new Promise((later) => setTimeout(later, 250))
-    }
-    return false
-  }
+  createScan({ ...parts, fail })
 
   byId('nickname-form').hidden = !features.profile
   byId('sessions').hidden = !features.sessions

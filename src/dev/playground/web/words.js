@@ -45,6 +45,14 @@ const words = {
   otherScreens: ['在其他屏幕上', 'On other screens'],
   openPc: ['打开电脑上的登录页', 'Open the login page of a PC'],
   scanWho: ['{client} 请求登录（{ip}，{age} 秒前）', '{client} asks to log in ({ip}, {age} s ago)'],
+  scanOld: [
+    '这个请求已经有一会儿了：如果不是你刚刚扫的码，请拒绝',
+    'This request has waited for a while: refuse it unless you have just scanned the code yourself',
+  ],
+  scanElsewhere: [
+    '请求来自与你的手机不同的网络：请确认设备就在你面前',
+    'The request comes from another network than your phone: make sure that the device is in front of you',
+  ],
   scanAllow: ['允许登录', 'Allow'],
   scanRefuse: ['拒绝', 'Refuse'],
   scanAllowed: ['已允许：电脑几秒内登录', 'Allowed: the PC is logged in within seconds'],
