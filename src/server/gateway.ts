@@ -12,8 +12,10 @@ import { isGranted } from './config/admin-tokens.ts'
 import type { Config } from './config/config.ts'
 import { isPushed } from './config/push.ts'
 import { createSealer } from './crypto/seal.ts'
+import { createChildEnds } from './events/child-ends.ts'
 import { createSessionEnded } from './events/session-ended.ts'
 import { createSessionEvents } from './events/session-stream.ts'
+import { createChildEndStore } from './events/store.ts'
 import { createHousekeeping } from './housekeeping/housekeeping.ts'
 import { createHousekeepingStore } from './housekeeping/store.ts'
 import { type Authenticate, bearerToken } from './http/auth.ts'
@@ -134,6 +136,8 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     onError: (error) => log.error({ error }, 'the end of a session was not told everywhere'),
   })
 
+  const childEnds = createChildEnds({ store: createChildEndStore(database), onEnded: onSessionsEnded })
+
   const sessions = createSessions({
     ...shared,
     store: createSessionStore({ database, now, reuseIntervalSeconds: config.refreshReuseIntervalSeconds }),
@@ -178,7 +182,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   })
   const lifecycle = createLifecycle({
     ...shared,
-    background: [erasures, deliveries, platformEvents, discardedPictures],
+    background: [childEnds, erasures, deliveries, platformEvents, discardedPictures],
     ...{ skew, ring, statusLists, sessionEvents, clock: parts.clock },
     rotationSeconds: config.signingKeyRotationSeconds,
     housekeeping: createHousekeeping({ ...config, store: createHousekeepingStore(database), clock, tokenTtlSeconds }),

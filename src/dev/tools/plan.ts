@@ -76,6 +76,8 @@ export const tables: Readonly<Record<string, { owner: string; writers: readonly 
   audit_events: { owner: 'audit', writers: ['housekeeping'] },
   housekeeping: { owner: 'housekeeping', writers: [] },
   platform_events: { owner: 'platform-events', writers: [] },
+  // A trigger writes them (migrations/0009_child_ends.ts).
+  child_ends: { owner: 'events', writers: [] },
   discarded_pictures: { owner: 'avatars', writers: [] },
   // Events and erasures begin in triggers (migrations/0007_outbox.ts), in the transaction of the change they tell of.
   events: { owner: 'deliveries', writers: [] },

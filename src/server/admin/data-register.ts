@@ -171,6 +171,18 @@ const tables: Readonly<Record<string, Table>> = {
       due_at: technical('when it is tried again'),
     },
   },
+  child_ends: {
+    basis: 'contract',
+    retention: 'a second: until a gateway has told of the end',
+    recipients: NOBODY,
+    columns: {
+      session_id: ['identifier', 'the session that ended with its parent'],
+      user_id: ['identifier', 'whose it was'],
+      status_index: technical('its place in the status lists'),
+      appid: technical('of which client'),
+      ended_at: time('when'),
+    },
+  },
   erasures: {
     basis: 'legal_duty',
     retention: 'the proof of the erasure, without a name: kept',

@@ -10,6 +10,7 @@ import * as spentCodes from '../../../migrations/0005_spent_codes.ts'
 import * as platformEvents from '../../../migrations/0006_platform_events.ts'
 import * as outbox from '../../../migrations/0007_outbox.ts'
 import * as operatorSearch from '../../../migrations/0008_operator_search.ts'
+import * as childEnds from '../../../migrations/0009_child_ends.ts'
 import { buildIndexes } from './indexes.ts'
 import type { Schema } from './schema.ts'
 
@@ -23,6 +24,7 @@ const migrations = {
   '0006_platform_events': platformEvents,
   '0007_outbox': outbox,
   '0008_operator_search': operatorSearch,
+  '0009_child_ends': childEnds,
 }
 
 const migrator = (db: Kysely<Schema>) => new Migrator({ db, provider: { getMigrations: async () => migrations } })
