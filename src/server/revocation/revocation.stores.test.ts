@@ -1,13 +1,12 @@
 /** What revocation promises, through HTTP and through the verifier SDK, on the embedded stores and on the real ones. */
 import { gunzipSync } from 'node:zlib'
 import { getListFromStatusListJWT } from '@sd-jwt/jwt-status-list'
-import type { Redis } from 'ioredis'
 import { createLocalJWKSet, decodeJwt, type JSONWebKeySet, jwtVerify } from 'jose'
 import { afterEach, expect, test, vi } from 'vitest'
+import { streamOf } from '../../dev/testing/session-stream.ts'
 import { APPID, startTestGateway, type TestGateway, type TestGatewayOptions } from '../../dev/testing/test-gateway.ts'
 import { createVerifier } from '../../sdk/verifier/verifier.ts'
 import { testClock } from '../clock.ts'
-import { SESSION_EVENTS_STREAM } from '../events/session-stream.ts'
 import { LIST_BITS } from './status-list.ts'
 
 const ISSUER = 'https://auth.example.com'
@@ -235,17 +234,3 @@ test('every ended session is an entry of the stream, with what a consumer needs 
   await logOut(gateway, session)
   expect((await streamOf(gateway)).filter((one) => one.sid === session.sid)).toHaveLength(1)
 })
-
-/** As a consumer reads it; the embedded cache has no readers but tests. */
-async function streamOf({ stores }: TestGateway): Promise<Record<string, string>[]> {
-  if (stores.kind === 'real') {
-    const { redis } = stores.cache as typeof stores.cache & { redis: Redis }
-    const entries = await redis.xrange(SESSION_EVENTS_STREAM, '-', '+')
-    return entries.map(([, fields]) =>
-      Object.fromEntries(fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1] ?? '']] : []))),
-    )
-  }
-  const { dump } = stores.cache as typeof stores.cache & { dump(): string }
-  const [, streams] = JSON.parse(dump()) as [unknown, [string, { entry: Record<string, string> }[]][]]
-  return streams.flatMap(([name, entries]) => (name === SESSION_EVENTS_STREAM ? entries.map(({ entry }) => entry) : []))
-}
