@@ -1,145 +1,42 @@
 /** The API description against the gateway that serves it: a walk over every operation, with good examples and bad ones. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import type { Example, Values } from '../../dev/testing/contract-examples.ts'
 import {
-  type Caller,
-  createExamples,
-  type Example,
-  type Examples,
-  HOME,
-  multipart,
-  PAGE_APPID,
-  type Values,
-} from '../../dev/testing/contract-examples.ts'
-import { candidatesFor, exampleOf, misfits, resolve, type Schema } from '../../dev/testing/json-schema.ts'
-import { breaches, type Described, type OpenApi, operationsOf } from '../../dev/testing/openapi.ts'
-import { pushEnvironment } from '../../dev/testing/push.ts'
-import { APP_SECRET, APPID, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
+  ALL,
+  type Answer,
+  type ContractWalk,
+  honoPath,
+  jsonBody,
+  OPERATOR,
+  openContractWalk,
+  type Sending,
+  SERVICE,
+  tokenFor,
+} from '../../dev/testing/contract-walk.ts'
+import { candidatesFor, misfits, resolve } from '../../dev/testing/json-schema.ts'
+import { breaches, type Described, type OpenApi } from '../../dev/testing/openapi.ts'
+import type { TestGateway } from '../../dev/testing/test-gateway.ts'
 import { impliedCodes } from './openapi.ts'
 
-const ALL = 'all-scopes-0123456789-0123456789-0123456789'
-const OPERATOR = 'operator-alone-0123456789-0123456789-0123'
-const SERVICE = 'introspect-alone-0123456789-0123456789-01'
-
-type Answer = { status: number; type: string; etag: string | null; value: unknown }
-
+let contract: ContractWalk
 let gateway: TestGateway
 let api: OpenApi
 let operations: Described[]
-let folder: string
-let existing: Examples
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'contract-'))
-  const tokens = [
-    `all:admin+introspect+revoke+open-data+sign+credential+platform-events+events:${ALL}`,
-    `boss:admin:${OPERATOR}`,
-    `orders:introspect:${SERVICE}`,
-  ]
-  gateway = await startTestGateway({
-    environment: {
-      ...pushEnvironment,
-      APPS: JSON.stringify([
-        { appid: APPID, secret: APP_SECRET },
-        { platform: 'wechat-page', appid: PAGE_APPID, secret: APP_SECRET, redirects: [HOME] },
-      ]),
-      CLIENTS: '[{"id":"pc","name":"PC","kind":"device"}]',
-      ADMIN_TOKENS: tokens.join(),
-      AVATAR_STORE: pathToFileURL(folder).href,
-      EVENT_TARGETS: '[{"id":"orders","audience":"orders","acknowledges":["erasure"]}]',
-    },
-  })
-  api = (await (await gateway.internalApp.request('/openapi.json')).json()) as OpenApi
-  operations = operationsOf(api)
-  existing = await createExamples(gateway, ALL)
+  contract = await openContractWalk()
+  ;({ gateway, api, operations } = contract)
 })
-afterAll(async () => {
-  await gateway.close()
-  await rm(folder, { recursive: true })
-})
+afterAll(() => contract.close())
 
-const honoPath = (path: string) => path.replaceAll(/\{(\w+)\}/g, ':$1')
-const isPublic = ({ method, path }: Described) =>
-  gateway.publicApp.routes.some((route) => route.method === method.toUpperCase() && route.path === honoPath(path))
-const schemas = () => api.components.schemas
+const schemas = () => contract.schemas
+const goodExample: ContractWalk['goodExample'] = (...parts) => contract.goodExample(...parts)
+const send: ContractWalk['send'] = (...parts) => contract.send(...parts)
+const walk: ContractWalk['walk'] = (check) => contract.walk(check)
+const propertiesOf: ContractWalk['propertiesOf'] = (schema) => contract.propertiesOf(schema)
 /** As requests are looked at. */
 const lenient = () => ({ components: schemas(), strict: false })
-const jsonBody = ({ operation }: Described) => operation.requestBody?.content['application/json']?.schema
-const propertiesOf = (schema: Schema | undefined) =>
-  Object.entries((schema ? (resolve(schema, schemas()).properties ?? {}) : {}) as Record<string, Schema>)
-
-async function signIn(person: string): Promise<Caller> {
-  const { data } = (await gateway.login(person)).body
-  const sessions = await gateway.call('GET', '/api/sessions', { token: data.token })
-  return {
-    person,
-    userId: data.user_id,
-    sid: sessions.body.data[0].sid,
-    token: data.token,
-    refreshToken: data.refresh_token,
-  }
-}
-
-async function goodExample(described: Described, caller: Caller): Promise<Example> {
-  const real = (await existing[described.operation.operationId]?.(caller)) ?? {}
-  const ids: Values = { id: caller.userId, sid: caller.sid }
-  const inPath = (described.operation.parameters ?? []).filter((parameter) => parameter.in === 'path')
-  const params = { ...Object.fromEntries(inPath.map(({ name }) => [name, ids[name] ?? ''])), ...real.params }
-  const schema = jsonBody(described)
-  if (!schema) return { ...real, params }
-  return { ...real, params, body: { ...(exampleOf(schema, schemas()) as object), ...real.body } }
-}
-
-type Sending = { token?: string | undefined; raw?: { type: string; text: string }; headers?: Values }
-const tokenFor = ({ operation }: Described, caller: Caller) => {
-  const [needed] = operation.security.flatMap((one) => Object.keys(one))
-  return needed === undefined ? undefined : needed === 'user' ? caller.token : ALL
-}
-
-async function send(described: Described, example: Example, { token, raw, headers = {} }: Sending): Promise<Answer> {
-  const { method, path } = described
-  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name) => encodeURIComponent(example.params?.[name] ?? ''))
-  const query = example.query ? `?${new URLSearchParams(example.query)}` : ''
-  const body = raw ? { headers: { 'content-type': raw.type }, body: raw.text } : bodyOf(example)
-  const app = isPublic(described) ? gateway.publicApp : gateway.internalApp
-  const reply = await app.request(filled + query, {
-    method: method.toUpperCase(),
-    headers: {
-      ...body?.headers,
-      ...example.headers,
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      ...headers,
-    },
-    ...(body ? { body: body.body } : {}),
-  })
-  const type = (reply.headers.get('content-type') ?? '').split(';')[0] ?? ''
-  const text = await reply.text()
-  const value = type === 'application/json' && text !== '' ? JSON.parse(text) : text
-  return { status: reply.status, type, etag: reply.headers.get('etag'), value }
-}
-
-function bodyOf({
-  body,
-  form,
-  file,
-  bytes,
-}: Example): { headers: Values; body: string | Uint8Array<ArrayBuffer> } | undefined {
-  if (file) {
-    const whole = multipart(file)
-    return { headers: whole.headers, body: new Uint8Array(whole.body) }
-  }
-  if (bytes) return { headers: { 'content-type': 'application/json' }, body: bytes }
-  if (form)
-    return {
-      headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      body: new URLSearchParams(form).toString(),
-    }
-  return body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
-}
 
 /** In what an answer is not as described; a failure of the envelope must also carry one of the codes described for its status. */
 function surprises({ operation }: Described, { status, type, value }: Answer): string[] {
@@ -152,19 +49,6 @@ function surprises({ operation }: Described, { status, type, value }: Answer): s
   const { code = '' } = value as { code?: string }
   if (status >= 400 && !response.description.includes(code)) found.push(`${status} does not describe ${code}`)
   return found
-}
-
-/** Walks all operations, each with a user of its own, and collects what is not as it should be. */
-async function walk(
-  check: (described: Described, caller: Caller, report: (problem: string) => void) => Promise<void>,
-): Promise<string[]> {
-  const problems: string[] = []
-  for (const described of operations) {
-    const { method, path, operation } = described
-    const caller = await signIn(`${operation.operationId} ${Math.random()}`)
-    await check(described, caller, (problem) => void problems.push(`${method} ${path}: ${problem}`))
-  }
-  return problems
 }
 
 test('the description is a valid OpenAPI 3.1 document', () => {
