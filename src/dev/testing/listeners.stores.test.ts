@@ -1,9 +1,10 @@
 /** Bodies and requests as they come over a real connection: chunked, endless, broken off, or no HTTP at all. */
-import { connect } from 'node:net'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Server as HttpServer } from 'node:http'
+import { connect, Server } from 'node:net'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Listener, listen } from '../../server/serve/listeners.ts'
 import { ADMIN_SECRET, forEachRoute, pathOf, type Target, takesJson } from './malformed.ts'
-import { startTestGateway, type TestGateway } from './test-gateway.ts'
+import { APPID, startTestGateway, type TestGateway } from './test-gateway.ts'
 
 let gateway: TestGateway
 let token: string
@@ -119,5 +120,40 @@ test.each<[string, string[]]>([
   await exchange(listener.url, parts)
   // Node alone would look at its connections after 30 s.
   expect(performance.now() - before).toBeLessThan(5000)
+  await listener.close(100)
+})
+
+test('without trusted proxies the address is that of the connection, whatever X-Forwarded-For says', async () => {
+  const code = gateway.simulator.login(APPID, 'forwarded')
+  const headers = { 'content-type': 'application/json', 'x-forwarded-for': '198.51.100.7, 203.0.113.9' }
+  const url = `${listeners.public.url}/api/login`
+  const login = await fetch(url, { method: 'POST', headers, body: JSON.stringify({ code }) })
+  const { data } = (await login.json()) as { data: { token: string; user_id: string } }
+  const sessions = await gateway.call('GET', '/api/sessions', { token: data.token })
+  expect(sessions.body.data).toMatchObject([{ ip: '127.0.0.1' }])
+  const trail = await gateway.internal('GET', `/admin/audit?user_id=${data.user_id}`, { token: ADMIN_SECRET })
+  expect(trail.body.data.items).toMatchObject([{ kind: 'login', ip: '127.0.0.1' }])
+})
+
+test('the internal listener believes no X-Forwarded-For, however many proxies the public one trusts', async () => {
+  const replica = await gateway.replica({ TRUSTED_PROXY_HOPS: '1' })
+  const internal = await listen(replica.internalApp, { host: '127.0.0.1', port: 0 })
+  const { user_id } = (await replica.login('suspended from afar')).body.data
+  const headers = { authorization: `Bearer ${ADMIN_SECRET}`, 'x-forwarded-for': '198.51.100.7' }
+  const reply = await fetch(`${internal.url}/admin/users/${user_id}/suspend`, { method: 'POST', headers })
+  expect(reply.status).toBe(200)
+  const trail = await gateway.internal('GET', `/admin/audit?user_id=${user_id}&kind=user_suspended`, {
+    token: ADMIN_SECRET,
+  })
+  expect(trail.body.data.items).toMatchObject([{ actor: 'operator:all', ip: '127.0.0.1' }])
+  await internal.close(100)
+})
+
+test('what production listens with gives headers 10 s and a request 15 s', async () => {
+  const started = vi.spyOn(Server.prototype, 'listen')
+  const listener = await listen(gateway.publicApp, { host: '127.0.0.1', port: 0 })
+  const [server] = started.mock.contexts as HttpServer[]
+  expect(server).toMatchObject({ headersTimeout: 10_000, requestTimeout: 15_000 })
+  started.mockRestore()
   await listener.close(100)
 })

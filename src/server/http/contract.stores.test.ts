@@ -10,8 +10,8 @@ import {
   jsonBody,
   OPERATOR,
   openContractWalk,
-  type Sending,
   SERVICE,
+  type Sending,
   tokenFor,
 } from '../../dev/testing/contract-walk.ts'
 import { candidatesFor, misfits, resolve } from '../../dev/testing/json-schema.ts'

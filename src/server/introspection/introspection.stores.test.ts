@@ -209,6 +209,39 @@ describe('introspection', () => {
     }
   })
 
+  describe('a session that nobody ended, and that is over all the same', () => {
+    /** Everywhere a token is asked about: the user's own routes, proxies, services by either token, and a refresh. */
+    async function askEverywhere({ token, refresh_token }: { token: string; refresh_token: string }) {
+      const [own, sessions, proxy, access, refresh, refreshed] = await Promise.all([
+        gateway.call('GET', '/api/user', { token }),
+        gateway.call('GET', '/api/sessions', { token }),
+        verify(token),
+        introspect(token),
+        introspect(refresh_token),
+        gateway.post('/api/refresh', { refresh_token }),
+      ])
+      return [own.status, sessions.status, proxy.status, access.active, refresh.active, refreshed.status]
+    }
+    const ofUser = (id: string, text: string) =>
+      gateway.stores.database.run({ name: `over ${text.length}`, text }, [id])
+
+    test('is asked about alike: while it lives, all say so', async () => {
+      expect(await askEverywhere(await login('lives'))).toEqual([200, 200, 200, true, true, 200])
+    })
+
+    test.each<[string, string, number]>([
+      ['whose user is suspended', "update users set status = 'suspended' where id = $1", 403],
+      ['at its absolute end', "update sessions set expires_at = now() - interval '1 second' where user_id = $1", 401],
+      ['at its idle end', "update sessions set idle_expires_at = now() - interval '1 second' where user_id = $1", 401],
+      ['that is deleted', 'delete from sessions where user_id = $1', 401],
+    ])('%s is refused everywhere at once', async (what, text, status) => {
+      offsetMs = 0
+      const tokens = await login(what)
+      await ofUser(tokens.user_id, text)
+      expect(await askEverywhere(tokens)).toEqual([status, status, 401, false, false, status])
+    })
+  })
+
   test('/verify refuses a suspended user with 401, which is all that proxies understand', async () => {
     const { token, user_id } = await login('suspended')
     await gateway.internal('POST', `/admin/users/${user_id}/suspend`, { token: OPERATOR })

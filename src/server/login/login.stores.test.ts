@@ -76,6 +76,24 @@ describe('login', () => {
     expect(await count('platform_identities')).toBe(identities + 1)
   })
 
+  test('four simultaneous first logins of each of 60 people on two replicas make 60 users', async () => {
+    const other = await gateway.replica()
+    // Both are warm: what decides is the database, not who connects first.
+    await Promise.all([gateway, other].flatMap((on) => Array.from({ length: 8 }, (_, n) => on.login(`warm ${n}`))))
+    const [users, identities] = [await count('users'), await count('platform_identities')]
+    const people = Array.from({ length: 60 }, (_, n) => `one of sixty ${n}`)
+    const replies = await Promise.all(
+      people.flatMap((person) =>
+        [gateway, other, gateway, other].map(async (on) => {
+          const { body } = await on.login(person)
+          return `${person} is ${body.data?.user_id}`
+        }),
+      ),
+    )
+    expect(new Set(replies).size).toBe(people.length)
+    expect([await count('users'), await count('platform_identities')]).toEqual([users + 60, identities + 60])
+  })
+
   test('50 parallel posts of one code, on two replicas, make one upstream call and one session', async () => {
     const other = await gateway.replica()
     const sessions = await count('sessions')
