@@ -28,6 +28,8 @@ type Endpoint =
   | 'open data'
   | 'phone by data'
   | 'phone by code'
+  | 'verify'
+  | 'introspection'
 const SERVICE_TOKEN = 'a-service-token-for-open-data-0000000000'
 
 type Expected = { status: number; code?: string | undefined; withinMs: number }
@@ -35,6 +37,8 @@ type Expected = { status: number; code?: string | undefined; withinMs: number }
 const serves: Expected = { status: 200, withinMs: UNRELATED_MS }
 const works: Expected = { status: 200, code: '00000', withinMs: UNRELATED_MS }
 const storeIsDown: Expected = { status: 503, code: 'B0320', withinMs: ANY_MS }
+/** In a form of its own, for proxies and OAuth. */
+const saysItIsDown: Expected = { status: 503, code: undefined, withinMs: ANY_MS }
 
 /** The table of the contract, section 8. A new endpoint is a line here, and how to call it below. */
 const table = {
@@ -48,6 +52,8 @@ const table = {
     'open data': storeIsDown,
     'phone by data': storeIsDown,
     'phone by code': storeIsDown,
+    verify: saysItIsDown,
+    introspection: saysItIsDown,
   },
   redis: {
     jwks: serves,
@@ -59,6 +65,8 @@ const table = {
     'open data': storeIsDown,
     'phone by data': storeIsDown,
     'phone by code': works,
+    verify: serves,
+    introspection: serves,
   },
 } satisfies Record<string, Record<Endpoint, Expected>>
 
@@ -115,7 +123,7 @@ describe.runIf(inject('stores') === 'real')('while a dependency is down', () => 
         RATE_LIMIT_REFRESH_PER_ADDRESS: '1000000/60',
         PHONE_DAILY_LIMIT: '1000',
         PHONE_SHARED: 'on',
-        ADMIN_TOKENS: `orders:open-data:${SERVICE_TOKEN}`,
+        ADMIN_TOKENS: `orders:open-data+introspect:${SERVICE_TOKEN}`,
       },
     })
     await renewSession()
@@ -141,6 +149,21 @@ describe.runIf(inject('stores') === 'real')('while a dependency is down', () => 
     profile: () => asUser('GET', '/api/user'),
     'phone by data': () => asUser('POST', '/api/user/phone', simulator.phoneData(APPID, person)),
     'phone by code': () => asUser('POST', '/api/user/phone', { code: simulator.phoneCode(APPID, person) }),
+    verify: async () => {
+      const { status, headers } = await gateway.internalApp.request('/verify', {
+        headers: { authorization: `Bearer ${token}` },
+      })
+      expect(headers.get('x-auth-user-id')).toBe(status === 200 ? userId : null)
+      return { status, headers, code: undefined }
+    },
+    introspection: async () => {
+      const { status, headers } = await gateway.internalApp.request('/oauth2/introspect', {
+        method: 'POST',
+        headers: { authorization: `Bearer ${SERVICE_TOKEN}` },
+        body: new URLSearchParams({ token }),
+      })
+      return { status, headers, code: undefined }
+    },
     'open data': async () => {
       const reply = await gateway.internalApp.request('/internal/open-data', {
         method: 'POST',
@@ -277,6 +300,8 @@ describe.runIf(inject('stores') === 'real')('while a dependency is down', () => 
       check('profile', works),
       check('open data', works),
       check('phone by data', works),
+      check('verify', serves),
+      check('introspection', serves),
       check('jwks', serves),
       check('metadata', serves),
     ])

@@ -234,3 +234,64 @@ test('every ended session is an entry of the stream, with what a consumer needs 
   await logOut(gateway, session)
   expect((await streamOf(gateway)).filter((one) => one.sid === session.sid)).toHaveLength(1)
 })
+
+test('whatever ended a session, the stream says which and why, once', async () => {
+  const service = 'ends-sessions-0123456789-0123456789-012345'
+  const gateway = await start({
+    environment: {
+      ADMIN_TOKENS: `boss:admin+revoke:${service}`,
+      SESSION_LIMIT: '1',
+      REFRESH_REUSE_INTERVAL_SECONDS: '0',
+    },
+  })
+  const boss = { token: service }
+  type End = (session: SignedIn & { person: string }) => Promise<unknown>
+  const ends: [string, End][] = [
+    ['logout', (session) => logOut(gateway, session)],
+    ['logout', ({ token }) => gateway.call('POST', '/api/logout', { token })],
+    ['ended_by_user', ({ token }) => gateway.call('DELETE', '/api/sessions?scope=all', { token })],
+    ['ended_by_user', ({ token, sid }) => gateway.call('DELETE', `/api/sessions/${sid}`, { token })],
+    [
+      'replayed',
+      async ({ refreshToken }) => {
+        await gateway.post('/api/refresh', { refresh_token: refreshToken })
+        await gateway.post('/api/refresh', { refresh_token: refreshToken })
+      },
+    ],
+    [
+      'revoked',
+      async ({ token }) =>
+        await gateway.internalApp.request('/oauth2/revoke', {
+          method: 'POST',
+          headers: { authorization: `Bearer ${service}` },
+          body: new URLSearchParams({ token }),
+        }),
+    ],
+    ['limit', ({ person }) => gateway.login(person)],
+    ['suspended', ({ userId }) => gateway.internal('POST', `/admin/users/${userId}/suspend`, boss)],
+    [
+      'ended_by_operator',
+      ({ userId, sid }) => gateway.internal('DELETE', `/admin/users/${userId}/sessions/${sid}`, boss),
+    ],
+    ['ended_by_operator', ({ userId }) => gateway.internal('DELETE', `/admin/users/${userId}/sessions`, boss)],
+    ['erased', ({ userId }) => gateway.internal('DELETE', `/admin/users/${userId}`, boss)],
+    [
+      'erased',
+      ({ token, person }) =>
+        gateway.call('DELETE', '/api/user', { token, body: { code: gateway.simulator.login(APPID, person) } }),
+    ],
+  ]
+  const ended = await Promise.all(
+    ends.map(async ([reason, end], index) => {
+      const person = `${reason} ${index}`
+      const session = await signIn(gateway, person)
+      await end({ ...session, person })
+      return { ...session, reason }
+    }),
+  )
+  await vi.waitFor(async () => {
+    const told = await streamOf(gateway)
+    for (const { sid, userId, reason } of ended)
+      expect(told.filter((entry) => entry.sid === sid)).toMatchObject([{ user_id: userId, reason }])
+  })
+})
