@@ -1,5 +1,11 @@
 /** What asks no store, with the suites that show the embedded stores alike; and every suite on real PostgreSQL and Redis. */
+import { availableParallelism } from 'node:os'
 import { defaultExclude, defineConfig } from 'vitest/config'
+
+/** Most tests wait more than they reckon. What drives browsers and whole processes shares less; what kills servers runs alone, last. */
+const many = { maxWorkers: availableParallelism() + 1, sequence: { groupOrder: 0 } }
+const few = { maxWorkers: 2, sequence: { groupOrder: 1 } }
+const alone = { maxWorkers: 1, sequence: { groupOrder: 2 } }
 
 const include = ['{src,bench}/**/!(*.stores).test.ts']
 /** What needs a browser has a project of its own. */
@@ -24,6 +30,7 @@ export default defineConfig({
       {
         test: {
           name: 'embedded',
+          ...many,
           setupFiles,
           include: [...include, ...onEmbeddedToo],
           exclude: [...defaultExclude, ...browser],
@@ -32,11 +39,28 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
-      { test: { name: 'deploy', include: ['{k8s,model}/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
-      { test: { name: 'examples', include: ['examples/**/*.test.ts'], testTimeout: 30_000, hookTimeout: 120_000 } },
+      {
+        test: {
+          name: 'deploy',
+          ...many,
+          include: ['{k8s,model}/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'examples',
+          ...few,
+          include: ['examples/**/*.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 120_000,
+        },
+      },
       {
         test: {
           name: 'browser',
+          ...few,
           include: browser,
           globalSetup: 'src/dev/testing/chromium.global-setup.ts',
           testTimeout: 30_000,
@@ -46,15 +70,17 @@ export default defineConfig({
       {
         test: {
           name: 'conformance',
+          ...few,
           include: ['conformance/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 120_000,
         },
       },
-      { test: { name: 'chaos', include: ['chaos/**/*.test.ts'], testTimeout: 180_000, hookTimeout: 60_000 } },
+      { test: { name: 'chaos', ...alone, include: ['chaos/**/*.test.ts'], testTimeout: 180_000, hookTimeout: 60_000 } },
       {
         test: {
           name: 'real',
+          ...many,
           setupFiles,
           include: suites,
           provide: { stores: 'real' },

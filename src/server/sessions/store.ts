@@ -5,7 +5,7 @@ import { auditRowsText } from '../audit/audit.ts'
 import type { EndedSession } from '../events/session-ended.ts'
 import type { PlatformIdentity } from '../platforms/platform.ts'
 import type { Database, Statement } from '../storage/database.ts'
-import { batchLockLimit, createPatience, withinLockLimit } from '../storage/held-rows.ts'
+import { batchLockLimit, createPatience, firstLockLimit, withinLockLimit } from '../storage/held-rows.ts'
 import { createPatientBatch } from '../storage/patient-batch.ts'
 import type { Schema, SessionEndReason, UserStatus } from '../storage/schema.ts'
 import { type ChosenSessions, endSessions } from './end-store.ts'
@@ -40,43 +40,46 @@ export type Refreshed = {
 
 /**
  * The token of the current counter moves it; the one just before it, within the reuse interval, moves nothing and so gets the
- * same successor; anything older is a replay and ends the session. Every decision is made on the locked row, so parallel uses
- * queue up behind each other; a row that somebody else holds is passed over and comes back as `held`. The idle limit keeps the
- * length it was given at login. The limits make the planner look up by index, as in login's statement.
+ * same successor, and is told by a last use after the refresh; anything older is a replay and ends the session. Every decision is
+ * made on the locked row, so parallel uses queue up behind each other. The idle limit keeps the length it was given at login. The
+ * limits make the planner look up by index, as in login's statement. `held`: a row that somebody else holds is passed over and
+ * comes back so; without it the statement fails at such a row.
  */
-export const refreshStatement: Statement = {
-  name: 'refresh_sessions',
-  shared: true,
-  text: `
+function refreshText({ passOverHeld }: { passOverHeld: boolean }): string {
+  const free = `
+    free as materialized (
+      select s.id from input i join sessions s on s.id = i.sid for no key update of s skip locked
+    ),`
+  const held = `
+      select r.sid is null and i.sid not in (select id from free) and coalesce((select true from sessions s where s.id = i.sid limit 1), false) as held`
+  return `
     with input as materialized (
-      select * from (select i.* from json_to_recordset($1::text::json) as i (sid uuid, counter int, ip text, request_id text), ${batchLockLimit}
+      select * from (select i.* from json_to_recordset($1::text::json) as i (sid uuid, counter int, ip text, request_id text), ${passOverHeld ? batchLockLimit : firstLockLimit}
         limit $4::int) few
       limit $4::int
-    ),
-    free as materialized (
-      select s.id, s.ip, s.refresh_counter from input i join sessions s on s.id = i.sid for no key update of s skip locked
-    ),
+    ),${passOverHeld ? free : ''}
     used as (
       update sessions s set
         refresh_counter = s.refresh_counter + (s.refresh_counter = i.counter)::int,
         refreshed_at = case when s.refresh_counter = i.counter then $2::timestamptz else s.refreshed_at end,
         idle_expires_at = case when s.refresh_counter = i.counter
           then $2::timestamptz + (s.idle_expires_at - s.refreshed_at) else s.idle_expires_at end,
-        last_used_at = $2::timestamptz,
-        ip = coalesce(i.ip, s.ip),
+        last_used_at = case when s.refresh_counter = i.counter
+          then $2::timestamptz else greatest($2::timestamptz, s.refreshed_at + interval '1 microsecond') end,
+        ip = case when s.refresh_counter = i.counter then coalesce(i.ip, s.ip) else s.ip end,
         ended_at = case when i.counter < s.refresh_counter - 1
           or (i.counter = s.refresh_counter - 1 and s.refreshed_at not between $3::timestamptz and $5::timestamptz) then $2::timestamptz end,
         ended_xid = case when i.counter < s.refresh_counter - 1
           or (i.counter = s.refresh_counter - 1 and s.refreshed_at not between $3::timestamptz and $5::timestamptz) then pg_current_xact_id() end,
         end_reason = case when i.counter < s.refresh_counter - 1
           or (i.counter = s.refresh_counter - 1 and s.refreshed_at not between $3::timestamptz and $5::timestamptz) then 'replayed' end
-      from input i join free on free.id = i.sid
+      from input i${passOverHeld ? ' join free on free.id = i.sid' : ''}
       where s.id = i.sid and s.ended_at is null and s.idle_expires_at > $2::timestamptz and s.expires_at > $2::timestamptz
         and i.counter <= s.refresh_counter
       returning s.id as sid, s.user_id, s.platform, s.appid, s.openid, s.unionid, s.status_index, s.refresh_counter,
         ceil(extract(epoch from least(s.idle_expires_at, s.expires_at) - $2::timestamptz))::int as ends_in_seconds,
         floor(extract(epoch from least(s.idle_expires_at, s.expires_at)))::bigint as ends_at, s.ended_at, i.ip,
-        i.request_id, free.refresh_counter > i.counter as repeated, free.ip as used_from
+        i.request_id, s.last_used_at > s.refreshed_at as repeated, s.ip as used_from
     ),
     audited as (
       ${auditRowsText({
@@ -96,10 +99,21 @@ export const refreshStatement: Statement = {
       ended_at as "endedAt", repeated, used_from as "usedFrom", u.status, u.nickname, u.roles, u.claims, u.external_id as "externalId"
     from input i left join used r on r.sid = i.sid left join users u on u.id = r.user_id
     -- In this order, so that only a session that nobody used is looked up once more.
-    cross join lateral (
-      select r.sid is null and i.sid not in (select id from free) and coalesce((select true from sessions s where s.id = i.sid limit 1), false) as held
+    cross join lateral (${passOverHeld ? held : 'select false as held'}
     ) h
-    where r.sid is not null or h.held`,
+    where r.sid is not null or h.held`
+}
+
+/** `shared`: of several requests. */
+export const refreshStatement: Statement = {
+  name: 'refresh_sessions',
+  shared: true,
+  text: refreshText({ passOverHeld: false }),
+}
+export const refreshFreeStatement: Statement = {
+  name: 'refresh_free_sessions',
+  shared: true,
+  text: refreshText({ passOverHeld: true }),
 }
 
 /** Whether a session lives, asked by each request of a user; its use is written down at first, then once in a while, and waits for nobody. */
@@ -124,6 +138,8 @@ const TOUCH_AFTER_MS = 5 * 60_000
 /** Two replicas know the database's time a little differently; a use that lies further in the future says nothing: it is old. */
 const CLOCK_TOLERANCE_MS = 5000
 
+type Used = Refreshed & { held: boolean }
+
 export type SessionStore = ReturnType<typeof createSessionStore>
 
 export type SessionStoreParts = { database: Database; now: () => Date; reuseIntervalSeconds: number }
@@ -131,21 +147,28 @@ export type SessionStoreParts = { database: Database; now: () => Date; reuseInte
 export function createSessionStore({ database, now, reuseIntervalSeconds }: SessionStoreParts) {
   const { kysely } = database
   const patiently = createPatience()
+  async function useTokens(statement: Statement, items: readonly RefreshItem[]): Promise<Map<string, Used>> {
+    const at = now()
+    const rows = await database.run<Used>(statement, [
+      JSON.stringify(items.map(({ requestId, ...item }) => ({ ...item, request_id: requestId }))),
+      at,
+      new Date(at.getTime() - reuseIntervalSeconds * 1000),
+      items.length,
+      new Date(at.getTime() + CLOCK_TOLERANCE_MS),
+    ])
+    return new Map(rows.map((row) => [row.sid, row]))
+  }
   const refresh = createPatientBatch<RefreshItem, Refreshed | undefined>({
     name: refreshStatement.name,
     span: database.span,
     keyOf: (item) => item.sid,
+    async runFirst(items) {
+      const used = await useTokens(refreshStatement, items)
+      return items.map((item) => used.get(item.sid))
+    },
     async run(items) {
-      const at = now()
-      const rows = await database.run<Refreshed & { held: boolean }>(refreshStatement, [
-        JSON.stringify(items.map(({ requestId, ...item }) => ({ ...item, request_id: requestId }))),
-        at,
-        new Date(at.getTime() - reuseIntervalSeconds * 1000),
-        items.length,
-        new Date(at.getTime() + CLOCK_TOLERANCE_MS),
-      ])
-      const bySid = new Map(rows.map((row) => [row.sid, row.held ? 'held' : row] as const))
-      return items.map((item) => bySid.get(item.sid))
+      const used = await useTokens(refreshFreeStatement, items)
+      return items.map((item) => (used.get(item.sid)?.held ? 'held' : used.get(item.sid)))
     },
   })
 

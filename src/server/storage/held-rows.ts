@@ -13,12 +13,15 @@ const LONGEST_PAUSE_MS = 200
 
 /** How long a statement for many waits for what it cannot pass over (an insert of the same key that is not committed yet). */
 const BATCH_WAIT_MS = 250
+/** How long one waits that did not look in advance whether a row is held: longer than a statement of another replica takes. */
+const FIRST_WAIT_MS = 25
 /** How long a statement for one waits before it gives its connection back. */
 const ALONE_WAIT_MS = 50
 
 const limitText = (ms: number) => `(select set_config('lock_timeout', '${ms}', true)) as lock_limit`
 /** Joined to the first rows that a statement reads, it limits each wait of that statement for a lock; works through a pooler too. */
 export const batchLockLimit = limitText(BATCH_WAIT_MS)
+export const firstLockLimit = limitText(FIRST_WAIT_MS)
 export const lockLimit = limitText(ALONE_WAIT_MS)
 /** The same as a condition, for a statement that is built. */
 export const withinLockLimit: RawBuilder<boolean> = sql<boolean>`(select set_config('lock_timeout', ${sql.lit(String(ALONE_WAIT_MS))}, true)) is not null`
