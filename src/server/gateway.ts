@@ -1,6 +1,5 @@
 /** The composition root: every part of the gateway is made here and handed what it needs. */
 import packageJson from '../../package.json' with { type: 'json' }
-import { adminRoutes } from './admin/admin-routes.ts'
 import { createAudit } from './audit/audit.ts'
 import { createAvatars } from './avatars/avatars.ts'
 import { createDiscardedPictures } from './avatars/discarded.ts'
@@ -96,7 +95,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     onError: (error, lost) => log.error({ error, lost }, 'audit events were lost'),
   })
 
-  const apps = createApps({
+  const apps = await createApps({
     config,
     send: traceSend(send, tracing?.span),
     cache,
@@ -149,7 +148,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   })
   const { identityOf } = sessions
   const { vault, openWithKeptKey, ...sessionKeys } = await createSessionKeys(shared)
-  const avatars = createAvatars({ ...shared, config: config.avatarStore })
+  const avatars = await createAvatars({ ...shared, config: config.avatarStore })
   const overdueHours = config.erasureOverdueHours
   const erasures = createErasures({ ...shared, store: createErasureStore(database), overdueHours })
   const discarded = createDiscardedPictureStore(database)
@@ -188,6 +187,17 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     housekeeping: createHousekeeping({ ...config, store: createHousekeepingStore(database), clock, tokenTtlSeconds }),
   })
 
+  const hasOperators = config.adminTokens.length > 0 || config.console.oidc !== undefined
+  const operators = hasOperators
+    ? (await import('./admin/admin-routes.ts')).adminRoutes({
+        ...shared,
+        users,
+        sessions,
+        ring,
+        clock: parts.clock,
+        skew,
+      })
+    : []
   const publicRoutes = [
     ...login.routes,
     ...accountRoutes({ ...shared, textCheck, openWithKeptKey, identityOf, avatars }),
@@ -200,7 +210,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     ...(deliveries?.publicRoutes ?? []),
   ]
   const internalRoutes = [
-    ...adminRoutes({ audit, database, users, sessions, ring, cache, clock: parts.clock, skew, metrics }),
+    ...operators,
     ...sessionKeys.routes,
     ...(isGranted(config.adminTokens, 'credential')
       ? (await import('./credential/credential.ts')).credentialRoutes(shared)
@@ -211,10 +221,9 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     ...lifecycle.routes,
   ]
   const { start, drain, close, draining } = lifecycle
-  const operatorsPages =
-    config.adminTokens.length > 0 || config.console.oidc
-      ? (await import('./console/console.ts')).createConsole({ ...shared, routes: internalRoutes, draining })
-      : undefined
+  const operatorsPages = hasOperators
+    ? (await import('./console/console.ts')).createConsole({ ...shared, routes: internalRoutes, draining })
+    : undefined
   return {
     ...createListeners({
       ...config,

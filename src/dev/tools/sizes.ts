@@ -32,8 +32,8 @@ function loadedFrom(paths: readonly string[], sources: Sources): Set<string> {
     const text = sources[path]
     if (text === undefined || loaded.has(path)) return
     loaded.add(path)
-    for (const { from, dynamic } of importsOf(text))
-      if (!dynamic && from.startsWith('.')) visit(join(dirname(path), from))
+    for (const { from, dynamic, typeOnly } of importsOf(text))
+      if (!dynamic && !typeOnly && from.startsWith('.')) visit(join(dirname(path), from))
   }
   for (const path of paths) visit(path)
   return loaded

@@ -2,9 +2,7 @@
 import type { Clock } from '../clock.ts'
 import type { AvatarStoreConfig } from '../config/avatar-store.ts'
 import { GatewayError } from '../errors.ts'
-import { toAvatar } from './avatar-image.ts'
-import { createFolderAvatarStore } from './avatar-store.folder.ts'
-import { createS3AvatarStore, type SendObject } from './avatar-store.s3.ts'
+import type { SendObject } from './avatar-store.s3.ts'
 import { type AvatarStore, newKey } from './avatar-store.ts'
 
 export type Avatars = {
@@ -18,6 +16,8 @@ export type Avatars = {
   read(key: string): Promise<Buffer | undefined>
 }
 
+type ToAvatar = typeof import('./avatar-image.ts').toAvatar
+
 export type AvatarsParts = {
   /** Undefined: avatars are off. */
   config: AvatarStoreConfig | undefined
@@ -27,19 +27,25 @@ export type AvatarsParts = {
   log: { error(about: { error: unknown; key: string }, message: string): void }
 }
 
-export function createAvatars({ config, issuer, send, clock, log }: AvatarsParts): Avatars {
-  const folder = config?.kind === 'folder' ? createFolderAvatarStore({ path: config.path, issuer }) : undefined
-  const store = config?.kind === 's3' ? createS3AvatarStore({ config, send, clock }) : folder
+/** While avatars are off, neither a store nor what cleans pictures is loaded. */
+export async function createAvatars({ config, issuer, send, clock, log }: AvatarsParts): Promise<Avatars> {
+  const folder =
+    config?.kind === 'folder'
+      ? (await import('./avatar-store.folder.ts')).createFolderAvatarStore({ path: config.path, issuer })
+      : undefined
+  const store =
+    config?.kind === 's3' ? (await import('./avatar-store.s3.ts')).createS3AvatarStore({ config, send, clock }) : folder
+  const image = store && (await import('./avatar-image.ts'))
 
-  function configured(): AvatarStore {
-    if (!store) throw new GatewayError('A0404', { note: 'AVATAR_STORE is not set' })
-    return store
+  function configured(): { target: AvatarStore; toAvatar: ToAvatar } {
+    if (!store || !image) throw new GatewayError('A0404', { note: 'AVATAR_STORE is not set' })
+    return { target: store, toAvatar: image.toAvatar }
   }
 
   return {
     assertConfigured: () => void configured(),
     async keep(upload) {
-      const target = configured()
+      const { target, toAvatar } = configured()
       const webp = await toAvatar(upload)
       try {
         return await target.put(newKey(clock.now()), webp)

@@ -27,12 +27,12 @@ const waiting = async () => (await rows<{ url: string }>('select url from discar
 const kept = async () => (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.webp'))
 
 /** The timed task of a replica whose picture store works, or refuses. */
-function jobOf(works: boolean) {
+async function jobOf(works: boolean) {
   const { database } = gateway.stores
   const { clock } = database
   const { issuer, avatarStore: config } = gateway.config
   const send = async () => ({ status: 500, text: '' })
-  const avatars = createAvatars({ config, issuer, send, clock, log: { error: () => undefined } })
+  const avatars = await createAvatars({ config, issuer, send, clock, log: { error: () => undefined } })
   const store = createDiscardedPictureStore(database)
   const broken = { ...avatars, remove: async () => false }
   const { jobs } = createDiscardedPictures({ store, avatars: works ? avatars : broken, metrics: gateway.metrics })
@@ -50,14 +50,14 @@ test('whoever takes a picture away notes it in the same transaction, and it is d
   await rows(
     "update discarded_pictures set due_at = clock_timestamp(), discarded_at = clock_timestamp() - interval '2 hours'",
   )
-  await jobOf(false).run()
+  await (await jobOf(false)).run()
   expect([await waiting(), (await kept()).length]).toEqual([[url], 1])
   expect(await gateway.metrics.registry.getSingleMetricAsString('gateway_discarded_pictures')).toContain(' 1')
-  await jobOf(true).run()
+  await (await jobOf(true)).run()
   expect(await waiting()).toEqual([url])
 
   await rows('update discarded_pictures set due_at = clock_timestamp()')
-  await Promise.all([jobOf(true).run(), jobOf(true).run()])
+  await Promise.all([(await jobOf(true)).run(), (await jobOf(true)).run()])
   expect([await waiting(), await kept()]).toEqual([[], []])
 })
 

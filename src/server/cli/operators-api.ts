@@ -54,7 +54,7 @@ export async function withOperatorsApi<T>(work: (ask: AskApi) => Promise<T>): Pr
     listeners: [events.publish],
     onError: (error) => log.error({ error }, 'the end of a session was not told everywhere'),
   })
-  const avatars = createAvatars({ config: config.avatarStore, issuer, send: sender.send, clock, log })
+  const avatars = await createAvatars({ config: config.avatarStore, issuer, send: sender.send, clock, log })
   const vault = createVault({ cache, sealer, ttlSeconds: config.sessionKeyTtlSeconds })
   const sessionStore = createSessionStore({
     database,

@@ -1,110 +1,22 @@
 /** GET /openapi.json and GET /docs: the description, and a page to read it and to try it that loads nothing from anywhere else. */
 import { z } from 'zod'
 import { GatewayError } from '../errors.ts'
-import type { LiveExamples } from './examples.ts'
+import type { DocsParts } from './docs-page.ts'
 import { type Route, route } from './route.ts'
-import { loadScalar } from './scalar.ts'
-
-const page = `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Auth gateway API</title>
-<link rel="icon" href="docs/icon.svg">
-<link rel="stylesheet" href="docs/page.css">
-</head>
-<body>
-<div id="api"></div>
-<noscript>This page needs JavaScript. The description itself is <a href="openapi.json">openapi.json</a>.</noscript>
-<script src="docs/scalar.js"></script>
-<script src="docs/start.js"></script>
-</body>
-</html>
-`
-
-/** Scalar's settings; what is switched off here would ask its makers' servers, which the page's policy forbids as well. */
-const settings = {
-  // No font, no telemetry, no assistant, no proxy: the page works where there is no internet.
-  withDefaultFonts: false,
-  telemetry: false,
-  agent: { disabled: true },
-  mcp: { disabled: true },
-  hideClientButton: true,
-  showDeveloperTools: 'never',
-  persistAuth: false,
-  defaultHttpClient: { targetKey: 'shell', clientKey: 'curl' },
-  theme: 'none',
-}
-
-function startScript({ parts, liveExamples }: DocsParts): string {
-  const live = liveExamples?.()
-  const sources = Object.entries(parts).map(([name, { title }]) => ({ slug: name, title, url: `docs/${name}.json` }))
-  const known = live?.operatorToken && {
-    authentication: { securitySchemes: { service: { token: live.operatorToken } } },
-  }
-  return `Scalar.createApiReference('#api', ${JSON.stringify({ ...settings, sources, ...known })})\n`
-}
-
-/** Colours with the contrast that WCAG 2.1 asks for, in both themes, and the system's own fonts. */
-const style = `body { margin: 0 }
-.light-mode, :root {
-  --scalar-font: system-ui, -apple-system, 'Segoe UI', 'PingFang SC', 'Microsoft YaHei', sans-serif;
-  --scalar-font-code: ui-monospace, SFMono-Regular, Consolas, monospace;
-}
-body.light-mode {
-  --scalar-color-3: #636363;
-  --scalar-color-green: #00714a;
-  --scalar-color-orange: #a84300;
-  --scalar-color-red: #c7181b;
-  --scalar-color-blue: #0b62c4;
-  --scalar-color-yellow: #7a5b00;
-  --scalar-color-purple: #6d3fc0;
-}
-body.dark-mode { --scalar-color-3: #a0a0a0; --scalar-color-red: #ff8b8f }
-`
-
-const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="4" fill="#0b6e4f"/><path d="M5 8.2 7.2 10.4 11.2 5.8" fill="none" stroke="#fff" stroke-width="1.8"/></svg>`
 
 /** No script but our own files, no connection but to the two listeners. The library sets styles on elements, which needs the exception. */
 const policyFor = (issuer: string) =>
   `default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; ` +
   `connect-src 'self' ${new URL(issuer).origin}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
 
-const javascript = 'text/javascript'
-type File = { type: string; read(): Promise<string> | string }
-
-function filesOf(docs: DocsParts): Readonly<Record<string, File>> {
-  const parts = Object.entries(docs.parts).map(
-    ([name, { describe }]) =>
-      [`${name}.json`, { type: 'application/json', read: () => JSON.stringify(describe()) }] as const,
-  )
-  return {
-    'start.js': { type: javascript, read: () => startScript(docs) },
-    'scalar.js': { type: javascript, read: loadScalar },
-    'page.css': { type: 'text/css', read: () => style },
-    'icon.svg': { type: 'image/svg+xml', read: () => icon },
-    ...Object.fromEntries(parts),
-  }
-}
-
 const common = { method: 'get', tag: 'Description', access: 'public', document: true } as const
 const nosniff = { 'X-Content-Type-Options': 'nosniff' }
 
-export type DocsParts = {
-  describe: () => object
-  /** What the page shows, by a short name: the routes of a listener, called where that listener answers. */
-  parts: Readonly<Record<string, { title: string; describe: () => object }>>
-  issuer: string
-  liveExamples: (() => LiveExamples) | undefined
-}
-
-/** `describe` is called when somebody asks. */
+/** `describe` is called, and the page loaded, when somebody asks. */
 export function docsRoutes(docs: DocsParts): Route[] {
   const { describe, issuer } = docs
   const policy = policyFor(issuer)
-  const files = filesOf(docs)
+  const loadPage = () => import('./docs-page.ts')
   return [
     route(
       {
@@ -121,8 +33,8 @@ export function docsRoutes(docs: DocsParts): Route[] {
           },
         },
       },
-      (_, c) =>
-        c.body(JSON.stringify(describe()), 200, {
+      async (_, c) =>
+        c.body(JSON.stringify(await describe()), 200, {
           ...nosniff,
           'Content-Type': 'application/json',
           'Cache-Control': 'no-cache',
@@ -135,8 +47,8 @@ export function docsRoutes(docs: DocsParts): Route[] {
         summary: 'A page to read it, and to try it.',
         replies: { 200: { 'text/html': z.string() } },
       },
-      (_, c) =>
-        c.body(page, 200, {
+      async (_, c) =>
+        c.body((await loadPage()).page, 200, {
           ...nosniff,
           'Content-Type': 'text/html; charset=utf-8',
           'Content-Security-Policy': policy,
@@ -151,7 +63,7 @@ export function docsRoutes(docs: DocsParts): Route[] {
         params: z.object({ file: z.string() }),
         replies: {
           200: {
-            [javascript]: z.string(),
+            'text/javascript': z.string(),
             'text/css': z.string(),
             'image/svg+xml': z.string(),
             'application/json': z.looseObject({}),
@@ -160,6 +72,7 @@ export function docsRoutes(docs: DocsParts): Route[] {
         errors: ['A0404'],
       },
       async ({ params: { file: name } }, c) => {
+        const files = (await loadPage()).filesOf(docs)
         const file = Object.hasOwn(files, name) ? files[name] : undefined
         if (!file) throw new GatewayError('A0404', { note: 'no such file of the page' })
         const type = file.type.startsWith('text/') ? `${file.type}; charset=utf-8` : file.type

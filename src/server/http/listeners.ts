@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts'
 import { type AppParts, createApp, type HttpApp } from './app.ts'
 import { docsRoutes } from './docs.ts'
 import type { LiveExamples } from './examples.ts'
-import { type ApiDescriptionParts, describeApi } from './openapi.ts'
+import type { ApiDescriptionParts } from './openapi.ts'
 import type { Route } from './route.ts'
 
 export type Listeners = {
@@ -28,8 +28,9 @@ export type ListenersParts = Omit<AppParts, 'listener' | 'routes' | 'trustedProx
 
 export function createListeners(parts: ListenersParts): Listeners {
   const { publicRoutes, internalRoutes, operatorsPages, docsOnPublic, issuer, version, liveExamples } = parts
-  const describe = (of: Pick<ApiDescriptionParts, 'own' | 'atIssuer'>) => () =>
-    describeApi({ ...of, issuer, version, live: liveExamples?.() })
+  // What writes the description is loaded when somebody asks for it.
+  const describe = (of: Pick<ApiDescriptionParts, 'own' | 'atIssuer'>) => async () =>
+    (await import('./openapi.ts')).describeApi({ ...of, issuer, version, live: liveExamples?.() })
   const common = { issuer, liveExamples }
   const atIssuer = { title: 'Public listener', describe: describe({ own: [], atIssuer: publicRoutes }) }
   // The internal listener's describes both, and the calls of each go to where they are answered.

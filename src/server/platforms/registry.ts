@@ -5,14 +5,12 @@ import type { Sealer } from '../crypto/seal.ts'
 import { invalidField } from '../errors.ts'
 import type { Cache } from '../storage/cache.ts'
 import type { Send } from './fetch-json.ts'
-import { createOtherPlatforms } from './other-platforms.ts'
 import type { AuthorizeRequest, Exchange, Platform, UserApi } from './platform.ts'
 import type { LentCredential } from './platform-credential.ts'
 import { type ResilienceParts, withResilience } from './resilience.ts'
 import { createWechat } from './wechat.ts'
 import { createWechatApi } from './wechat-api.ts'
 import { createWechatCredentials } from './wechat-credential.ts'
-import { createWechatOauth } from './wechat-oauth.ts'
 import { createWechatPicture } from './wechat-picture.ts'
 
 export type App = AppConfig & {
@@ -45,21 +43,30 @@ export type AppsParts = {
   observe: (platform: string) => Pick<ResilienceParts, 'onCall' | 'onBreaker'>
 }
 
-/** Each platform behind its breaker and its bounds. */
-export function createApps({ config, send, cache, sealer, clock, observe }: AppsParts): Apps {
-  const apiBase = config.wechatApiBase
+/** Each platform behind its breaker and its bounds. Of those beside WeChat's mini programs nothing is loaded unless an app is theirs. */
+export async function createApps({ config, send, cache, sealer, clock, observe }: AppsParts): Promise<Apps> {
+  const { apps, wechatApiBase: apiBase, wechatOpenBase: openBase } = config
   const upstream = { send, cache, sealer, clock }
   const credentials = createWechatCredentials({ apiBase, ...upstream })
   const wechat = createWechat({ send, apiBase, userApi: createWechatApi({ send, apiBase, credentials }) })
-  const others = createOtherPlatforms({ apps: config.apps, apiBases: config.platformApiBases, ...upstream })
+  const oauth = apps.some(({ platform }) => isWechatOauth(platform))
+    ? (await import('./wechat-oauth.ts')).createWechatOauth({ send, apiBase, openBase, apps })
+    : []
+  const others = apps.some(({ platform }) => platform !== 'wechat' && !isWechatOauth(platform))
+    ? (await import('./other-platforms.ts')).createOtherPlatforms({
+        apps,
+        apiBases: config.platformApiBases,
+        ...upstream,
+      })
+    : []
   const platforms = [
     { ...wechat, lendCredential: credentials.lend, pictureOf: createWechatPicture({ send, apiBase, credentials }) },
-    ...createWechatOauth({ send, apiBase, openBase: config.wechatOpenBase, apps: config.apps }),
+    ...oauth,
     ...others,
   ].map((platform) =>
     withResilience({ platform, maxConcurrency: config.upstreamMaxConcurrency, ...observe(platform.name) }),
   )
-  return appsOn(platforms, config.apps)
+  return appsOn(platforms, apps)
 }
 
 type More = Pick<App, 'lendCredential' | 'pictureOf' | 'authorizeUrl'>
