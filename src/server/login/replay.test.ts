@@ -1,5 +1,5 @@
 /** The record of an exchanged code, on two replicas that share a cache whose time is handed in. */
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createAwayCache } from '../../dev/testing/away-cache.ts'
 import { testClock } from '../clock.ts'
 import { createSealer } from '../crypto/seal.ts'
@@ -121,4 +121,24 @@ test('a record that is moved to the key of another code does not open: that code
   await cache.set(victims, (await cache.get(own)) ?? '', 60_000)
   const fresh = createReplay({ cache, sealer, clock })
   expect((await fresh.exchangeOnce(app, 'victim', admitted)).openid).toBe('person 3')
+})
+
+test('whoever waits for another replica is answered in time by the clock, however slow the cache and whoever lets go', async () => {
+  let nowMs = performance.now()
+  const elapsed = vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
+  onTestFinished(() => elapsed.mockRestore())
+  let asked = 0
+  const slow = {
+    ...createAwayCache(),
+    // Always somebody else is faster, and lets go of it soon after.
+    setIfAbsent: async () => false,
+    async get() {
+      nowMs += 500
+      asked += 1
+      return asked % 3 === 0 ? undefined : 'claim:other'
+    },
+  }
+  const replay = createReplay({ cache: slow, sealer, clock: testClock() })
+  await expect(replay.exchangeOnce(appOf('wechat', 'wx1'), 'code', admitted)).rejects.toMatchObject({ code: 'A0506' })
+  expect(asked).toBe(8)
 })

@@ -30,6 +30,8 @@ const POLL_MS = 40
 /** How many results are kept in the process, without the cache. */
 const MAX_LOCAL = 20_000
 
+/** What is asked for, and until when somebody else's result is waited for. */
+type Asked = { key: string; app: App; code: string; admission: Admission; until: number }
 type Outcome = { exchanged: Exchanged } | { refused: { operation: string; refusal: Refusal; errcode: string } }
 
 const CLAIM_PREFIX = 'claim:'
@@ -69,7 +71,8 @@ export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: S
     }
   }
 
-  async function claimAndExchange(key: string, app: App, code: string, admission: Admission): Promise<Outcome> {
+  async function claimAndExchange(asked: Asked): Promise<Outcome> {
+    const { key, app, code, admission } = asked
     const claim = CLAIM_PREFIX + randomToken()
     let claimed: boolean
     try {
@@ -80,7 +83,7 @@ export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: S
       return await exchange(app, code)
     }
     if (!claimed) {
-      const outcome = await waitForOther(key, app, code, admission)
+      const outcome = await waitForOther(asked)
       local.delete(key)
       return outcome
     }
@@ -109,11 +112,12 @@ export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: S
     }
   }
 
-  async function waitForOther(key: string, app: App, code: string, admission: Admission): Promise<Outcome> {
-    for (let waitedMs = 0; waitedMs < WAIT_MS; waitedMs += POLL_MS) {
+  async function waitForOther(asked: Asked): Promise<Outcome> {
+    const { key } = asked
+    while (performance.now() < asked.until) {
       const value = await cache.get(key).catch(stillWaiting)
       // The owner failed and let go: our turn.
-      if (value === undefined) return await claimAndExchange(key, app, code, admission)
+      if (value === undefined) return await claimAndExchange(asked)
       if (!value.startsWith(CLAIM_PREFIX)) {
         const outcome = openOutcome(value, key)
         if (outcome) return outcome
@@ -133,7 +137,8 @@ export function createReplay({ cache, sealer, clock }: { cache: Cache; sealer: S
       if (!entry || entry.at <= clock.now().getTime() - REPLAY_MS) {
         forgetOld()
         local.delete(key)
-        entry = { outcome: claimAndExchange(key, app, code, admission), at: clock.now().getTime() }
+        const asked = { key, app, code, admission, until: performance.now() + WAIT_MS }
+        entry = { outcome: claimAndExchange(asked), at: clock.now().getTime() }
         local.set(key, entry)
         entry.outcome.catch(() => local.delete(key))
       }

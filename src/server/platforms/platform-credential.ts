@@ -133,7 +133,7 @@ export function createPlatformCredentials({
   }
 
   async function waitForOther(app: AppConfig): Promise<Credential | undefined> {
-    for (let waitedMs = 0; waitedMs < WAIT_MS; waitedMs += POLL_MS) {
+    for (const until = performance.now() + WAIT_MS; performance.now() < until; ) {
       await pause(POLL_MS)
       const { credential } = await readShared(app)
       if (credential && usable(credential)) return credential
