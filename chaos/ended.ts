@@ -9,7 +9,7 @@ import type { HeldSession } from './users.ts'
 
 export type EndedWatch = {
   add(session: HeldSession): void
-  /** Resolves when every session was checked. */
+  /** Resolves when every session was checked, and once more those whose tokens have not expired yet, whatever happened since. */
   finish(): Promise<void>
   counts(): { refused: number; expired: number }
 }
@@ -29,6 +29,7 @@ const AGAIN_MS = [0, 3000]
 
 export function createEndedWatch({ verifier, faults, recorder }: EndedWatchParts): EndedWatch {
   const checks = new Set<Promise<void>>()
+  const dead: HeldSession[] = []
   let refused = 0
   let expired = 0
 
@@ -46,14 +47,17 @@ export function createEndedWatch({ verifier, faults, recorder }: EndedWatchParts
     while (performance.now() < dueAt(endedAt)) await sleep(200)
   }
 
+  const verdict = ({ tokens }: HeldSession): Promise<string> =>
+    verifier.verify(tokens.token).then(
+      () => 'accepted',
+      (error) => (error instanceof VerifierError ? error.code : String(error)),
+    )
+
   async function check(session: HeldSession, endedAt: number): Promise<void> {
     for (const laterMs of AGAIN_MS) {
       await sleep(laterMs)
       await waitUntilDue(endedAt)
-      const outcome = await verifier.verify(session.tokens.token).then(
-        () => 'accepted',
-        (error) => (error instanceof VerifierError ? error.code : String(error)),
-      )
+      const outcome = await verdict(session)
       if (outcome === 'token_expired') {
         expired += 1
         return
@@ -65,6 +69,14 @@ export function createEndedWatch({ verifier, faults, recorder }: EndedWatchParts
       }
     }
     refused += 1
+    dead.push(session)
+  }
+
+  /** A replica that was started since, or a database that was put back, must not have forgotten it. */
+  async function checkAgain(session: HeldSession): Promise<void> {
+    const outcome = await verdict(session)
+    if (outcome === 'session_ended' || outcome === 'token_expired') return
+    recorder.violation(`${session.name}: at the end of the run the verifier says of the ended session: ${outcome}`)
   }
 
   return {
@@ -74,6 +86,7 @@ export function createEndedWatch({ verifier, faults, recorder }: EndedWatchParts
     },
     async finish() {
       await Promise.all(checks)
+      await Promise.all(dead.map(checkAgain))
     },
     counts: () => ({ refused, expired }),
   }

@@ -32,7 +32,7 @@ const { table, summary, violations } = await runChaos({
   seconds: forSeconds,
   seed,
   users: Number(values.users),
-  maxFaultSeconds: values.quick ? QUICK.maxFaultSeconds : 8,
+  ...(values.quick ? { maxFaultSeconds: QUICK.maxFaultSeconds, together: QUICK.together } : { maxFaultSeconds: 8 }),
   say: (line) => console.log(line),
 })
 console.log(`\n${table}\n\n${summary}\n`)

@@ -9,13 +9,21 @@ import { fileURLToPath } from 'node:url'
 import { startPostgres } from '../src/dev/services/postgres.ts'
 import { startRedis } from '../src/dev/services/redis.ts'
 import { freePort, type Service, startService } from '../src/dev/services/service.ts'
+import { createOwnClock, type OwnClock } from './clocks.ts'
 
 export const STATUS_LIST_TTL_SECONDS = 2
 export const REUSE_INTERVAL_SECONDS = 30
 /** What tokens say; nothing listens there, the load reaches each replica under its own address. */
 export const ISSUER = 'http://localhost:9'
 
-export type Replica = { name: string; service: Service; url: string; adminUrl: string }
+export type Replica = {
+  name: string
+  service: Service
+  url: string
+  adminUrl: string
+  /** Where it has one of its own. */
+  clock?: OwnClock
+}
 
 export type Site = {
   postgres: Service
@@ -32,6 +40,8 @@ export type SiteOptions = {
   root?: string
   replicas: number
   wechatDelayMs?: number
+  /** Whether each replica but the first has a clock that can be set. */
+  ownClocks?: boolean
   environment?: Record<string, string>
   /** Every line a replica logs. */
   onLog?: (replica: string, line: string) => void
@@ -63,10 +73,13 @@ export async function startSite({ root = ROOT, onLog, ...options }: SiteOptions)
       Array.from({ length: options.replicas }, async (_, index): Promise<Replica> => {
         const name = `replica ${index + 1}`
         const adminPort = await freePort()
-        const service = await keep(
-          startGateway({ root, adminPort, environment, log: onLog && ((line) => onLog(name, line)) }),
-        )
-        return { name, service, url: service.url, adminUrl: `http://127.0.0.1:${adminPort}` }
+        const folder = ownFolder()
+        const clock = options.ownClocks && index > 0 ? createOwnClock(folder.dataDir) : undefined
+        const own = { ...environment, ...clock?.environment }
+        const log = onLog && ((line: string) => onLog(name, line))
+        const service = await keep(startGateway({ root, folder, adminPort, environment: own, log }))
+        const adminUrl = `http://127.0.0.1:${adminPort}`
+        return { name, service, url: service.url, adminUrl, ...(clock && { clock }) }
       }),
     )
     return { postgres, redis, wechat, replicas, environment, stop }
@@ -116,13 +129,14 @@ export function runMigrations(root: string, environment: Record<string, string>)
 /** One replica, as `npm start` runs it. */
 export async function startGateway(parts: {
   root: string
+  folder?: OwnFolder
   adminPort: number
   environment: Record<string, string>
   log: ((line: string) => void) | undefined
 }): Promise<Service> {
   const port = await freePort()
   return startService({
-    ...ownFolder(),
+    ...(parts.folder ?? ownFolder()),
     name: 'the gateway',
     file: process.execPath,
     // From the sources, which need no build: the bundle has a test of its own.
@@ -156,7 +170,9 @@ async function answersOk(url: string): Promise<void> {
   if (reply.status !== 200) throw new Error(`${url} answers ${reply.status}`)
 }
 
-function ownFolder() {
+type OwnFolder = { dataDir: string; removeData: () => void }
+
+function ownFolder(): OwnFolder {
   const dataDir = mkdtempSync(join(tmpdir(), 'gateway-chaos-'))
   chmodSync(dataDir, 0o700)
   return { dataDir, removeData: () => rmSync(dataDir, { recursive: true, force: true }) }

@@ -1,0 +1,23 @@
+/** What faults excuse, asked by the users and at the end of the run. */
+
+import type { Fault } from './faults.ts'
+import type { Excuses } from './users.ts'
+
+/** An answer from before may still be on its way when the fault is over. */
+const GRACE_MS = 1000
+/** A process may take this long to see that its clock is right again. */
+const CLOCK_GRACE_MS = 2000
+
+export const createExcuses = (faults: () => readonly Fault[]): Excuses => ({
+  mayBeGone: (at) =>
+    at !== undefined &&
+    faults().some(({ copiedAt, endedAt }) => copiedAt !== undefined && at >= copiedAt && at < endedAt + GRACE_MS),
+  wrongClock: ({ replica, startedAt, tookMs }) =>
+    faults().some(
+      (fault) =>
+        fault.kind === 'replica clock wrong' &&
+        fault.replica === replica &&
+        fault.startedAt <= startedAt + tookMs &&
+        fault.endedAt + CLOCK_GRACE_MS >= startedAt,
+    ),
+})
