@@ -1,20 +1,14 @@
 /** The composition root: every part of the gateway is made here and handed what it needs. */
 import packageJson from '../../package.json' with { type: 'json' }
 import { createAudit } from './audit/audit.ts'
-import { createAvatars } from './avatars/avatars.ts'
-import { createDiscardedPictures } from './avatars/discarded.ts'
-import { avatarRoutes } from './avatars/routes.ts'
-import { createDiscardedPictureStore } from './avatars/store.ts'
+import { createPictures } from './avatars/pictures.ts'
 import { createClients } from './clients/clients.ts'
 import type { Clock } from './clock.ts'
 import { isGranted } from './config/admin-tokens.ts'
 import type { Config } from './config/config.ts'
 import { isPushed } from './config/push.ts'
 import { createSealer } from './crypto/seal.ts'
-import { createChildEnds } from './events/child-ends.ts'
-import { createSessionEnded } from './events/session-ended.ts'
-import { createSessionEvents } from './events/session-stream.ts'
-import { createChildEndStore } from './events/store.ts'
+import { createSessionEnds } from './events/session-ends.ts'
 import { createHousekeeping } from './housekeeping/housekeeping.ts'
 import { createHousekeepingStore } from './housekeeping/store.ts'
 import { type Authenticate, bearerToken } from './http/auth.ts'
@@ -33,7 +27,6 @@ import { createMetrics, type Metrics } from './observability/metrics.ts'
 import type { Tracing } from './observability/tracing.ts'
 import { observeUpstream } from './observability/upstream.ts'
 import { createAfterErase } from './personal-data/after-erase.ts'
-import { createErasureStore } from './personal-data/erasure-store.ts'
 import { createErasures } from './personal-data/erasures.ts'
 import { createPersonalData } from './personal-data/personal-data.ts'
 import { type Send, traceSend } from './platforms/fetch-json.ts'
@@ -50,12 +43,10 @@ import { createSessionKeys } from './session-key/session-keys.ts'
 import { userSessions } from './sessions/end-store.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 import { createSessions } from './sessions/sessions.ts'
-import { createSessionStore } from './sessions/store.ts'
 import type { Cache } from './storage/cache.ts'
 import { createClockSkew } from './storage/clock-skew.ts'
 import type { Database } from './storage/database.ts'
 import { createAccessTokens } from './tokens/access-token.ts'
-import { createRefreshTokens } from './tokens/refresh-token.ts'
 import { createUserStore } from './users/store.ts'
 import { createUsers } from './users/users.ts'
 
@@ -89,11 +80,10 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const now = () => clock.now()
   const limitSeconds = config.clockSkewLimitSeconds
   const skew = createClockSkew({ clock: parts.clock, databaseClock: clock, limitSeconds })
+  const times = { clock: parts.clock, skew }
   const sealer = createSealer(config.encryptionKeys)
-  const audit = createAudit({
-    database,
-    onError: (error, lost) => log.error({ error, lost }, 'audit events were lost'),
-  })
+  const onAuditLost = (error: unknown, lost: number) => log.error({ error, lost }, 'audit events were lost')
+  const audit = createAudit({ database, onError: onAuditLost })
 
   const apps = await createApps({
     config,
@@ -120,41 +110,24 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     audiences: clients.audiences,
     statusOf: statusReference(config.issuer),
   })
-  const { statusLists, ...revocation } = createRevocation({ ...shared, clock: parts.clock, ring })
-  const sessionEvents = createSessionEvents({
-    ...shared,
-    tokenTtlSeconds,
-    onLost: (error) => log.warn({ error }, 'a session-ended event was lost: the cache is away'),
-  })
-  const onSessionsEnded = createSessionEnded({
-    listeners: [
-      (ended, reason) => metrics.sessionsEnded.inc({ reason }, ended.length),
-      (ended) => statusLists.markEnded(ended.map((session) => session.statusIndex)),
-      sessionEvents.publish,
-    ],
-    onError: (error) => log.error({ error }, 'the end of a session was not told everywhere'),
-  })
-
-  const childEnds = createChildEnds({ store: createChildEndStore(database), onEnded: onSessionsEnded })
-
+  const { statusLists, ...revocation } = createRevocation({ ...shared, ...times, ring })
+  const ends = createSessionEnds({ ...shared, tokenTtlSeconds, markEnded: statusLists.markEnded })
+  const { onSessionsEnded } = ends
   const sessions = createSessions({
     ...shared,
-    store: createSessionStore({ database, now, reuseIntervalSeconds: config.refreshReuseIntervalSeconds }),
     accessTokens,
-    refreshTokens: createRefreshTokens({ sealer }),
     now,
     onRefresh: (outcome) => metrics.refreshes.inc({ outcome }),
     onEnded: onSessionsEnded,
   })
   const { identityOf } = sessions
   const { vault, openWithKeptKey, ...sessionKeys } = await createSessionKeys(shared)
-  const avatars = await createAvatars({ ...shared, config: config.avatarStore })
-  const overdueHours = config.erasureOverdueHours
-  const erasures = createErasures({ ...shared, store: createErasureStore(database), overdueHours })
-  const discarded = createDiscardedPictureStore(database)
+  const pictures = await createPictures(shared)
+  const { avatars, discarded } = pictures
+  const erasures = createErasures(shared)
   const afterErase = createAfterErase({ vault, avatars, discarded, log })
-  const userStore = createUserStore({ database, userSessions })
-  const users = createUsers({ store: userStore, clock, onEnded: onSessionsEnded, afterErase })
+  const store = createUserStore({ database, userSessions })
+  const users = createUsers({ store, clock, onEnded: onSessionsEnded, afterErase })
   const textCheck = createTextCheck(shared)
   const login = await createLogin({ ...shared, textCheck, users, sessions, vault, statusLists, onSessionsEnded })
   const onUnknown = createUnknownTokens({
@@ -174,29 +147,17 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     config.eventTargets.length > 0
       ? (await import('./deliveries/deliveries.ts')).createDeliveries({ ...shared, ring, tokenClock: parts.clock })
       : undefined
-  const discardedPictures = createDiscardedPictures({
-    ...shared,
-    store: discarded,
-    avatars,
-  })
   const lifecycle = createLifecycle({
     ...shared,
-    background: [childEnds, erasures, deliveries, platformEvents, discardedPictures],
-    ...{ skew, ring, statusLists, sessionEvents, clock: parts.clock },
+    background: [ends.childEnds, erasures, deliveries, platformEvents, pictures],
+    ...{ ...times, ring, statusLists, sessionEvents: ends.sessionEvents },
     rotationSeconds: config.signingKeyRotationSeconds,
     housekeeping: createHousekeeping({ ...config, store: createHousekeepingStore(database), clock, tokenTtlSeconds }),
   })
 
   const hasOperators = config.adminTokens.length > 0 || config.console.oidc !== undefined
   const operators = hasOperators
-    ? (await import('./admin/admin-routes.ts')).adminRoutes({
-        ...shared,
-        users,
-        sessions,
-        ring,
-        clock: parts.clock,
-        skew,
-      })
+    ? (await import('./admin/admin-routes.ts')).adminRoutes({ ...shared, ...times, users, sessions, ring })
     : []
   const publicRoutes = [
     ...login.routes,
@@ -205,7 +166,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     ...sessionRoutes({ sessions, accessTokens, limit: limitByAddress(limits.refreshPerAddress) }),
     ...keyRoutes({ ...shared, ring, schedule, endpoints: login.endpoints }),
     ...revocation.routes,
-    ...avatarRoutes({ avatars }),
+    ...pictures.routes,
     ...(platformEvents?.publicRoutes ?? []),
     ...(deliveries?.publicRoutes ?? []),
   ]

@@ -1,7 +1,9 @@
 /** The progress of an erasure after the user's rows are gone: the picture, what each service confirms, and who is late. */
+import type { Config } from '../config/config.ts'
 import type { Log } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import type { ErasureStore } from './erasure-store.ts'
+import type { Database } from '../storage/database.ts'
+import { createErasureStore, type ErasureStore } from './erasure-store.ts'
 
 export type Erasures = {
   /** How far an erasure is; undefined when there is none with this receipt. */
@@ -10,15 +12,17 @@ export type Erasures = {
 }
 
 export type ErasuresParts = {
-  store: ErasureStore
-  overdueHours: number
+  config: Pick<Config, 'erasureOverdueHours'>
+  database: Database
   log: Log
   metrics: Pick<Metrics, 'erasuresOverdue'>
 }
 
 const LOOK_EVERY_MS = 30_000
 
-export function createErasures({ store, overdueHours, log, metrics }: ErasuresParts): Erasures {
+export function createErasures({ config, database, log, metrics }: ErasuresParts): Erasures {
+  const store = createErasureStore(database)
+  const overdueHours = config.erasureOverdueHours
   let said = 0
 
   /** Said when there are more of them, not at every look. */

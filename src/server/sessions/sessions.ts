@@ -2,14 +2,17 @@
 import type { Actor } from '../actor.ts'
 import type { Audit } from '../audit/audit.ts'
 import type { ClientName, Clients } from '../clients/clients.ts'
+import type { Config } from '../config/config.ts'
+import type { Sealer } from '../crypto/seal.ts'
 import { errorCodes, GatewayError } from '../errors.ts'
 import type { OnSessionsEnded } from '../events/session-ended.ts'
 import { networkOf } from '../http/address.ts'
+import type { Database } from '../storage/database.ts'
 import type { SessionEndReason } from '../storage/schema.ts'
 import type { AccessTokens, TokenSubject, VerifiedToken } from '../tokens/access-token.ts'
-import type { RefreshTokens } from '../tokens/refresh-token.ts'
+import { createRefreshTokens } from '../tokens/refresh-token.ts'
 import type { ChosenSessions } from './end-store.ts'
-import type { SessionStore } from './store.ts'
+import { createSessionStore, type SessionStore } from './store.ts'
 import type { TokenReply } from './token-reply.ts'
 
 /** A session that may be given tokens now. */
@@ -45,9 +48,10 @@ export type Sessions = {
 export type AliveToken = VerifiedToken & { externalId: string | null }
 
 export type SessionsParts = {
-  store: SessionStore
+  config: Pick<Config, 'refreshReuseIntervalSeconds'>
+  database: Database
+  sealer: Sealer
   accessTokens: AccessTokens
-  refreshTokens: RefreshTokens
   clients: Clients
   audit: Audit
   now: () => Date
@@ -55,16 +59,11 @@ export type SessionsParts = {
   onEnded: OnSessionsEnded
 }
 
-export function createSessions({
-  store,
-  accessTokens,
-  refreshTokens,
-  clients,
-  audit,
-  now,
-  onRefresh,
-  onEnded,
-}: SessionsParts): Sessions {
+export function createSessions(parts: SessionsParts): Sessions {
+  const { database, accessTokens, clients, audit, now, onRefresh, onEnded } = parts
+  const reuseIntervalSeconds = parts.config.refreshReuseIntervalSeconds
+  const store = createSessionStore({ database, now, reuseIntervalSeconds })
+  const refreshTokens = createRefreshTokens(parts)
   /** Why a session gives no token, for the person it belongs to. */
   async function refusal(sid: string): Promise<GatewayError> {
     const session = await store.find(sid)

@@ -16,7 +16,6 @@ import { statusReference } from '../../../server/revocation/status-list.ts'
 import { createStatusStore } from '../../../server/revocation/store.ts'
 import { userSessions } from '../../../server/sessions/end-store.ts'
 import { createSessions } from '../../../server/sessions/sessions.ts'
-import { createSessionStore } from '../../../server/sessions/store.ts'
 import { createClockSkew } from '../../../server/storage/clock-skew.ts'
 import type { Database } from '../../../server/storage/database.ts'
 import { createAccessTokens } from '../../../server/tokens/access-token.ts'
@@ -124,11 +123,9 @@ export async function startReplica({ stores, hands, at, gate }: ReplicaParts) {
     onError,
   })
   const refreshTokens = createRefreshTokens({ sealer })
-  const reuseIntervalSeconds = config.refreshReuseIntervalSeconds
   const sessions = createSessions({
-    store: createSessionStore({ database, now, reuseIntervalSeconds }),
+    ...{ config, database, sealer },
     accessTokens,
-    refreshTokens,
     clients,
     audit,
     now,
