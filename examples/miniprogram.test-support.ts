@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Payment } from '../src/dev/simulator/wechat-client.ts'
 import { createFakeWx } from '../src/dev/testing/fake-wx.ts'
 
 export const sample = fileURLToPath(new URL('miniprogram', import.meta.url))
@@ -58,6 +59,8 @@ export function createPhone(parts: {
   /** What WeChat hands out to the person who holds the phone. */
   login(): string
   phoneNumber(): object
+  /** WeChat's answer to a payment. */
+  pay(payment: Payment): { errMsg: string; errCode?: number }
   /** Pictures on the phone, by temporary path. */
   files: Record<string, Uint8Array>
 }) {
@@ -125,9 +128,18 @@ export function createPhone(parts: {
       showToast: whileAlive(({ title }: { title: string }) => void toasts.push(title)),
       navigateTo: whileAlive(({ url }: { url: string }) => open(url)),
       navigateBack: whileAlive(back),
+      requestVirtualPayment: whileAlive(
+        ({ success, fail, ...payment }: Payment & Record<'success' | 'fail', (answer: object) => void>) => {
+          const answer = parts.pay(payment)
+          setTimeout(() => (answer.errCode === undefined ? success(answer) : fail(answer)))
+        },
+      ),
     }
     cpSync(sample, rootPath, { recursive: true })
-    writeFileSync(join(rootPath, 'config.js'), `module.exports = { baseURL: '${parts.baseURL}' }`)
+    writeFileSync(
+      join(rootPath, 'config.js'),
+      `module.exports = { baseURL: '${parts.baseURL}', shopURL: '${parts.baseURL}/playground/business' }`,
+    )
     for (const file of globSync('**/*.js', { cwd: rootPath })) {
       const path = join(rootPath, file)
       writeFileSync(path, `const wx = globalThis[${JSON.stringify(own)}];${readFileSync(path, 'utf8')}`)

@@ -4,13 +4,17 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { Hono } from 'hono'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createServices, type Sign } from '../src/dev/playground/services.ts'
 import { freePort } from '../src/dev/services/service.ts'
 import { picture } from '../src/dev/testing/pictures.ts'
 import { APPID, startTestGateway, type TestGateway } from '../src/dev/testing/test-gateway.ts'
+import { createVerifier, type Verifier } from '../src/sdk/verifier/verifier.ts'
 import { type Listener, listen } from '../src/server/serve/listeners.ts'
 import { createPhone, hasOfficialCompiler, sample } from './miniprogram.test-support.ts'
 
+const SHOP_TOKEN = 'token-of-the-shop-0123456789-0123456789'
 const PHOTO = 'http://tmp/photo.png'
 
 let gateway: TestGateway
@@ -18,6 +22,11 @@ let listener: Listener
 let pictures: string
 let photo: Buffer
 let phone: ReturnType<typeof createPhone>
+let shop: Verifier
+/** What happens between the shop's signature and the payment. */
+let beforePayment: () => void
+/** WeChat's answers to payments: `ok` or an error code. */
+let payments: (number | 'ok')[]
 let person: string
 /** A number belongs to one user. */
 let number: string
@@ -32,13 +41,25 @@ beforeAll(async () => {
     ISSUER: `http://127.0.0.1:${port}`,
     AVATAR_STORE: pathToFileURL(pictures).href,
     TRUSTED_PROXY_HOPS: '1',
+    ADMIN_TOKENS: `shop:sign:${SHOP_TOKEN}`,
     CLIENTS: '[{"id":"h5","name":"H5","kind":"web"},{"id":"pc","name":"Back office","kind":"device"}]',
   }
   gateway = await startTestGateway({ environment })
-  listener = await listen(gateway.publicApp, { host: '127.0.0.1', port })
+  const { issuer } = gateway.config
+  const audience = issuer
+  shop = createVerifier({ issuer, audience })
+  const services = createServices({ verifier: shop, issuer, baseUrl: issuer, appid: APPID, sign })
+  const app = new Hono().route('/playground/business', services.business)
+  app.all('*', (c) => gateway.publicApp.fetch(c.req.raw, c.env as object))
+  listener = await listen(app, { host: '127.0.0.1', port })
   photo = await picture({ width: 64, height: 64 }).png().toBuffer()
 })
+const sign: Sign = async (body) => {
+  const reply = await gateway.internal('POST', '/internal/user-signature', { token: SHOP_TOKEN, body })
+  return { status: reply.status, ...reply.body, ...reply.body.data }
+}
 afterAll(async () => {
+  shop.close()
   await listener.close(1000)
   await gateway.close()
   rmSync(pictures, { recursive: true })
@@ -49,12 +70,20 @@ beforeEach(() => {
   vi.spyOn(console, 'warn').mockImplementation(() => {})
   person = `person-${++people}`
   number = `${13800138000 + people}`
+  beforePayment = () => undefined
+  payments = []
   phoneNumber = () => ({ code: gateway.simulator.phoneCode(APPID, person, number), errMsg: 'getPhoneNumber:ok' })
   phone = createPhone({
     baseURL: listener.url,
     appid: APPID,
     login: () => gateway.simulator.login(APPID, person),
     phoneNumber: () => phoneNumber(),
+    pay(payment) {
+      beforePayment()
+      const answer = gateway.simulator.requestVirtualPayment(APPID, person, payment)
+      payments.push(answer.errCode ?? 'ok')
+      return answer
+    },
     files: { [PHOTO]: photo },
   })
 })
@@ -222,6 +251,51 @@ describe('other screens', () => {
     const { body } = await gateway.post('/api/login', { ticket })
     const { body: own } = await gateway.login(person)
     expect(body.data.user_id).toBe(own.data.user_id)
+  })
+})
+
+describe('the shop', () => {
+  const label = '买一罐茉莉花茶'
+  /** Another program of the same account has called wx.login: WeChat has a newer session_key than the gateway. */
+  const renewElsewhere = () => void gateway.simulator.login(APPID, person)
+  const signatures = async () => {
+    const text = "select count(*)::int as n from audit_events where kind = 'user_state_signed'"
+    return (await gateway.stores.database.run<{ n: number }>({ name: 'signatures', text }, []))[0]?.n ?? 0
+  }
+
+  test('sells by a tap, with a signature that WeChat takes', async () => {
+    await openSignedIn('买茶')
+    await shows('乌龙茶')
+    phone.tap(label)
+    await shows('支付成功')
+    expect(phone.text()).toContain('茉莉花茶 Jasmine tea')
+    expect([payments, phone.controls.counts.logins, phone.toasts]).toEqual([['ok'], 1, []])
+  })
+
+  test('renews a session_key that was stale before the signature, and sells by the same tap', async () => {
+    await openSignedIn('买茶')
+    await shows('乌龙茶')
+    renewElsewhere()
+    phone.tap(label)
+    await shows('支付成功')
+    expect([payments, phone.controls.counts.logins, phone.toasts]).toEqual([['ok'], 2, []])
+  })
+
+  test('renews one that WeChat refused with -15005, and sells by the same tap; a second refusal is the end', async () => {
+    await openSignedIn('买茶')
+    await shows('乌龙茶')
+    beforePayment = () => {
+      if (payments.length === 0) renewElsewhere()
+    }
+    phone.tap(label)
+    await shows('支付成功')
+    expect([payments, phone.controls.counts.logins, phone.toasts]).toEqual([[-15005, 'ok'], 2, []])
+
+    beforePayment = renewElsewhere
+    phone.tap(label)
+    await says('支付未完成')
+    expect(payments).toEqual([-15005, 'ok', -15005, -15005])
+    await expect.poll(signatures).toBeGreaterThanOrEqual(4)
   })
 })
 

@@ -3,16 +3,18 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { systemClock } from '../server/clock.ts'
 import { type AppConfig, loadConfig, misspeltVariables } from '../server/config/config.ts'
-import { createGateway } from '../server/gateway.ts'
+import { createGateway, type Gateway } from '../server/gateway.ts'
 import { createLog } from '../server/observability/log.ts'
 import { createUndiciSender } from '../server/platforms/fetch-json.ts'
 import { type Listener, listen, whyNotListening } from '../server/serve/listeners.ts'
 import { createMemoryCache } from '../server/storage/cache.memory.ts'
+import type { Database } from '../server/storage/database.ts'
 import { openFolder } from './data-folder.ts'
 import { openBrowser } from './open-browser.ts'
 import type { Options } from './options.ts'
 import { createJournal } from './playground/journal.ts'
 import { createPlayground } from './playground/playground.ts'
+import { eventTargets, type Sign } from './playground/services.ts'
 import { createRequestLines } from './request-lines.ts'
 import { seed } from './seed.ts'
 import { createWechatSimulator } from './simulator/wechat.ts'
@@ -84,6 +86,8 @@ export async function startDevelopment(options: Options): Promise<void> {
     audience: config.audience,
     appid,
     statusListTtlSeconds: config.statusListTtlSeconds,
+    sign: signerOf(gateway.internalApp),
+    receiptOf: (userId) => receiptOf(database, userId),
     baseUrl: `http://${LOOPBACK}:${port}`,
   })
 
@@ -123,6 +127,28 @@ function pushTargetOf(apps: readonly AppConfig[], port: number): PushTarget | un
   return { url: `http://${LOOPBACK}:${port}/platform-events/wechat/{appid}`, token, encodingAesKey }
 }
 
+/** What a service asks of the internal listener, without the way there. */
+const signerOf =
+  (app: Gateway['internalApp']): Sign =>
+  async (body) => {
+    const reply = await app.request('/internal/user-signature', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    const { code, msg, data } = (await reply.json()) as {
+      code: string
+      msg: string
+      data: { signature: string } | null
+    }
+    return { status: reply.status, code, msg, ...(data && { signature: data.signature }) }
+  }
+
+async function receiptOf({ kysely }: Database, userId: string): Promise<string | undefined> {
+  const erasure = kysely.selectFrom('erasures').select('id').where('user_id', '=', userId)
+  return (await erasure.executeTakeFirst())?.id
+}
+
 /** Made at every start, and only for the simulated WeChat: whoever knows them can have users erased. */
 const simulatedPush = (): Record<string, string> =>
   process.env.APPS !== undefined || process.env.WECHAT_API_BASE !== undefined
@@ -142,6 +168,7 @@ function environmentOf(options: Options, encryptionKeys: string): Record<string,
     WECHAT_API_BASE: simulatedBase(options),
     WECHAT_OPEN_BASE: simulatedBase(options),
     ...otherScreens(options),
+    EVENT_TARGETS: JSON.stringify(eventTargets(`http://${LOOPBACK}:${options.port}`)),
     // The API page of the internal listener also calls the public one.
     WEB_ORIGINS: `http://localhost:${options.adminPort}`,
     ...process.env,

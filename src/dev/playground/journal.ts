@@ -1,12 +1,12 @@
 /**
- * What happens behind the phone's back: the gateway's calls to WeChat, WeChat's and the verifier's to the gateway, remembered for
+ * What happens behind the phone's back: the gateway's calls to WeChat and to services, WeChat's and the verifier's to the gateway, remembered for
  * the playground's timeline without their secrets.
  */
 import type { Send } from '../../server/platforms/fetch-json.ts'
 
 export type JournalEntry = {
   sequence: number
-  from: 'gateway' | 'verifier' | 'wechat'
+  from: 'gateway' | 'event' | 'verifier' | 'wechat'
   method: string
   url: string
   /** Milliseconds since the epoch. */
@@ -60,7 +60,7 @@ export function createJournal() {
       (request) =>
         record(
           {
-            from: 'gateway',
+            from: request.operation === 'event' ? 'event' : 'gateway',
             method: request.method,
             url: withoutSecrets(request.url),
             request: request.body === undefined ? undefined : readable(request.body),

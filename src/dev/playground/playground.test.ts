@@ -23,6 +23,8 @@ function create() {
     appid: 'wx1',
     statusListTtlSeconds: 30,
     baseUrl: 'http://127.0.0.1:9',
+    sign: async () => ({ status: 502, code: 'C0001', msg: 'away' }),
+    receiptOf: async () => undefined,
   })
   return { app, cache, journal }
 }

@@ -6,11 +6,11 @@ import { readFile } from 'node:fs/promises'
 import { Hono } from 'hono'
 import { csrf } from 'hono/csrf'
 import { z } from 'zod'
-import { honoAuth } from '../../sdk/verifier/middleware.ts'
-import { type AccessTokenClaims, createVerifier, type Verifier, VerifierError } from '../../sdk/verifier/verifier.ts'
+import { createVerifier, type Verifier, VerifierError } from '../../sdk/verifier/verifier.ts'
 import type { SwitchableCache } from '../switchable-cache.ts'
 import { bundleMiniprogramSdk, bundleWebSdk } from '../tools/build-miniprogram.ts'
 import type { Journal } from './journal.ts'
+import { createServices, type Sign } from './services.ts'
 
 type Served = { fetch(request: Request, env: object): Response | Promise<Response> }
 
@@ -23,6 +23,9 @@ export type PlaygroundParts = {
   audience: readonly string[]
   appid: string
   statusListTtlSeconds: number
+  sign: Sign
+  /** The receipt of a user's erasure, which whoever closes an account in WeChat's settings is not given. */
+  receiptOf(userId: string): Promise<string | undefined>
   /** Where the verifier reaches this very server. */
   baseUrl: string
 }
@@ -42,8 +45,9 @@ const POLICY =
   "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 export function createPlayground(parts: PlaygroundParts): { app: Hono; ready(): Promise<void>; close(): void } {
-  const { publicApp, simulator, cache, journal, issuer, audience, appid, statusListTtlSeconds, baseUrl } = parts
+  const { publicApp, simulator, cache, journal, issuer, audience, appid, statusListTtlSeconds, baseUrl, sign } = parts
   const verifier = createVerifier({ issuer, audience, baseUrl, fetch: journal.recordFetch(globalThis.fetch) })
+  const { business, services, ...behind } = createServices({ verifier, issuer, baseUrl, appid, sign })
   let sdk: Promise<string> | undefined
   let webSdk: Promise<string> | undefined
 
@@ -76,7 +80,13 @@ export function createPlayground(parts: PlaygroundParts): { app: Hono; ready(): 
     cache.setDown(body.data.down)
     return c.json(body.data)
   })
-  app.route('/playground/business', businessService(verifier))
+  app.get('/playground/receipt', async (c) => {
+    const user = z.guid().safeParse(c.req.query('user'))
+    const receipt = user.success ? await parts.receiptOf(user.data) : undefined
+    return receipt === undefined ? c.json({ error: 'no such erasure' }, 404) : c.json({ receipt_id: receipt })
+  })
+  app.route('/playground/business', business)
+  app.route('/playground/services', services)
   app.get('/playground/sdk.js', async () => {
     sdk ??= bundleMiniprogramSdk('esm', false)
     return serve(await sdk, 'text/javascript; charset=utf-8')
@@ -94,18 +104,11 @@ export function createPlayground(parts: PlaygroundParts): { app: Hono; ready(): 
   app.all('/simulator/*', (c) => simulator.fetch(c.req.raw, c.env as object))
   app.all('*', (c) => publicApp.fetch(c.req.raw, c.env as object))
 
-  return { app, ready: () => verifier.ready(), close: () => verifier.close() }
-}
-
-/** Somebody else's service, as it would stand behind the gateway: it knows the issuer's name and nothing more. */
-function businessService(verifier: Verifier) {
-  const service = new Hono<{ Variables: { auth: AccessTokenClaims } }>()
-  service.use('*', honoAuth(verifier))
-  service.get('/orders', (c) => {
-    const { sub, client_id: clientId } = c.get('auth')
-    return c.json({ user: sub, through: clientId, orders: [{ id: 1001, title: '乌龙茶 Oolong tea', cents: 6800 }] })
-  })
-  return service
+  function close(): void {
+    verifier.close()
+    behind.close()
+  }
+  return { app, ready: () => verifier.ready(), close }
 }
 
 async function verdictOf(verifier: Verifier, token: string): Promise<{ accepted: boolean; code: string | null }> {

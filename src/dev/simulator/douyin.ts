@@ -1,5 +1,6 @@
 /** Douyin's code2Session, version 2: JSON in, err_no always there, absent values are empty texts. */
 import { type CreatePlatformPage, redeem } from './other-platforms.ts'
+import { signLoginState } from './wechat-crypto.ts'
 
 const ERRORS = { appid: '40015', secret: '40017', code: '40018' }
 const TIPS: Record<string, string> = { 40015: 'bad appid', 40017: 'bad secret', 40018: 'bad code' }
@@ -12,6 +13,8 @@ export const simulatedDouyin: CreatePlatformPage = (world) => {
     refusal,
     subjectOf: ({ openid }) => openid,
     sessionKeyOf: ({ sessionKey }) => sessionKey,
+    // The user-state signature of payments and game data: hex HMAC-SHA256 of the exact JSON text, as WeChat's.
+    isSigned: ({ sessionKey }, text, signature) => signLoginState(text, sessionKey) === signature,
     routes: {
       'POST /api/apps/v2/jscode2session': ({ json: { appid, secret, code } }) => {
         if (!appid || !secret || !code) return refusal('40014')

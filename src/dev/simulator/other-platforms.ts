@@ -23,6 +23,8 @@ export type PlatformPage = {
   subjectOf(member: Member): string
   /** The session_key in the platform's own length; undefined where there is none. */
   sessionKeyOf(member: Member): string | undefined
+  /** Whether a text is signed under the person's current session_key, where the platform asks for that. */
+  isSigned?: (member: Member, text: string, signature: string) => boolean
   /** Ends every app token before its time, where there are any. */
   endTokens?: () => void
 }
@@ -99,6 +101,8 @@ export function createPlatformSimulator(
     unionidOf: (appid: string, person: string): string | undefined => people.member(appid, person).unionid,
     sessionKeyOf: (appid: string, person: string): string | undefined =>
       page.sessionKeyOf(people.member(appid, person)),
+    isSigned: (appid: string, person: string, text: string, signature: string): boolean =>
+      page.isSigned?.(people.member(appid, person), text, signature) ?? false,
     refusal: page.refusal,
     endTokens: () => page.endTokens?.(),
     fail: (fault: PlatformFault) => void faults.push({ ...fault }),

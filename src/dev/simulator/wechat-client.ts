@@ -13,7 +13,7 @@ export type SimulatorClientParts = {
 }
 
 /** Of virtual payment, as its guide's examples have it; it belongs to the payment service. */
-const SIMULATED_APP_KEY = '12345'
+export const SIMULATED_APP_KEY = '12345'
 
 export type Payment = { signData: string; paySig: string; signature: string }
 
@@ -34,7 +34,11 @@ export function createSimulatorClient({ people, credentials, openData, weather }
     /** The phone button's older `encryptedData` and `iv`. */
     phoneData: openData.phoneData,
     /** wx.requestVirtualPayment: the two signatures over the very text of `signData`, as its guide describes them. */
-    requestVirtualPayment(appid: string, person: string, { signData, paySig, signature }: Payment) {
+    requestVirtualPayment(
+      appid: string,
+      person: string,
+      { signData, paySig, signature }: Payment,
+    ): { errMsg: string; errCode?: number } {
       const refused = (errCode: number) => ({ errCode, errMsg: 'requestVirtualPayment:fail SIGNATURE_INVALID' })
       if (signLoginState(`requestVirtualPayment&${signData}`, SIMULATED_APP_KEY) !== paySig) return refused(-15006)
       const good = signLoginState(signData, people.member(appid, person).sessionKey) === signature

@@ -26,6 +26,10 @@ test('the login-state signature takes the session_key as text, as in the example
   expect(signLoginState('{"foo":"bar"}', sessionKey)).toBe(
     '654571f79995b2ce1e149e53c0a33dc39c0a74090db514261454e8dbe432aa0b',
   )
+  // Douyin's user-state signature is the same; its page's key and body.
+  expect(signLoginState('{"foo":"bar"}', '724edcafc423d167724edcbe')).toBe(
+    '44b5092fa1c9adba03803239934d4958b8a1840adf0cee8d5e95c1cf5d495e0e',
+  )
   expect(signLoginState('', sessionKey)).toBe('46e043c5525c2d817c44be603d30837a808a1d930d038f6fdc3e62a201fed128')
 })
 

@@ -6,6 +6,7 @@ import { createPlatformSimulator } from '../../dev/simulator/other-platforms.ts'
 import { SIMULATED_CORPID, simulatedWecom } from '../../dev/simulator/wecom.ts'
 import { APP_SECRET, APPID, startTestGateway, type TestGateway } from '../../dev/testing/test-gateway.ts'
 
+const SHOP_TOKEN = 'token-of-the-shop-0123456789-0123456789'
 const SECRETS = { douyin: 'douyin-secret-0001', wecom: 'wecom-secret-0001' }
 const appKeys = newRsaKeys()
 const alipayKeys = newRsaKeys()
@@ -36,7 +37,7 @@ describe('one gateway for several platforms', () => {
   let gateway: TestGateway
   beforeAll(async () => {
     gateway = await startTestGateway({
-      environment: { WECHAT_APPID: undefined, WECHAT_SECRET: undefined, APPS },
+      environment: { WECHAT_APPID: undefined, WECHAT_SECRET: undefined, APPS, ADMIN_TOKENS: `shop:sign:${SHOP_TOKEN}` },
       otherPlatforms: [douyin, wecom, alipay],
     })
   })
@@ -92,6 +93,27 @@ describe('one gateway for several platforms', () => {
     const forged = { rawData: '{"nickName":"x"}', signature: 'a'.repeat(40) }
     const signed = await login({ appid, code: alipay.login(appid, 'dave'), ...forged })
     expect([signed.status, signed.body.code]).toEqual([400, 'A0340'])
+  })
+
+  test('a payment of Douyin is signed under the session_key of this very login, byte for byte, and no more under an older one', async () => {
+    const as = { appid: APPID, platform: 'douyin' }
+    const { user_id } = (await login({ ...as, code: douyin.login(APPID, 'buyer') })).body.data
+    const data = '{ "order": "1001", "商品": "茶" }'
+    const signed = async () =>
+      (
+        await gateway.internal('POST', '/internal/user-signature', {
+          token: SHOP_TOKEN,
+          body: { user_id, appid: APPID, data },
+        })
+      ).body.data
+    const first = await signed()
+    expect(first.data).toBe(data)
+    expect(douyin.isSigned(APPID, 'buyer', first.data, first.signature)).toBe(true)
+    expect(douyin.isSigned(APPID, 'buyer', JSON.stringify(JSON.parse(data)), first.signature)).toBe(false)
+    await login({ ...as, code: douyin.login(APPID, 'buyer') })
+    expect(douyin.isSigned(APPID, 'buyer', first.data, first.signature)).toBe(false)
+    expect(douyin.isSigned(APPID, 'buyer', data, (await signed()).signature)).toBe(true)
+    expect(wecom.isSigned('wecom-app', 'buyer', data, first.signature)).toBe(false)
   })
 
   test('a code is good once, a refused one is A0223, and a slow platform is C0200 within its time', async () => {

@@ -8,7 +8,9 @@ const AT_WECHAT = {
   codeUsed: { path: EXCHANGE, errcode: 40163, times: 1 },
   userBlocked: { path: EXCHANGE, errcode: 40226 },
 }
-const NAMES = [...Object.keys(AT_WECHAT), 'redisDown', 'offline', 'loseReply']
+/** The two services behind the gateway. */
+const SERVICES = { ordersDown: 'orders', pointsDown: 'points' }
+const NAMES = [...Object.keys(AT_WECHAT), ...Object.keys(SERVICES), 'redisDown', 'offline', 'loseReply']
 
 /** `conditions` is what the phone's `wx` reads at every call. */
 export function createFaults({ conditions, onChange, onFailure }) {
@@ -46,8 +48,13 @@ export function createFaults({ conditions, onChange, onFailure }) {
       conditions[changed] = boxes[changed].checked
       return last
     }
-    last = last.then(() => (changed === 'redisDown' ? orderRedis() : orderWechat())).catch(onFailure)
+    last = last.then(() => orderAt(changed)).catch(onFailure)
     return last
+  }
+  function orderAt(changed) {
+    if (changed in SERVICES)
+      return sendJson('PUT', `/playground/services/${SERVICES[changed]}`, { down: boxes[changed].checked })
+    return changed === 'redisDown' ? orderRedis() : orderWechat()
   }
   const orderRedis = () => sendJson('PUT', '/playground/redis', { down: boxes.redisDown.checked })
   async function orderWechat() {
@@ -62,6 +69,7 @@ export function createFaults({ conditions, onChange, onFailure }) {
     order('offline')
     order('loseReply')
     order('redisDown')
+    for (const name of Object.keys(SERVICES)) order(name)
     await order('wechatBusy')
   }
 

@@ -1,13 +1,14 @@
 /** The mini program on the phone: a page that uses the SDK as any mini program would, and two ways to put the gateway to the test. */
 import { byId, element, setText, setWord } from './dom.js'
+import { createReceipt } from './receipt.js'
 import { createScan } from './scan.js'
 import { createAuth } from './sdk.js'
+import { createShop } from './shop.js'
 import { decode } from './token-panel.js'
 import { createWechatSettings } from './wechat-settings.js'
 import { knows, languageName, locale, onLanguage, say } from './words.js'
 import { createWx } from './wx.js'
 
-const ORDERS = '/playground/business/orders'
 /** A replay is certain with the refresh token before the one before: the one before may be a lost reply. */
 const REPLAYABLE = 3
 
@@ -22,9 +23,11 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
   let weather = []
   let countdown
   let holder
+  const receipt = createReceipt()
 
   function pickUp(person) {
     holder = person
+    receipt.hide()
     generations = []
     wx = createWx({ appid, person, language: languageName, conditions, onTraffic, onStored: stored })
     const clock = { now: () => Date.now() + aheadMs, sleep: (ms) => new Promise((done) => setTimeout(done, ms)) }
@@ -47,6 +50,7 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
 
   function showUser(profile) {
     const user = auth.user()
+    if (user) receipt.hide()
     const nickname = profile?.nickname ?? user?.nickname
     byId('signed-in').hidden = !user
     byId('login').hidden = Boolean(user)
@@ -76,7 +80,8 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
   function fail(error) {
     clearInterval(countdown)
     setText(byId('message'), '')
-    const { code, msg = String(error), retryAfter } = error
+    // wx itself says errMsg.
+    const { code, msg = error.errMsg ?? String(error), retryAfter } = error
     if (retryAfter > 0) countDown({ code, msg, retryAfter })
     else if (knows(`sdk.${code}`)) setWord(byId('failure'), `sdk.${code}`)
     else setText(byId('failure'), code ? say('failed', { msg, code }) : msg)
@@ -152,11 +157,6 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
     new Promise((resolve, reject) => {
       wx.login({ success: (answer) => resolve(answer.code), fail: () => reject({ code: 'LOGIN_FAILED' }) })
     })
-
-  on('orders', async () => {
-    const { orders } = await auth.request({ url: ORDERS })
-    tell('ordersCame', { count: String(orders.length), titles: orders.map((order) => order.title).join(', ') })
-  })
 
   on('refresh', async () => {
     await letTokenExpire()
@@ -240,12 +240,21 @@ export function createPhone({ appid, features, conditions, onTraffic, onTokens, 
         wx.request({ url: location.origin + path, header: { Authorization: `Bearer ${token}` }, success, fail })
       }),
     async onClosed(token) {
+      await receipt.of(decode(token).claims.sub)
       await auth.logout().catch(() => undefined)
       byId('login').focus()
       onEnded(token)
     },
   })
   createScan({ ...parts, fail })
+  createShop({
+    ...parts,
+    login: (how) => auth.login(how),
+    pay: (order) =>
+      new Promise((success, fail) => {
+        wx.requestVirtualPayment({ ...order, success, fail })
+      }),
+  })
 
   byId('nickname-form').hidden = !features.profile
   byId('sessions').hidden = !features.sessions

@@ -65,6 +65,15 @@ export function createWx({ appid, person, language, conditions, onTraffic, onSto
       )
     },
 
+    requestVirtualPayment(given) {
+      const { signData, paySig, signature } = given
+      const data = { appid, person, signData, paySig, signature }
+      exchange({ method: 'POST', url: '/simulator/virtual-payment', data }).then(
+        ({ data: answer }) => later(given, answer.errCode === undefined ? 'success' : 'fail', answer),
+        (reason) => later(given, 'fail', reason),
+      )
+    },
+
     checkSession: (given = {}) => later(given, 'success', { errMsg: 'checkSession:ok' }),
 
     getStorageSync(key) {
