@@ -1,6 +1,6 @@
 /** A route as data: what it takes, what it answers and how it may fail. It runs, it validates and it describes itself. */
 import { z } from 'zod'
-import { type ErrorCode, GatewayError, type Words } from '../errors.ts'
+import { type ErrorCode, GatewayError, invalidField, type Words } from '../errors.ts'
 import { type Access, type Authenticate, type CallerOf, callerOf } from './auth.ts'
 import { type BytesDescription, readForm, readJson, readTyped } from './body.ts'
 import { type GatewayContext, languageOf } from './context.ts'
@@ -121,7 +121,7 @@ function raw(description: Asked & Raw, answer: Answerer<Response>): Route['handl
 const ofDocument =
   ({ params, query }: Asked, answer: Answerer<Response>): Route['handle'] =>
   (c) =>
-    answer({ params: params && parse(c, params, c.req.param()), query: query && parse(c, query, c.req.query()) }, c)
+    answer({ params: params && parse(c, params, paramsOf(c)), query: query && parse(c, query, queryOf(c)) }, c)
 
 async function readInput(
   { access, params, query, body, decoration, form, bytes }: Asked,
@@ -131,12 +131,22 @@ async function readInput(
   return {
     // First: whoever may not call learns nothing from the validation.
     auth: await callerOf(access, c, authenticate),
-    params: params && parse(c, params, c.req.param()),
-    query: query && parse(c, query, c.req.query()),
+    params: params && parse(c, params, paramsOf(c)),
+    query: query && parse(c, query, queryOf(c)),
     body: body && parse(c, body, await readJson(c, { decoration })),
     form: form && parse(c, form, await readForm(c)),
     bytes: bytes && (await readTyped(c, bytes)),
   }
+}
+
+const paramsOf = (c: GatewayContext) => storable(c.req.param())
+const queryOf = (c: GatewayContext) => storable(c.req.query())
+
+/** Whatever a schema says of them: PostgreSQL takes no NUL, in a search neither. */
+function storable(values: Record<string, string>): Record<string, string> {
+  for (const [name, value] of Object.entries(values))
+    if (value.includes('\0')) throw invalidField(name.slice(0, 100), 'contains a NUL character')
+  return values
 }
 
 const locales = { zh: z.locales.zhCN().localeError, en: z.locales.en().localeError }
