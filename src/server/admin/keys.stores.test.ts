@@ -120,6 +120,17 @@ describe('operators and signing keys', () => {
     await other.close()
   })
 
+  test('of forty rotations at once each makes a key or is told to come back, and none is a defect', async () => {
+    const replies = await Promise.all(
+      Array.from({ length: 40 }, () => gateway.internal('POST', '/admin/keys/rotate', { token: BOSS })),
+    )
+    expect(['200 00000', '503 B0320']).toEqual(
+      expect.arrayContaining([...new Set(replies.map(({ status, body }) => `${status} ${body.code}`))]),
+    )
+    for (const { status, headers } of replies) if (status === 503) expect(headers.get('retry-after')).toBe('1')
+    expect(gateway.logs()).not.toContain('ALERT: defect')
+  })
+
   test('an unknown or retired kid is A0404, and nothing changes', async () => {
     const [first] = await published()
     expect((await operate('POST', '/nobody/retire')).body.code).toBe('A0404')

@@ -158,7 +158,7 @@ export function createKeyRing({ store, sealer, clock, schedule, skew, onForged }
       if (!(await store.add(key, { kind: 'key_rotated', at, actor, detail }))) continue
       return await afterChange(warningsOfNewKey(waitSeconds, schedule, noticeSeconds))
     }
-    throw new Error('every generation was taken by another replica')
+    throw new GatewayError('B0320', { note: 'every generation was taken by another rotation', retryAfterSeconds: 1 })
   }
 
   async function retire(kid: string, actor: Actor): Promise<KeyChange | undefined> {

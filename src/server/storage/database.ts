@@ -10,6 +10,7 @@ import { createOutageWatch } from './outage.ts'
 import type { Schema } from './schema.ts'
 import { clientWith } from './settings.ts'
 import {
+  afterLostRaces,
   DatabaseUnavailable,
   isDatabaseUnavailable,
   isLockTimeout,
@@ -197,7 +198,7 @@ async function again<T>(attempt: () => Promise<T>): Promise<T> {
     try {
       return await attempt()
     } catch (error) {
-      if (!(isLostRace(error) || isStalePlan(error)) || attempts === MAX_ATTEMPTS) throw error
+      if (!(isLostRace(error) || isStalePlan(error)) || attempts === MAX_ATTEMPTS) throw afterLostRaces(error)
       // Those who lost together must not meet again.
       await pause(Math.random() * 2 ** attempts)
     }

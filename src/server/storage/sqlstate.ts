@@ -13,9 +13,18 @@ export const isLostRace = (error: unknown): boolean => ['40P01', '40001'].includ
 /** Somebody held a lock for longer than this statement may wait for it. */
 export const isLockTimeout = (error: unknown): boolean => error instanceof RowHeld || sqlstateOf(error) === '55P03'
 
-/** A table was changed since this connection prepared the statement. */
+/**
+ * A table was changed since this connection prepared the statement. Told by the routine of the server that says so: its words are in
+ * the language that `lc_messages` chooses.
+ */
 export const isStalePlan = (error: unknown): boolean =>
-  sqlstateOf(error) === '0A000' && error instanceof Error && error.message.includes('cached plan')
+  sqlstateOf(error) === '0A000' &&
+  error instanceof Error &&
+  'routine' in error &&
+  error.routine === 'RevalidateCachedQuery'
+
+/** What the caller is told once starting over has not helped: others were in the way, which is no defect and passes. */
+export const afterLostRaces = (error: unknown): unknown => (isLostRace(error) ? new RowHeld(error) : error)
 
 /** A transaction pooler takes few of the settings that a connection may begin with. */
 export const isRefusedSetting = (error: unknown): boolean =>

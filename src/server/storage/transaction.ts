@@ -2,7 +2,7 @@
 import { sql, type Transaction } from 'kysely'
 import type { Database } from './database.ts'
 import type { Schema } from './schema.ts'
-import { isLockTimeout, isLostRace } from './sqlstate.ts'
+import { afterLostRaces, isLockTimeout, isLostRace } from './sqlstate.ts'
 
 const MAX_ATTEMPTS = 4
 /** For each lock; with all attempts well within the time limit of a statement, and the connection is free for others in between. */
@@ -22,7 +22,7 @@ export async function transact<Result>(
         return await work(tx)
       })
     } catch (error) {
-      if (!(isLostRace(error) || isLockTimeout(error)) || attempt === MAX_ATTEMPTS) throw error
+      if (!(isLostRace(error) || isLockTimeout(error)) || attempt === MAX_ATTEMPTS) throw afterLostRaces(error)
     }
   }
 }
