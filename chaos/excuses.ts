@@ -8,16 +8,24 @@ const GRACE_MS = 1000
 /** A process may take this long to see that its clock is right again. */
 const CLOCK_GRACE_MS = 2000
 
-export const createExcuses = (faults: () => readonly Fault[]): Excuses => ({
-  mayBeGone: (at) =>
-    at !== undefined &&
-    faults().some(({ copiedAt, endedAt }) => copiedAt !== undefined && at >= copiedAt && at < endedAt + GRACE_MS),
-  wrongClock: ({ replica, startedAt, tookMs }) =>
-    faults().some(
-      (fault) =>
-        fault.kind === 'replica clock wrong' &&
-        fault.replica === replica &&
-        fault.startedAt <= startedAt + tookMs &&
-        fault.endedAt + CLOCK_GRACE_MS >= startedAt,
-    ),
-})
+export function createExcuses(faults: () => readonly Fault[]): Excuses {
+  const putBackFor = (at: number) =>
+    faults().find(
+      ({ copiedAt, restoredAt = Number.POSITIVE_INFINITY }) =>
+        copiedAt !== undefined && at >= copiedAt && at < restoredAt + GRACE_MS,
+    )
+
+  return {
+    mayBeGone: (at) => putBackFor(at) !== undefined,
+    mayLiveAgain: (endedAt) =>
+      endedAt !== undefined && performance.now() < (putBackFor(endedAt)?.endedAt ?? 0) + GRACE_MS,
+    wrongClock: ({ replica, startedAt, tookMs }) =>
+      faults().some(
+        (fault) =>
+          fault.kind === 'replica clock wrong' &&
+          fault.replica === replica &&
+          fault.startedAt <= startedAt + tookMs &&
+          fault.endedAt + CLOCK_GRACE_MS >= startedAt,
+      ),
+  }
+}

@@ -43,8 +43,9 @@ export type Fault = {
   endedAt: number
   /** Until every replica served login, refresh and status list again. */
   recoveryMs: number | undefined
-  /** What was acknowledged between this moment and `endedAt` may be gone: the database was put back to it. */
+  /** Of a database that was put back: what was acknowledged between these two moments may be gone. */
   copiedAt?: number
+  restoredAt?: number
 }
 
 export type FaultsParts = {
@@ -97,9 +98,10 @@ export function createFaults({ site, random, maxSeconds, onViolation, clockAlert
     if (kind === 'replica clock wrong' && replica) {
       await setClockWrong({ site, replica, random, forMs: awayMs / 2, onViolation, clockAlerts })
     } else if (kind === 'PostgreSQL restored') {
-      await restoreDatabase(site.postgres, awayMs, () => {
-        fault.copiedAt = performance.now()
-      })
+      const mark = (moment: 'copiedAt' | 'restoredAt') => {
+        fault[moment] = performance.now()
+      }
+      await restoreDatabase({ postgres: site.postgres, laterMs: awayMs, mark })
     } else if (kind === 'rows held') {
       // Beyond the patience of 2.5 s, so that some are refused and some wait it out.
       await holdRows({ site, forMs: 2000 + awayMs / 2, name: `held${log.length}`, onViolation })

@@ -8,14 +8,23 @@ import type { Service } from '../src/dev/services/service.ts'
 
 const run = promisify(execFile)
 
-/** Calls `onCopied` at the moment after which nothing that is acknowledged is in the copy. */
-export async function restoreDatabase(postgres: Service, laterMs: number, onCopied: () => void): Promise<void> {
+/** Two polls of every replica: it has noticed, and ended again what the database forgot. */
+const SETTLED_MS = 3000
+
+export type RestoreParts = {
+  postgres: Service
+  laterMs: number
+  /** Of what is acknowledged after the first, nothing is in the copy; what is acknowledged after the second stays. */
+  mark: (moment: 'copiedAt' | 'restoredAt') => void
+}
+
+export async function restoreDatabase({ postgres, laterMs, mark }: RestoreParts): Promise<void> {
   const copy = `${postgres.dataDir}-copy`
   try {
     // Of a frozen server's files, as a snapshot of its disk: it recovers from that as from a power cut.
     postgres.freeze()
     try {
-      onCopied()
+      mark('copiedAt')
       await run('cp', ['-a', postgres.dataDir, copy])
     } finally {
       postgres.thaw()
@@ -26,6 +35,8 @@ export async function restoreDatabase(postgres: Service, laterMs: number, onCopi
     rmSync(`${copy}/postmaster.pid`, { force: true })
     renameSync(copy, postgres.dataDir)
     await postgres.restart()
+    mark('restoredAt')
+    await sleep(SETTLED_MS)
   } finally {
     rmSync(copy, { recursive: true, force: true })
   }

@@ -37,6 +37,7 @@ import { limitByAddress, limitUser } from './rate-limit/limit.ts'
 import { createRateLimits } from './rate-limit/rate-limit.ts'
 import { createUnknownTokens } from './rate-limit/unknown-tokens.ts'
 import { createLimitUpstream } from './rate-limit/upstream.ts'
+import { createRestored } from './restored/restored.ts'
 import { createRevocation } from './revocation/revocation.ts'
 import { statusReference } from './revocation/status-list.ts'
 import { createSessionKeys } from './session-key/session-keys.ts'
@@ -111,7 +112,9 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     statusOf: statusReference(config.issuer),
   })
   const { statusLists, ...revocation } = createRevocation({ ...shared, ...times, ring })
-  const ends = createSessionEnds({ ...shared, tokenTtlSeconds, markEnded: statusLists.markEnded })
+  const restored = createRestored({ ...shared, server: () => statusLists.allocated().server })
+  const told = { markEnded: statusLists.markEnded, keep: restored.keep }
+  const ends = createSessionEnds({ ...shared, tokenTtlSeconds, ...told })
   const { onSessionsEnded } = ends
   const sessions = createSessions({
     ...shared,
@@ -149,7 +152,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
       : undefined
   const lifecycle = createLifecycle({
     ...shared,
-    background: [ends.childEnds, erasures, deliveries, platformEvents, pictures],
+    background: [ends.childEnds, restored, erasures, deliveries, platformEvents, pictures],
     ...{ ...times, ring, statusLists, sessionEvents: ends.sessionEvents },
     rotationSeconds: config.signingKeyRotationSeconds,
     housekeeping: createHousekeeping({ ...config, store: createHousekeepingStore(database), clock, tokenTtlSeconds }),

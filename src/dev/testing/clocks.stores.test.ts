@@ -158,6 +158,51 @@ test('a database that was put back hands out no index again, before a restart an
   expect(restarted.logs()).toContain('put back to an earlier state')
 })
 
+test('what had ended before the database was put back stays ended: for refresh, for verifiers, and on a replica that starts later', async () => {
+  const gateway = await start()
+  const other = kept(await gateway.replica())
+  const [lives, forgotten, unknown] = [
+    (await gateway.login('lives')).body.data,
+    (await gateway.login('forgotten')).body.data,
+    (await gateway.login('unknown')).body.data,
+  ]
+  for (const one of [forgotten, unknown]) await gateway.post('/api/logout', { refresh_token: one.refresh_token })
+  for (const one of [gateway, other])
+    await vi.waitFor(async () => expect(await bitOf(one, unknown.token)).toBe(1), { timeout: 8000, interval: 50 })
+
+  await sql(gateway, `delete from sessions where user_id = '${unknown.user_id}'`)
+  await sql(
+    gateway,
+    `update sessions set ended_at = null, ended_xid = null, end_reason = null where user_id = '${forgotten.user_id}'`,
+  )
+  // Another sequence, as on another server; the start is far from what was handed out.
+  await sql(gateway, 'drop sequence session_status_index')
+  await sql(gateway, 'create sequence session_status_index minvalue 0 start 0')
+  const endedNow = () =>
+    sql<{ user_id: string; end_reason: string }>(
+      gateway,
+      'select user_id, end_reason from sessions where ended_at is not null order by user_id',
+    )
+  const both = [forgotten, unknown]
+    .map(({ user_id }) => ({ user_id, end_reason: 'logout' }))
+    .sort((a, b) => (a.user_id < b.user_id ? -1 : 1))
+  await vi.waitFor(async () => expect(await endedNow()).toEqual(both), { timeout: 8000, interval: 50 })
+  expect((await other.post('/api/refresh', { refresh_token: forgotten.refresh_token })).body.code).toBe('A0230')
+  expect((await other.post('/api/refresh', { refresh_token: lives.refresh_token })).body.code).toBe('00000')
+  const later = kept(await gateway.replica())
+  expect([
+    await bitOf(later, forgotten.token),
+    await bitOf(later, unknown.token),
+    await bitOf(later, lives.token),
+  ]).toEqual([1, 1, 0])
+  expect(gateway.logs()).toContain('had forgotten that sessions ended')
+  const [told] = await sql<{ n: number }>(
+    gateway,
+    "select count(*)::int as n from audit_events where kind = 'session_ended' and detail ->> 'again' = 'true'",
+  )
+  expect(told?.n).toBe(2)
+})
+
 test('indexes of logins in a row tell nothing of how many there were', async () => {
   const gateway = await start()
   const places: number[] = []

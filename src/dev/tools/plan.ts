@@ -28,6 +28,7 @@ export const layers: readonly Readonly<Record<string, string>>[] = [
   {
     'keys/': 'signing keys: schedule, ring, JWKS and metadata, resealing',
     'rate-limit/': 'every limit: by address, user and person, and of calls to platforms',
+    'restored/': 'ends again what a database that was put back has forgotten',
     'users/': 'users: joined by unionid, suspended, reinstated, given roles, erased',
   },
   {
@@ -71,7 +72,7 @@ export const tables: Readonly<Record<string, { owner: string; writers: readonly 
   users: { owner: 'users', writers: ['login', 'profile', 'platform-events', 'housekeeping'] },
   platform_identities: { owner: 'users', writers: ['login'] },
   union_members: { owner: 'users', writers: [] },
-  sessions: { owner: 'sessions', writers: ['login', 'housekeeping'] },
+  sessions: { owner: 'sessions', writers: ['login', 'housekeeping', 'restored'] },
   signing_keys: { owner: 'keys', writers: [] },
   audit_events: { owner: 'audit', writers: ['housekeeping'] },
   housekeeping: { owner: 'housekeeping', writers: [] },

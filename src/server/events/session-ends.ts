@@ -5,7 +5,7 @@ import type { Metrics } from '../observability/metrics.ts'
 import type { Cache } from '../storage/cache.ts'
 import type { Database } from '../storage/database.ts'
 import { createChildEnds } from './child-ends.ts'
-import { createSessionEnded } from './session-ended.ts'
+import { createSessionEnded, type OnSessionsEnded } from './session-ended.ts'
 import { createSessionEvents } from './session-stream.ts'
 import { createChildEndStore } from './store.ts'
 
@@ -18,9 +18,11 @@ export type SessionEndsParts = {
   tokenTtlSeconds: number
   /** Sets the bits of the status lists that this replica serves. */
   markEnded: (statusIndexes: readonly number[]) => void
+  /** Keeps them, in case the database is put back to an earlier state. */
+  keep: OnSessionsEnded
 }
 
-export function createSessionEnds({ database, metrics, log, markEnded, ...parts }: SessionEndsParts) {
+export function createSessionEnds({ database, metrics, log, markEnded, keep, ...parts }: SessionEndsParts) {
   const sessionEvents = createSessionEvents({
     ...parts,
     onLost: (error) => log.warn({ error }, 'a session-ended event was lost: the cache is away'),
@@ -30,6 +32,7 @@ export function createSessionEnds({ database, metrics, log, markEnded, ...parts 
       (ended, reason) => metrics.sessionsEnded.inc({ reason }, ended.length),
       (ended) => markEnded(ended.map((session) => session.statusIndex)),
       sessionEvents.publish,
+      keep,
     ],
     onError: (error) => log.error({ error }, 'the end of a session was not told everywhere'),
   })
