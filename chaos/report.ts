@@ -30,8 +30,8 @@ function figures({ requests, errors, longestMs }: FaultTally, recovery: string):
 
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 
-function aligned(rows: string[][]): string {
-  const widths = HEADER.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+export function aligned(rows: string[][]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   const line = (row: string[]) =>
     row
       .map((cell, column) => {

@@ -16,6 +16,8 @@ type CausingParts = {
   seconds: number
   /** Whether two things may be broken at once. */
   overlap: boolean
+  /** Between two faults, from and to. */
+  pauseMs: readonly [number, number]
   together: readonly (readonly FaultKind[])[] | undefined
   say: (line: string) => void
   recorder: Recorder
@@ -36,7 +38,7 @@ export async function causeFaults(parts: CausingParts): Promise<void> {
       const at = Math.round((performance.now() - beganAt) / 1000)
       say(`${String(at).padStart(4)} s  ${kinds.join(' and ')}: away ${lasted}, recovered in ${seconds(recoveryMs)}`)
       if (recoveryMs > RECOVERY_MS) recorder.violation(`${kinds.join(' and ')}: recovery took ${seconds(recoveryMs)}`)
-      await sleep(random.between(300, 1500))
+      await sleep(random.between(...parts.pauseMs))
     }
   }
 }

@@ -12,6 +12,7 @@ import { createRandom } from './random.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
 import { faultTable } from './report.ts'
 import { causeFaults } from './rounds.ts'
+import { createSampler, type Sample } from './samples.ts'
 import { ISSUER, type Replica, type Site, startSite } from './site.ts'
 import {
   createUser,
@@ -33,10 +34,22 @@ export type ChaosOptions = {
   maxFaultSeconds: number
   /** One round, in which these come at the same time; else every kind alone, and two of them by chance. */
   together?: readonly (readonly FaultKind[])[]
+  /** Milliseconds between two faults, from and to. */
+  pauseMs?: readonly [number, number]
+  /** Samples of memory, connections and latency, so many milliseconds apart. */
+  sampleEveryMs?: number
   say: (line: string) => void
 }
 
-export type ChaosReport = { table: string; summary: string; violations: readonly string[]; faults: readonly Fault[] }
+export type ChaosReport = {
+  table: string
+  summary: string
+  violations: readonly string[]
+  faults: readonly Fault[]
+  samples: readonly Sample[]
+  /** Of performance.now(). */
+  beganAt: number
+}
 
 /** For continuous integration: one round with every kind once, what takes long beside what it has nothing to do with. */
 export const QUICK = {
@@ -48,6 +61,7 @@ export const QUICK = {
   ],
 } as const satisfies Partial<ChaosOptions>
 
+const PAUSE_MS = [300, 1500] as const
 const WARM_UP_MS = 2000
 const CHECKED_AT_ONCE = 16
 const MAX_ENDED_CHECKED = 3000
@@ -72,7 +86,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const clockAlerts = ({ name }: Replica) => alerts.get(name) ?? 0
   const faults = createFaults({ site, random, maxSeconds: maxFaultSeconds, onViolation, clockAlerts })
   const excuses = createExcuses(() => faults.log)
-  const balancer = createBalancer(site.replicas, recorder)
+  const beganAt = performance.now()
+  const sampler = options.sampleEveryMs === undefined ? undefined : createSampler(site, options.sampleEveryMs)
+  const balancer = createBalancer(site.replicas, {
+    record(attempt) {
+      recorder.record(attempt)
+      sampler?.record(attempt)
+    },
+  })
   const verifier = createVerifier({ issuer: ISSUER, audience: ISSUER, fetch: balancer.fetch })
   const ledger = newLedger()
   const ended = createEndedWatch({ verifier, faults: () => faults.log, recorder })
@@ -100,7 +121,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     await sleep(WARM_UP_MS)
     await causeFaults({
       ...{ site, faults, random, seconds: options.seconds, say, recorder },
-      ...{ together: options.together, overlap: maxFaultSeconds > 3 },
+      ...{ together: options.together, overlap: maxFaultSeconds > 3, pauseMs: options.pauseMs ?? PAUSE_MS },
     })
     say('every server is up: waiting until the verifier was asked about every ended session')
     running = false
@@ -121,7 +142,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       if (count === 0) recorder.violation(`nothing was proved: no ${what}`)
     }
     return {
-      faults: faults.log,
+      ...{ faults: faults.log, samples: sampler?.stop() ?? [], beganAt },
       table: faultTable(faults.log, recorder),
       summary: [
         `${ledger.logins} logins, ${ledger.refreshes} refreshes and ${ledger.verified} verifications were acknowledged; at the end`,
@@ -133,6 +154,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     }
   } finally {
     running = false
+    sampler?.stop()
     verifier.close()
     await balancer.stop()
     await site.stop()
