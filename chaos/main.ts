@@ -49,7 +49,7 @@ const { table, summary, violations, samples, faults, beganAt } = await runChaos(
 })
 console.log(`\n${table}\n\n${summary}\n`)
 if (isSoak) {
-  const title = `${(forSeconds / 60).toFixed(0)} minutes of npm run chaos -- --hours, seed ${seed}; grey: something is broken`
+  const title = `npm run chaos -- --hours ${values.hours}, seed ${seed}; grey: something is broken`
   mkdirSync(dirname(values.picture), { recursive: true })
   writeFileSync(values.picture, soakPicture({ title, samples, faults, beganAt }))
   console.log(`${soakTable(samples)}\n\nThe picture: ${values.picture}\n`)

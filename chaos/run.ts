@@ -125,6 +125,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     })
     say('every server is up: waiting until the verifier was asked about every ended session')
     running = false
+    const samples = sampler?.stop() ?? []
     await Promise.all(load)
     await ended.finish()
     await callIn({ ledger, balancer, recorder, excuses, say })
@@ -142,7 +143,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       if (count === 0) recorder.violation(`nothing was proved: no ${what}`)
     }
     return {
-      ...{ faults: faults.log, samples: sampler?.stop() ?? [], beganAt },
+      ...{ faults: faults.log, samples, beganAt },
       table: faultTable(faults.log, recorder),
       summary: [
         `${ledger.logins} logins, ${ledger.refreshes} refreshes and ${ledger.verified} verifications were acknowledged; at the end`,

@@ -38,7 +38,7 @@ export function createSampler(site: Site, everyMs: number): Sampler {
     const [postgresConnections, redisConnections] = await Promise.all([askPostgres(site), askRedis(site)])
     samples.push({
       at,
-      megabytes: site.replicas.map(({ service }) => orNaN(() => residentMegabytes(service.pid))),
+      megabytes: site.replicas.map(({ service }) => orNaN(() => residentMegabytes(service.pid) || Number.NaN)),
       openFiles: site.replicas.map(({ service }) => orNaN(() => readdirSync(`/proc/${service.pid}/fd`).length)),
       ...{ postgresConnections, redisConnections },
       medianMs: quantile(sorted, 0.5),

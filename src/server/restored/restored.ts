@@ -3,9 +3,7 @@ import type { EndedSession } from '../events/session-ended.ts'
 import type { Log } from '../observability/log.ts'
 import type { Database } from '../storage/database.ts'
 import type { SessionEndReason } from '../storage/schema.ts'
-import { createRestoredStore } from './store.ts'
-
-export type KeptEnd = EndedSession & { reason: SessionEndReason }
+import { createRestoredStore, type KeptEnd } from './store.ts'
 
 export type RestoredParts = {
   database: Pick<Database, 'run'>

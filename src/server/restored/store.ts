@@ -1,7 +1,10 @@
 /** Ends that the database lost, written anew: of sessions that it has as live ones, and of those that it does not know at all. */
 import { auditRowsText } from '../audit/audit.ts'
+import type { EndedSession } from '../events/session-ended.ts'
 import type { Database, Statement } from '../storage/database.ts'
-import type { KeptEnd } from './restored.ts'
+import type { SessionEndReason } from '../storage/schema.ts'
+
+export type KeptEnd = EndedSession & { reason: SessionEndReason }
 
 /**
  * A session that is not there was opened and ended in the time that was lost: a row that names nobody's openid keeps its place in the
