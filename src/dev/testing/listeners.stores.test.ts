@@ -157,3 +157,32 @@ test('what production listens with gives headers 10 s and a request 15 s', async
   started.mockRestore()
   await listener.close(100)
 })
+
+test('a thousand requests of one user that never send their bodies keep nobody else waiting', async () => {
+  const { hostname, port } = new URL(listeners.public.url)
+  const slow = (await gateway.login('slow')).body.data.token
+  const paths = ['PATCH /api/user', 'POST /api/tickets', 'POST /api/user/phone', 'DELETE /api/user', 'POST /api/login']
+  const sockets = Array.from({ length: 1000 }, () => connect(Number(port), hostname).on('error', () => undefined))
+  await Promise.all(
+    sockets.map(
+      (socket, n) =>
+        new Promise<void>((resolve) =>
+          socket.write(
+            `${paths[n % paths.length]} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer ${slow}\r\nContent-Length: 5000\r\n\r\n{"`,
+            () => resolve(),
+          ),
+        ),
+    ),
+  )
+  const before = performance.now()
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const code = gateway.simulator.login(APPID, 'quick')
+  const replies = await Promise.all([
+    fetch(`${listeners.public.url}/api/user`, { headers }),
+    fetch(`${listeners.public.url}/api/login`, { method: 'POST', headers, body: JSON.stringify({ code }) }),
+    fetch(`${listeners.internal.url}/verify`, { headers }),
+  ])
+  expect(replies.map(({ status }) => status)).toEqual([200, 200, 200])
+  expect(performance.now() - before).toBeLessThan(3000)
+  for (const socket of sockets) socket.destroy()
+})

@@ -38,6 +38,9 @@ const odd: Record<string, string>[] = [
   { default_transaction_isolation: 'repeatable read' },
   { default_transaction_isolation: 'serializable', default_transaction_deferrable: 'on' },
   { lock_timeout: '1ms', TimeZone: 'Pacific/Apia' },
+  { client_encoding: 'LATIN1', quote_all_identifiers: 'on', escape_string_warning: 'off' },
+  // Two values of one list, each quoted.
+  { search_path: "elsewhere', 'public", xmloption: 'document', backslash_quote: 'off' },
 ]
 
 describe.runIf(inject('stores') === 'real')('a database set to', () => {

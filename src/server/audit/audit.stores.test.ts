@@ -1,7 +1,8 @@
 /** Events that stand alone are written in bulk soon after: none is lost on the way, and what cannot be written is told of. */
 import { sql } from 'kysely'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { openTestStores, type TestStores } from '../../dev/testing/real-stores.ts'
+import { APPID, startTestGateway } from '../../dev/testing/test-gateway.ts'
 import { type AuditEvent, createAudit } from './audit.ts'
 
 let stores: TestStores
@@ -70,4 +71,35 @@ test('events that cannot be written are counted as lost, and the next are writte
   await audit.flush()
   expect(await written('lost')).toBe(1)
   expect(onError).not.toHaveBeenCalled()
+})
+
+describe('on a whole gateway', () => {
+  const environment = { TRUSTED_PROXY_HOPS: '1' }
+  const start = () =>
+    startTestGateway({ environment, stores: { ...stores, ...stores.replica(), close: async () => undefined } })
+  const from = { 'x-forwarded-for': '198.51.100.77' }
+
+  test('what was refused right before it closed is on record', async () => {
+    const gateway = await start()
+    await gateway.post('/api/login', { code: 'made-up' }, from)
+    await gateway.close()
+    const { rows } = await sql<{ kind: string }>`select kind from audit_events where ip = '198.51.100.77'`.execute(
+      stores.database.kysely,
+    )
+    expect(rows).toEqual([{ kind: 'login_refused' }])
+  })
+
+  test('an erasure is on record without the address of whoever asked for it, and what was on record stays', async () => {
+    const gateway = await start()
+    const code = () => ({ code: gateway.simulator.login(APPID, 'leaver') })
+    const { token, user_id } = (await gateway.post('/api/login', code(), from)).body.data
+    await gateway.call('PATCH', '/api/user', { token, headers: from, body: { nickname: 'Lee' } })
+    const erased = await gateway.call('DELETE', '/api/user', { token, headers: from, body: code() })
+    expect(erased.status).toBe(200)
+    await gateway.close()
+    const { rows } = await sql<{ kind: string; ip: string | null }>`
+      select kind, ip from audit_events where user_id = ${user_id} order by at, id`.execute(stores.database.kysely)
+    expect(rows.map(({ kind }) => kind).sort()).toEqual(['login', 'profile_changed', 'session_ended', 'user_erased'])
+    expect(rows.find(({ kind }) => kind === 'user_erased')?.ip).toBeNull()
+  })
 })

@@ -1,6 +1,6 @@
 /** The key ring's promises over time, for any schedule, any replicas and any moments at which they reload. */
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { activeKey, decide, keyState, type RingKey, reloadSeconds, type Schedule } from './schedule.ts'
 
 /** Bounds a world of short reloads. */
@@ -229,4 +229,41 @@ test('a retired key leaves every JWKS and signs nothing after the next reload, w
     }),
     runs,
   )
+})
+
+describe('to the second', () => {
+  const schedule: Schedule = {
+    ...{ alg: 'ES256', rotationSeconds: 2_592_000, publishAheadSeconds: 86_400 },
+    ...{ jwksMaxAgeSeconds: 300, tokenTtlSeconds: 900 },
+  }
+  const key = (generation: number, activates: number): RingKey => ({
+    ...{ kid: `key ${generation}`, generation, alg: 'ES256', retiredAt: null },
+    ...{ publishedAt: at(activates - 86_400), activatesAt: at(activates) },
+  })
+
+  test('a key stays published until its last token is dead in the last cache, clocks five minutes off, and no longer', () => {
+    const [old, next] = [key(1, 0), key(2, 1_000_000)]
+    const stateAt = (seconds: number) => keyState(old, [old, next], at(seconds), schedule)
+    const end = 1_000_000 + 900 + 300 + 300
+    expect([999_999, 1_000_000, end, end + 1].map(stateAt)).toEqual(['active', 'retiring', 'retiring', 'gone'])
+  })
+
+  test('a key is published a day and two reloads before it signs, and signs from its very moment', () => {
+    expect(decide([key(1, 0)], at(2_592_000 - 86_400 - 5), schedule)).toEqual({ add: false })
+    expect(decide([key(1, 0)], at(2_592_000 - 86_400 - 4), schedule)).toEqual({
+      ...{ add: true, generation: 2 },
+      activatesAt: at(2_592_000),
+    })
+    const keys = [key(1, 0), key(2, 2_592_000)]
+    expect([2_591_999, 2_592_000].map((seconds) => activeKey(keys, at(seconds))?.kid)).toEqual(['key 1', 'key 2'])
+  })
+
+  test.each([
+    [86_400, 2],
+    [600, 2],
+    [10, 1],
+    [1, 0.25],
+  ])('published %i s ahead, keys are looked for every %f s', (publishAheadSeconds, seconds) => {
+    expect(reloadSeconds({ ...schedule, publishAheadSeconds })).toBe(seconds)
+  })
 })

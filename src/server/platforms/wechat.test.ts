@@ -155,6 +155,15 @@ test('what is sent is what the document asks for', async () => {
   })
 })
 
+test('a code that is made of signs of a URL is sent as one parameter, and adds none', async () => {
+  const code = 'a&secret=b&appid=c#d%41+e=f?g'
+  expect((await gateway.post('/api/login', { appid: APPID, code })).body.code).toBe('A0223')
+  expect(gateway.simulator.lastRequest(PATH)?.query).toEqual({
+    ...{ appid: APPID, secret: APP_SECRET, js_code: code },
+    grant_type: 'authorization_code',
+  })
+})
+
 test('no reply and no log line of any of this holds the AppSecret, a code or a session_key', async () => {
   const code = gateway.simulator.login(APPID, 'searched')
   const replies = [await gateway.post('/api/login', { appid: APPID, code })]
