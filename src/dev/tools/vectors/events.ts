@@ -53,6 +53,11 @@ const H = JSON.stringify(header('es', TYP))
 const P = JSON.stringify(eventClaims())
 const ERASED = 'https://schemas.openid.net/secevent/risc/event-type/account-purged'
 const opaque = { format: 'opaque', id: 'stream-1' }
+const session = {
+  format: 'complex',
+  user: { format: 'iss_sub', iss: ISSUER, sub: 'user-1' },
+  session: { format: 'opaque', id: 'session-1' },
+}
 const verification = { 'https://schemas.openid.net/secevent/ssf/event-type/verification': { state: 'x' } }
 
 const accepting: Vector[] = [
@@ -78,6 +83,12 @@ const accepting: Vector[] = [
     sub_id: opaque,
     events: verification,
   }),
+  good(
+    'session-subject',
+    'about a session: the user beside the session (SSF 1.0 section 3.2), as the gateway tells of ended sessions',
+    event({ sub_id: session }),
+    { sub_id: session },
+  ),
   good('one-of-its-audiences', 'for several receivers', event({ aud: ['https://billing.example.com', AUDIENCE] })),
   good(
     'own-audience',
