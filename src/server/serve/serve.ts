@@ -9,6 +9,7 @@ import { startTracing } from '../observability/tracing.ts'
 import { createUndiciSender } from '../platforms/fetch-json.ts'
 import { createRedisCache } from '../storage/cache.redis.ts'
 import { createPostgres } from '../storage/database.ts'
+import { collectGarbage } from './collect-garbage.ts'
 import { type Listener, listen, whyNotListening } from './listeners.ts'
 
 /** What in-flight requests get before they are cut off; preStop and this stay below the pod's grace period. */
@@ -91,6 +92,7 @@ process.on('unhandledRejection', (error) => log.error({ error }, 'ALERT: unhandl
 try {
   await gateway.start()
   if (!stopping) log.info('ready')
+  collectGarbage().catch((error: unknown) => log.warn({ error }, 'the memory that starting took was not given back'))
 } catch (error) {
   log.fatal({ error }, 'cannot start')
   console.error(`cannot start: ${error instanceof Error ? error.message : 'unknown error'}`)
