@@ -65,6 +65,28 @@ test.each(['', 'v1', 'v2.k1.', 'v2.k1.AAAA', 'v3.k1.AAAA', 'plain text', 'v1.k1.
   },
 )
 
+test('a sealed value has one spelling: with anything before or after it, it neither opens nor names a key', () => {
+  const sealed = sealer.seal('secret', 'c')
+  for (const spelling of [`x${sealed}`, ` ${sealed}`, `${sealed}=`, `${sealed}\n`, `${sealed} `]) {
+    expect(() => sealer.open(spelling, 'c')).toThrow(SealError)
+    expect(sealedWith(spelling)).toBeUndefined()
+  }
+  expect(sealedWith(sealed)).toBe('k1')
+})
+
+test('what was never sealed is told from what is sealed under a key that is gone', () => {
+  for (const value of ['', 'plain text', 'v3.k1.AAAA'])
+    expect(() => sealer.open(value, 'c')).toThrow(/^not a sealed value$/)
+})
+
+test('what is stored now opens in every later version', () => {
+  const stored = 'v2.k1.8wFCOm-07ye7w3PuDs4qu-p7fhI6SAqWpkSBiN6Nq7QKJik7BFY9upfx2ItIJ3A4zsEQPGz5x-8'
+  expect(sealer.open(stored, 'session-key:wechat:wx1:o1')).toBe('钥 tiihtNczf5v6AKRyjwEUhQ==')
+  expect(sealer.derive('refresh-token')[0]?.export().toString('hex')).toBe(
+    '559b3c1f3364a2d01f11083591e2e43eadc82ee43ba31daab05df9f140bfe453',
+  )
+})
+
 describe('rolling the encryption key', () => {
   const rolled = createSealer([key('k2', 2), key('k1', 1)])
 

@@ -1,7 +1,8 @@
 /** The vectors that WeChat publishes for its message push, and what must not open. */
+import { createCipheriv } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { encryptPush } from '../../dev/simulator/wechat-crypto.ts'
-import { isSignature, openMessage, signatureOf } from './push-crypto.ts'
+import { isSignature, keyOf, openMessage, signatureOf } from './push-crypto.ts'
 
 const TOKEN = 'AAAAA'
 const KEY = 'A'.repeat(43)
@@ -57,9 +58,46 @@ describe('a message does not open', () => {
 
   test('whatever its padding, every message comes back as it was', () => {
     for (let length = 0; length < 70; length += 1) {
-      const message = 'é'.repeat(length)
+      const message = 'e'.repeat(length)
       const encrypted = encryptPush(message, { encodingAesKey: KEY, appid: APPID })
       expect(openMessage(KEY, encrypted, APPID)).toEqual({ message })
     }
+  })
+
+  /** As WeChat's, but for the padding, which is given, and for the length, which may lie. */
+  function encrypt(message: Buffer | string, { appid = APPID, padding = 0, length = Buffer.byteLength(message) } = {}) {
+    const size = Buffer.alloc(4)
+    size.writeUInt32BE(length)
+    return encryptBytes(Buffer.concat([Buffer.alloc(16, 9), size, Buffer.from(message), Buffer.from(appid)]), padding)
+  }
+  function encryptBytes(bytes: Buffer, padding = 0): string {
+    const count = padding || 32 - (bytes.length % 32)
+    const cipher = createCipheriv('aes-256-cbc', keyOf(KEY), keyOf(KEY).subarray(0, 16)).setAutoPadding(false)
+    return Buffer.concat([cipher.update(bytes), cipher.update(Buffer.alloc(count, count)), cipher.final()]).toString(
+      'base64',
+    )
+  }
+
+  test('whose padding is longer than a block of 32 bytes', () => {
+    // 16 + 4 + 10 + 18 bytes.
+    expect(openMessage(KEY, encrypt('0123456789', { padding: 16 }), APPID)).toEqual({ message: '0123456789' })
+    for (const padding of [48, 64, 240])
+      expect(openMessage(KEY, encrypt('0123456789', { padding }), APPID)).toBe('undecipherable')
+  })
+
+  test('that says of itself to be longer than it is', () => {
+    for (const length of [29, 1000, 0xffffffff])
+      expect([length, openMessage(KEY, encrypt('0123456789', { length }), APPID)]).toEqual([length, 'undecipherable'])
+  })
+
+  test('that is for no app, or has no room for its length', () => {
+    expect(openMessage(KEY, encrypt('', { appid: '' }), APPID)).toBe('other_app')
+    expect(openMessage(KEY, encrypt('0123456789', { appid: '' }), APPID)).toBe('other_app')
+    expect(openMessage(KEY, encryptBytes(Buffer.alloc(19)), APPID)).toBe('undecipherable')
+    expect(openMessage(KEY, encryptBytes(Buffer.alloc(0)), APPID)).toBe('undecipherable')
+  })
+
+  test('that is no UTF-8', () => {
+    expect(openMessage(KEY, encrypt(Buffer.from([0x7b, 0xff, 0x7d])), APPID)).toBe('undecipherable')
   })
 })

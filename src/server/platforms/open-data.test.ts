@@ -40,6 +40,7 @@ describe('vector A: rawData and its signature', () => {
     ['another signature', A.rawData, A.signature.replace('7', '8'), A.sessionKey],
     ['a truncated signature', A.rawData, A.signature.slice(0, 38), A.sessionKey],
     ['a signature with something behind it', A.rawData, `${A.signature}zz`, A.sessionKey],
+    ['a signature with something before it', A.rawData, `zz${A.signature}`, A.sessionKey],
     ['no signature', A.rawData, '', A.sessionKey],
   ])('%s is refused', (_what, rawData, signature, sessionKey) => {
     expect(() => checkSignature(rawData, signature, sessionKey)).toThrow(/signature/)
@@ -86,6 +87,11 @@ describe('vector B: encryptedData', () => {
     ['truncated by a character', { encryptedData: B.encryptedData.slice(0, -4) }, {}, /undecipherable/],
     ['with "+" turned into a space', { encryptedData: B.encryptedData.replaceAll('+', ' ') }, {}, /undecipherable/],
     ['with a bad last block', { encryptedData: `${B.encryptedData.slice(0, -8)}AAAAAA==` }, {}, /undecipherable/],
+    ['with a line break behind it', { encryptedData: `${B.encryptedData}\n` }, {}, /undecipherable/],
+    ['with a blank before it', { encryptedData: ` ${B.encryptedData}` }, {}, /undecipherable/],
+    ['in base64url', { encryptedData: B.encryptedData.replaceAll('+', '-') }, {}, /undecipherable/],
+    ['with a blank behind its iv', { iv: `${B.iv} ` }, {}, /undecipherable/],
+    ['with a blank before its iv', { iv: ` ${B.iv}` }, {}, /undecipherable/],
     ['empty', { encryptedData: '' }, {}, /undecipherable/],
     ['hex', { encryptedData: Buffer.from(B.encryptedData, 'base64').toString('hex') }, {}, /undecipherable/],
   ])('%s is refused', (_what, data, other, reason) => {
@@ -116,6 +122,7 @@ describe('plaintexts of our own making', () => {
   test.each<[string, string | Buffer, RegExp]>([
     ['no watermark', '{}', /watermark_appid/],
     ['a watermark that is no object', '{"watermark":"wx"}', /watermark_appid/],
+    ['a watermark that is null', '{"watermark":null}', /watermark_appid/],
     ['no timestamp', JSON.stringify({ watermark: { appid: B.appid } }), /watermark_age/],
     [
       'a timestamp that is no number',
@@ -124,10 +131,18 @@ describe('plaintexts of our own making', () => {
     ],
     ['a list', '[]', /undecipherable/],
     ['null', 'null', /undecipherable/],
+    ['a number', '5', /undecipherable/],
+    ['a text', '"text"', /undecipherable/],
     ['no JSON', 'hello', /undecipherable/],
     ['broken UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), /watermark_appid/],
   ])('%s is refused', (_what, plaintext, reason) => {
     expect(() => open(plaintext)).toThrow(reason)
+  })
+
+  test('a name with control characters is read, with blanks in their place; what JSON allows stays as it is', () => {
+    const text = (name: string) => `{"nickName":"${name}","watermark":${JSON.stringify(watermark)}}`
+    expect(open(text('a\u0001b\nc')).nickName).toBe('a b c')
+    expect(open(text('a\u007fb')).nickName).toBe('a\u007fb')
   })
 
   test('a refusal says nothing of the key or the content', () => {

@@ -67,3 +67,12 @@ test('a token of an older encryption key is read until that key is taken away, a
   expect(after.read(fresh)?.counter).toBe(6)
   expect(tokens.read(fresh)).toBeUndefined()
 })
+
+test('a token that is out there now is read by every later version', () => {
+  const issued = 'r1.AZjA3gAAcACAAAAAAAAAAQAAAAXsWtvxNqXoN_qkH9Dne2S1kDKr1-DWZnKjd3O848nRRQ'
+  expect(tokens.read(issued)).toEqual({ sid: '0198c0de-0000-7000-8000-000000000001', counter: 5 })
+})
+
+test('without a key no tokens can be made', () => {
+  expect(() => createRefreshTokens({ sealer: { ...createSealer([key('k1', 1)]), derive: () => [] } })).toThrow()
+})
