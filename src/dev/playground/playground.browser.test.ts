@@ -1,8 +1,17 @@
 /** The playground as a visitor meets it, in a real Chromium: each promise of the page, in both languages and themes. */
-import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { calls, phoneFails, phoneSays, ready, screenshot, startPlayground, type Visit } from '../testing/browser.ts'
+import {
+  calls,
+  phoneFails,
+  phoneSays,
+  ready,
+  screenshot,
+  seriousFindings,
+  startPlayground,
+  type Visit,
+  windows,
+} from '../testing/browser.ts'
 
 let playground: Awaited<ReturnType<typeof startPlayground>>
 const visits: Visit[] = []
@@ -322,6 +331,36 @@ describe('at a glance', () => {
 })
 
 describe('for everybody', () => {
+  test.each(['zh-CN', 'en-GB'])(
+    'playground and device page in %s have no serious accessibility finding, light and dark, wide and narrow',
+    async (locale) => {
+      const page = await visit({ locale })
+      await page.click('#login')
+      await page.locator('#logout').waitFor()
+      await page.locator('#timeline .by-gateway summary').first().click()
+      for await (const window of windows(page)) {
+        const tabs = await page.locator('.tabs [data-tab]:visible').all()
+        for (const tab of tabs) {
+          await tab.click()
+          expect([window, await seriousFindings(page)]).toEqual([window, []])
+        }
+        if (tabs.length === 0) expect([window, await seriousFindings(page)]).toEqual([window, []])
+      }
+      const { user_code: code } = await page.evaluate<{ user_code: string }>(
+        "fetch('/oauth2/device_authorization', { method: 'POST', body: new URLSearchParams({ client_id: 'pc' }) }).then((r) => r.json())",
+      )
+      for (const query of ['', `?user_code=${code}`]) {
+        await page.goto(`${playground.origin}/device${query}`)
+        for await (const window of windows(page)) {
+          expect([query, window, await seriousFindings(page)]).toEqual([query, window, []])
+          expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(window.width)
+          await screenshot(page, `device-${query && 'code-'}${locale}-${window.colorScheme}-${window.width}`, false)
+        }
+      }
+    },
+    90_000,
+  )
+
   test.each([
     ['zh-CN', 'light'],
     ['en-GB', 'dark'],
@@ -391,24 +430,3 @@ describe('for everybody', () => {
     await phoneFails(page, 'The platform blocks this user. (A0321)')
   })
 })
-
-/** axe-core's findings of impact serious or critical, as rule and place. Through the debugger: the page's policy lets no script in. */
-async function seriousFindings(page: Page): Promise<string[]> {
-  const debug = await page.context().newCDPSession(page)
-  await debug.send('Runtime.evaluate', { expression: axe.source })
-  const { result, exceptionDetails } = await debug.send('Runtime.evaluate', {
-    expression: `axe.run(document, { resultTypes: ['violations'] }).then(({ violations, passes }) => ({
-      passed: passes.length,
-      serious: violations
-        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-        .flatMap(({ id, nodes }) => nodes.map((node) => id + ': ' + node.target.join(' ') + ' ' + node.failureSummary)),
-    }))`,
-    awaitPromise: true,
-    returnByValue: true,
-  })
-  await debug.detach()
-  if (exceptionDetails) throw new Error(JSON.stringify(exceptionDetails))
-  const { passed, serious } = result.value as { passed: number; serious: string[] }
-  expect(passed).toBeGreaterThan(20)
-  return serious
-}

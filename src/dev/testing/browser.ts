@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import axe from 'axe-core'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { expect, inject } from 'vitest'
 import { freePort } from '../services/service.ts'
@@ -106,6 +107,41 @@ export async function calls(page: Page, from: 'phone' | 'gateway' | 'verifier'):
 export async function screenshot(page: Page, name: string, fullPage = true): Promise<void> {
   mkdirSync(ARTIFACTS, { recursive: true })
   await page.screenshot({ path: join(ARTIFACTS, `${name}.png`), fullPage })
+}
+
+/** The page in each theme and at each width, without another visit. */
+export async function* windows(page: Page) {
+  for (const colorScheme of ['light', 'dark'] as const)
+    for (const [width, height] of [
+      [1280, 900],
+      [390, 844],
+    ] as const) {
+      await page.emulateMedia({ colorScheme })
+      await page.setViewportSize({ width, height })
+      yield { colorScheme, width }
+    }
+}
+
+/** axe-core's findings of impact serious or critical, as rule and place. Through the debugger: the page's policy lets no script in. */
+export async function seriousFindings(page: Page): Promise<string[]> {
+  const debug = await page.context().newCDPSession(page)
+  await debug.send('Runtime.evaluate', { expression: axe.source })
+  const { result, exceptionDetails } = await debug.send('Runtime.evaluate', {
+    expression: `axe.run(document, { resultTypes: ['violations'] }).then(({ violations, passes }) => ({
+      passed: passes.length,
+      serious: violations
+        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        .flatMap(({ id, nodes }) => nodes.map((node) => id + ': ' + node.target.join(' ') + ' ' + node.failureSummary)),
+    }))`,
+    awaitPromise: true,
+    returnByValue: true,
+  })
+  await debug.detach()
+  if (exceptionDetails) throw new Error(JSON.stringify(exceptionDetails))
+  const { passed, serious } = result.value as { passed: number; serious: string[] }
+  // A page that was looked at.
+  expect(passed).toBeGreaterThan(8)
+  return serious
 }
 
 /** The server's last word before it is used. */

@@ -94,8 +94,9 @@ export type Cell = Html | string | null
 
 /** On a narrow screen each row is a card, and each cell says what it is. */
 export function table(caption: string, heads: readonly string[], rows: readonly (readonly Cell[])[]): Html {
-  return html`<table aria-label="${caption}"><thead><tr>${heads.map(
-    (head) => html`<th scope="col">${head}</th>`,
+  // A head without words heads nothing.
+  return html`<table aria-label="${caption}"><thead><tr>${heads.map((head) =>
+    head === '' ? html`<td></td>` : html`<th scope="col">${head}</th>`,
   )}</tr></thead><tbody>${rows.map(
     (row) =>
       html`<tr>${row.map((cell, index) => {
