@@ -1,10 +1,10 @@
 /** A row that somebody holds in psql delays those who need that row, and nobody else. */
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
-import { startTestGateway, type TestGateway } from './test-gateway.ts'
+import { APP_SECRET, APPID, startTestGateway, type TestGateway } from './test-gateway.ts'
 
 const BOSS = 'operator-boss-0123456789-0123456789'
-/** Others notice nothing: far below what anybody waits who needs the held row. */
+/** Others notice nothing: far below what anybody waits who needs the held row, or three times what a crowd takes on this machine now. */
 const SOON_MS = 600
 /** The time limit of a statement; a refusal comes before it. */
 const QUERY_LIMIT_MS = 4000
@@ -20,7 +20,10 @@ describe.runIf(inject('stores') === 'real')('rows held by an idle transaction', 
   let gateway: TestGateway
   let psql: pg.Client
   beforeAll(async () => {
-    gateway = await startTestGateway({ environment: { ADMIN_TOKENS: `boss:admin:${BOSS}`, RATE_LIMIT: 'off' } })
+    gateway = await startTestGateway({
+      environment: { ADMIN_TOKENS: `boss:admin:${BOSS}`, RATE_LIMIT: 'off' },
+      apps: [{ appid: APPID, secret: APP_SECRET, openPlatform: 'acme' }],
+    })
     psql = new pg.Client({ connectionString: gateway.stores.databaseUrl })
     await psql.connect()
   })
@@ -28,7 +31,12 @@ describe.runIf(inject('stores') === 'real')('rows held by an idle transaction', 
     await psql?.end()
     await gateway?.close()
   })
-  beforeEach(async () => void (await psql.query('rollback')))
+  let soonMs = SOON_MS
+  beforeEach(async () => {
+    await psql.query('rollback')
+    const crowd = await Promise.all(people('crowd', 40).map((name) => timed(() => gateway.login(name))))
+    soonMs = Math.max(SOON_MS, 3 * Math.max(...crowd.map(({ ms }) => ms)))
+  })
 
   const hold = async (text: string, values: unknown[]) => {
     await psql.query('begin')
@@ -60,7 +68,7 @@ describe.runIf(inject('stores') === 'real')('rows held by an idle transaction', 
         ),
       )
       expect(new Set(others.map((one) => one.code))).toEqual(new Set(['00000']))
-      expect(Math.max(...others.map((one) => one.ms))).toBeLessThan(SOON_MS)
+      expect(Math.max(...others.map((one) => one.ms))).toBeLessThan(soonMs)
     }
     released = true
     await psql.query('commit')
@@ -77,7 +85,7 @@ describe.runIf(inject('stores') === 'real')('rows held by an idle transaction', 
         [...names.slice(2), ...people(`new ${turn}`, 10)].map((name) => timed(() => gateway.login(name))),
       )
       expect(new Set(others.map((one) => one.code))).toEqual(new Set(['00000']))
-      expect(Math.max(...others.map((one) => one.ms))).toBeLessThan(SOON_MS)
+      expect(Math.max(...others.map((one) => one.ms))).toBeLessThan(soonMs)
     }
     await psql.query('commit')
     expect((await Promise.all(held)).map((one) => one.code)).toEqual(['00000', '00000'])
@@ -95,7 +103,7 @@ describe.runIf(inject('stores') === 'real')('rows held by an idle transaction', 
     await new Promise((resolve) => setTimeout(resolve, 400))
     const others = await Promise.all(people('beside', 20).map((name) => timed(() => gateway.login(name))))
     expect(new Set(others.map((one) => one.code))).toEqual(new Set(['00000']))
-    expect(Math.max(...others.map((one) => one.ms))).toBeLessThan(SOON_MS)
+    expect(Math.max(...others.map((one) => one.ms))).toBeLessThan(soonMs)
     await psql.query('rollback')
     expect((await held).code).toBe('00000')
   })
@@ -123,7 +131,31 @@ describe.runIf(inject('stores') === 'real')('rows held by an idle transaction', 
     const one = await login('reader')
     await holdSessions([one.user_id])
     const read = await timed(() => gateway.call('GET', '/api/user', { token: one.token }))
-    expect([read.code, read.ms < SOON_MS]).toEqual(['00000', true])
+    expect([read.code, read.ms < soonMs]).toEqual(['00000', true])
+  })
+
+  test('a login beyond the limit passes over a session that somebody holds, and the next one ends it', async () => {
+    const limited = await gateway.replica({ SESSION_LIMIT: '1' })
+    const first = (await limited.login('limited')).body.data
+    await holdSessions([first.user_id])
+    const second = await timed(() => limited.login('limited'))
+    expect([second.code, second.ms < soonMs]).toEqual(['00000', true])
+    await psql.query('commit')
+    expect((await limited.login('limited')).body.code).toBe('00000')
+    expect((await limited.post('/api/refresh', { refresh_token: first.refresh_token })).body.code).toBe('A0230')
+  })
+
+  test('a unionid that appears while somebody holds the identity is kept another time, and the login waits for nobody', async () => {
+    const loginWith = (unionid: boolean) =>
+      gateway.post('/api/login', { code: gateway.simulator.login(APPID, 'appearing', { unionid }) })
+    const { user_id } = (await loginWith(false)).body.data
+    await hold('select 1 from platform_identities where user_id = $1 for update', [user_id])
+    const held = await timed(() => loginWith(true))
+    expect([held.code, held.ms < soonMs]).toEqual(['00000', true])
+    await psql.query('commit')
+    await loginWith(true)
+    const { rows } = await psql.query('select unionid from platform_identities where user_id = $1', [user_id])
+    expect(rows).toEqual([{ unionid: expect.any(String) }])
   })
 
   test('of the sessions of one user only the held one stays, and it ends once it is free', async () => {
@@ -155,7 +187,7 @@ describe.runIf(inject('stores') === 'real')('rows held by an idle transaction', 
       ),
     )
     expect(new Set(replies.map((reply) => reply.code))).toEqual(new Set(['00000']))
-    expect(Math.max(...replies.map((reply) => reply.ms))).toBeLessThan(SOON_MS)
+    expect(Math.max(...replies.map((reply) => reply.ms))).toBeLessThan(soonMs)
     await psql.query('commit')
     await Promise.all(pressed)
   })

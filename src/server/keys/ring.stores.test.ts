@@ -71,6 +71,18 @@ describe.each(['ES256', 'RS256', 'EdDSA'])('%s', (alg) => {
   })
 })
 
+test('a private half that is moved to another key does not open: no replica starts on it', async () => {
+  const boss = 'operator-boss-0123456789-0123456789'
+  const gateway = kept(await startTestGateway({ environment: { ADMIN_TOKENS: `boss:admin:${boss}` } }))
+  expect((await gateway.internal('POST', '/admin/keys/rotate', { token: boss })).status).toBe(200)
+  const swap = {
+    name: 'swap',
+    text: `update signing_keys k set sealed_private_jwk = o.sealed_private_jwk from signing_keys o where o.kid <> k.kid`,
+  }
+  await gateway.stores.database.run(swap, [])
+  await expect(gateway.replica()).rejects.toThrow(/cannot decrypt signing key/)
+})
+
 test('the published document is cacheable as promised and answers 304', async () => {
   const gateway = kept(await startTestGateway())
   const reply = await gateway.publicApp.request(JWKS)
