@@ -41,8 +41,6 @@ const endAgainStatement: Statement = {
     select count(*)::int as n from again`,
 }
 
-export type RestoredStore = ReturnType<typeof createRestoredStore>
-
 export const createRestoredStore = ({ run }: Pick<Database, 'run'>) => ({
   /** How many of them the database had forgotten. */
   async endAgain(ends: readonly KeptEnd[]): Promise<number> {
