@@ -35,6 +35,8 @@ function isOurFault({ operation }: Described, { status }: Answer): boolean {
   // once the gateway has shut every decoder but those of pictures.
   if (operation.operationId === 'getStatusListsId' && status === 501) return false
   if (operation.operationId === 'getOauth2DeviceId' && (status === 502 || status === 503)) return false
+  // Rotations at once: some of them are told to come back.
+  if (operation.operationId === 'postAdminKeysRotate' && status === 503) return false
   return status >= 500
 }
 
