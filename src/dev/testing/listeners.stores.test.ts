@@ -183,6 +183,7 @@ test('a thousand requests of one user that never send their bodies keep nobody e
     fetch(`${listeners.internal.url}/verify`, { headers }),
   ])
   expect(replies.map(({ status }) => status)).toEqual([200, 200, 200])
-  expect(performance.now() - before).toBeLessThan(3000)
+  // Well before the slow ones are cut off, after 15 s.
+  expect(performance.now() - before).toBeLessThan(10_000)
   for (const socket of sockets) socket.destroy()
 })
