@@ -34,9 +34,11 @@ if (values.events !== undefined) {
   process.exit(report.violations.length === 0 ? 0 : 1)
 }
 const isSoak = values.hours !== undefined
-const forSeconds = isSoak ? Number(values.hours) * 3600 : Number(values.seconds ?? (values.quick ? QUICK.seconds : 600))
+const forSeconds = isSoak
+  ? Math.round(Number(values.hours) * 3600)
+  : Number(values.seconds ?? (values.quick ? QUICK.seconds : 600))
 console.log(
-  `seed ${seed}: again with npm run chaos -- --seed ${seed} --seconds ${forSeconds}${values.quick ? ' --quick' : ''}`,
+  `seed ${seed}: again with npm run chaos -- --seed ${seed} ${isSoak ? `--hours ${values.hours}` : `--seconds ${forSeconds}`}${values.quick ? ' --quick' : ''}`,
 )
 
 const { table, summary, violations, samples, faults, beganAt } = await runChaos({
