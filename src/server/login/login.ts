@@ -38,7 +38,7 @@ export type LoginParts = {
   config: Pick<Config, 'sessionLimit' | 'clients' | 'issuer' | 'deviceConfirmPage'>
   log: Log
   metrics: Metrics
-  statusLists: Pick<StatusLists, 'allocated' | 'skipAhead'>
+  statusLists: Pick<StatusLists, 'allocated'>
   onSessionsEnded: OnSessionsEnded
   textCheck: TextCheck
 }
@@ -54,7 +54,6 @@ export async function createLogin(
       now: () => clock.now(),
       sessionLimit: config.sessionLimit,
       allocated: parts.statusLists.allocated,
-      onOutage: parts.statusLists.skipAhead,
     }),
     users,
     sessions,

@@ -6,7 +6,6 @@ import { batchLockLimit } from '../storage/held-rows.ts'
 import { createPatientBatch } from '../storage/patient-batch.ts'
 import type { Sex, UserStatus } from '../storage/schema.ts'
 import { newStatusIndex } from '../storage/server-identity.ts'
-import { isDatabaseUnavailable } from '../storage/sqlstate.ts'
 import { createOpenFor } from './known-user-store.ts'
 
 export type SignInItem = {
@@ -221,11 +220,9 @@ export type LoginStoreParts = {
   sessionLimit: number
   /** What the index of a new session is made with (revocation/). */
   allocated: () => Allocated
-  /** The database failed in the middle of a sign-in. */
-  onOutage: () => void
 }
 
-export function createLoginStore({ database, now, sessionLimit, allocated, onOutage }: LoginStoreParts) {
+export function createLoginStore({ database, now, sessionLimit, allocated }: LoginStoreParts) {
   type Row = (SignedIn | NotSignedIn) & { ord: number; needsJoin: boolean | null; held: boolean | null }
 
   const signIn = createPatientBatch<SignInItem, SignInResult>({
@@ -235,10 +232,7 @@ export function createLoginStore({ database, now, sessionLimit, allocated, onOut
     async run(items) {
       const { next, seed, server } = allocated()
       const values = [JSON.stringify(items), now(), items.length, sessionLimit, next, seed, server]
-      const [row] = await database.run<{ answers: Row[] | null }>(signInStatement, values).catch((error: unknown) => {
-        if (isDatabaseUnavailable(error)) onOutage()
-        throw error
-      })
+      const [row] = await database.run<{ answers: Row[] | null }>(signInStatement, values)
       const results: (SignInResult | 'held')[] = items.map(() => 'unknown')
       for (const answer of row?.answers ?? [])
         results[answer.ord - 1] = answer.needsJoin ? 'needs_join' : answer.held ? 'held' : answer

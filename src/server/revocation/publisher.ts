@@ -29,8 +29,6 @@ export type StatusLists = {
   ageSeconds(): number
   /** What a new session's index is made with: the place below which all may be taken, and the key of the shuffle. */
   allocated(): Allocated
-  /** The database failed in the middle of its work: called by whoever noticed. */
-  skipAhead(): void
   /** No more building in the background. */
   stop(): void
 }
@@ -91,20 +89,12 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
   let publishing: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
   let stopped = false
-  let skippedAfterMs: number | undefined
 
   let horizon: string | undefined
   /** The place that the database gave last as the next. */
   let seen = 0
   let allocated: Allocated = { next: 0, seed: null, server: null }
   const nowMs = () => clock.now().getTime()
-
-  /** An outage may end with another server that lacks the last commits: their places are left out. Once an outage. */
-  function skipAhead(): void {
-    if (polledAtMs === undefined || skippedAfterMs === polledAtMs) return
-    skippedAfterMs = polledAtMs
-    allocated = { ...allocated, next: allocated.next + PLACES_PER_SWITCH }
-  }
 
   function listAt(number: number): List {
     const known = lists.get(number)
@@ -228,9 +218,6 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
     async poll() {
       try {
         await readDatabase()
-      } catch (error) {
-        skipAhead()
-        throw error
       } finally {
         await publishAll()
       }
@@ -245,7 +232,6 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
     ready: () => polledAtMs !== undefined && [...lists.values()].some((list) => list.published !== undefined),
     ageSeconds: () => (polledAtMs === undefined ? Number.POSITIVE_INFINITY : (elapsedMs() - polledAtMs) / 1000),
     allocated: () => allocated,
-    skipAhead,
     stop() {
       stopped = true
       clearTimeout(timer)

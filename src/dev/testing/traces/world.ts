@@ -144,7 +144,6 @@ export async function startReplica({ stores, hands, at, gate }: ReplicaParts) {
       now,
       sessionLimit: config.sessionLimit,
       allocated: lists.allocated,
-      onOutage: lists.skipAhead,
     }),
     users,
     sessions,
