@@ -5,7 +5,7 @@ import { type Verifier, VerifierError } from '../src/sdk/verifier/verifier.ts'
 import type { Fault } from './faults.ts'
 import type { Recorder } from './recorder.ts'
 import { STATUS_LIST_TTL_SECONDS } from './site.ts'
-import type { HeldSession } from './users.ts'
+import type { Excuses, HeldSession } from './users.ts'
 
 export type EndedWatch = {
   add(session: HeldSession): void
@@ -18,6 +18,7 @@ export type EndedWatchParts = {
   verifier: Pick<Verifier, 'verify'>
   faults: () => readonly Fault[]
   recorder: Pick<Recorder, 'violation'>
+  excuses: Pick<Excuses, 'mayLiveAgain'>
 }
 
 /** The contract, section 7: refused within the list's ttl plus 5 s. */
@@ -27,7 +28,7 @@ const CATCH_UP_MS = 5000
 /** Once refused it stays refused, whichever replica the next list comes from. */
 const AGAIN_MS = [0, 3000]
 
-export function createEndedWatch({ verifier, faults, recorder }: EndedWatchParts): EndedWatch {
+export function createEndedWatch({ verifier, faults, recorder, excuses }: EndedWatchParts): EndedWatch {
   const checks = new Set<Promise<void>>()
   const dead: HeldSession[] = []
   let refused = 0
@@ -63,6 +64,7 @@ export function createEndedWatch({ verifier, faults, recorder }: EndedWatchParts
         return
       }
       if (outcome !== 'session_ended') {
+        if (session.endedUnseen && excuses.mayLiveAgain(session)) return
         const seconds = ((performance.now() - endedAt) / 1000).toFixed(1)
         recorder.violation(`${session.name}: ${seconds} s after logout the verifier says: ${outcome}`)
         return
@@ -76,6 +78,7 @@ export function createEndedWatch({ verifier, faults, recorder }: EndedWatchParts
   async function checkAgain(session: HeldSession): Promise<void> {
     const outcome = await verdict(session)
     if (outcome === 'session_ended' || outcome === 'token_expired') return
+    if (session.endedUnseen && excuses.mayLiveAgain(session)) return
     recorder.violation(`${session.name}: at the end of the run the verifier says of the ended session: ${outcome}`)
   }
 

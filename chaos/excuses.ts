@@ -17,8 +17,11 @@ export function createExcuses(faults: () => readonly Fault[]): Excuses {
 
   return {
     mayBeGone: (at) => putBackFor(at) !== undefined,
-    mayLiveAgain: (endedAt) =>
-      endedAt !== undefined && performance.now() < (putBackFor(endedAt)?.endedAt ?? 0) + GRACE_MS,
+    mayLiveAgain({ endedAt, endedUnseen }) {
+      const putBack = endedAt === undefined ? undefined : putBackFor(endedAt)
+      if (!putBack) return false
+      return endedUnseen === true || performance.now() < putBack.endedAt + GRACE_MS
+    },
     wrongClock: ({ replica, startedAt, tookMs }) =>
       faults().some(
         (fault) =>

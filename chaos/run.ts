@@ -96,7 +96,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   })
   const verifier = createVerifier({ issuer: ISSUER, audience: ISSUER, fetch: balancer.fetch })
   const ledger = newLedger()
-  const ended = createEndedWatch({ verifier, faults: () => faults.log, recorder })
+  const ended = createEndedWatch({ verifier, faults: () => faults.log, recorder, excuses })
   let running = true
 
   try {

@@ -10,14 +10,21 @@ import type { Recorder } from './recorder.ts'
 import { REUSE_INTERVAL_SECONDS } from './site.ts'
 
 /** A login that was answered with 200, the newest tokens that came with a 200, and when it was ended. */
-export type HeldSession = { name: string; tokens: TokenReply; receivedAt: number; endedAt?: number }
+export type HeldSession = {
+  name: string
+  tokens: TokenReply
+  receivedAt: number
+  endedAt?: number
+  /** The first try of the logout was not answered with 200: it may have ended the session behind the back of every replica. */
+  endedUnseen?: boolean
+}
 
 /** What faults excuse. */
 export type Excuses = {
   /** What was acknowledged at this moment may be gone, since the database was put back to an earlier one. */
   mayBeGone(at: number): boolean
-  /** So may this end, until the gateway has ended the session again. */
-  mayLiveAgain(endedAt: number | undefined): boolean
+  /** So may its end, until the gateway has ended it again; for good where no replica saw it. */
+  mayLiveAgain(session: HeldSession): boolean
   /** The clock of the replica that gave this answer was wrong, so it took good tokens for expired or not yet valid. */
   wrongClock(answer: Answer): boolean
 }
@@ -217,6 +224,7 @@ export function createUser(parts: UserParts) {
         await mustBeDead(session, { balancer, recorder, excuses })
         return
       }
+      session.endedUnseen = true
       await pause(300)
     }
   }
@@ -249,7 +257,7 @@ export async function mustBeDead(
 ): Promise<void> {
   for (const call of [refreshCall(session), verifyCall(session)]) {
     const answer = await balancer.send(call)
-    if (answer.status !== 200 || excuses.mayLiveAgain(session.endedAt)) continue
+    if (answer.status !== 200 || excuses.mayLiveAgain(session)) continue
     recorder.violation(`${session.name}: ${call.endpoint} after logout: ${said(answer)}`)
   }
 }
