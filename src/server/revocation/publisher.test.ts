@@ -199,6 +199,18 @@ test('what was handed out is remembered beside the database: a new process start
   expect(lists.allocated().next).toBe(5000)
 })
 
+test('a replica that starts is ready once every list is signed, not with the first of them', async () => {
+  const { lists, sign } = setUp()
+  const ready: boolean[] = []
+  sign.mockImplementation(async (typ, payload) => {
+    ready.push(lists.ready())
+    return `${typ}.${payload}.x`
+  })
+  await lists.poll()
+  expect(ready).toEqual([false, false, false, false, false])
+  expect(lists.ready()).toBe(true)
+})
+
 test('an outage alone moves nothing on: another server would begin again where it led', async () => {
   const { lists, state } = setUp()
   await lists.poll()

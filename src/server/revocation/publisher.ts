@@ -86,6 +86,7 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
   let newest = 0
   let oldestReadMs = Number.NEGATIVE_INFINITY
   let polledAtMs: number | undefined
+  let loaded = false
   let publishing: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
   let stopped = false
@@ -172,6 +173,8 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
     const signing = signingNow()
     for (const [number, list] of lists) if (isDue(list, signing)) await publish(number, list, signing)
     if ([...lists.values()].some((list) => list.changed)) publishSoon()
+    // Not after the first of them: a replica that starts would answer 404 to the others.
+    if (polledAtMs !== undefined) loaded ||= [...lists.values()].every((list) => list.published)
   }
 
   function publishAll(): Promise<void> {
@@ -229,7 +232,7 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
     find: (list) => lists.get(list)?.published,
     numbers: () =>
       [...lists.keys()].filter((number) => number <= newest && lists.get(number)?.published).sort((a, b) => a - b),
-    ready: () => polledAtMs !== undefined && [...lists.values()].some((list) => list.published !== undefined),
+    ready: () => loaded,
     ageSeconds: () => (polledAtMs === undefined ? Number.POSITIVE_INFINITY : (elapsedMs() - polledAtMs) / 1000),
     allocated: () => allocated,
     stop() {
