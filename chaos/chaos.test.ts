@@ -1,12 +1,11 @@
-/** The short form of `npm run chaos`: one fault of each kind under load, with a seed of its own each time. */
-import { randomInt } from 'node:crypto'
+/** The short form of `npm run chaos`: one fault of each kind under load, the same each time unless CHAOS_SEED says otherwise. */
 import { expect, test } from 'vitest'
 import { FAULT_KINDS } from './faults.ts'
 import { createRandom } from './random.ts'
 import { QUICK, runChaos } from './run.ts'
 
 test('what was acknowledged outlives every fault, what ended stays ended, and every error is one the contract names', async () => {
-  const seed = randomInt(2 ** 31)
+  const seed = Number(process.env.CHAOS_SEED ?? 20_261_127)
   const lines: string[] = []
   const { table, summary, violations, faults } = await runChaos({ ...QUICK, seed, say: (line) => lines.push(line) })
   console.log(`chaos seed ${seed} (again: npm run chaos -- --quick --seed ${seed})\n\n${table}\n\n${summary}`)
