@@ -41,10 +41,42 @@ export const rooms: readonly Room[] = [
     tests: ['src/server/http/address.test.ts', 'src/server/http/context.test.ts'],
   },
   {
+    name: 'keys',
+    least: 85,
+    security: true,
+    sources: ['src/server/keys/schedule.ts', 'src/server/keys/signing-key.ts'],
+    tests: ['src/server/keys/moments.test.ts', 'src/server/keys/signing-key.test.ts'],
+  },
+  {
+    name: 'key-ring',
+    least: 85,
+    security: true,
+    sources: ['src/server/keys/ring.ts'],
+    tests: ['src/server/keys/ring.test.ts'],
+  },
+  {
     name: 'webhook',
     least: 92,
     security: true,
     sources: ['src/server/platform-events/push-crypto.ts', 'src/server/platforms/open-data.ts'],
     tests: ['src/server/platform-events/push-crypto.test.ts', 'src/server/platforms/open-data.test.ts'],
+  },
+  {
+    name: 'login',
+    least: 85,
+    security: true,
+    sources: ['src/server/login/user-info.ts', 'src/server/login/replay.ts'],
+    tests: ['src/server/login/user-info.test.ts', 'src/server/login/replay.test.ts'],
+  },
+  {
+    name: 'revocation',
+    least: 85,
+    security: false,
+    sources: [
+      'src/server/revocation/status-list.ts',
+      'src/server/revocation/publisher.ts',
+      'src/server/revocation/handed-out.ts',
+    ],
+    tests: ['src/server/revocation/status-list.test.ts', 'src/server/revocation/publisher.test.ts'],
   },
 ]

@@ -28,6 +28,8 @@ export function memoryKeys(): MemoryKeys {
       return added
     },
     async remove(kids) {
+      // SQL knows no empty list.
+      if (kids.length === 0) throw new Error('nothing to remove')
       kept.splice(0, kept.length, ...kept.filter(({ kid }) => !kids.includes(kid)))
     },
     async retire(kid, audit, successorOf) {

@@ -172,9 +172,10 @@ describe('rotation', () => {
     }
     expect((await ringOn(keys, clock, { store }).rotate(undefined, OPERATOR)).keys).toHaveLength(2)
     refusals = 5
-    await expect(ringOn(keys, clock, { store }).rotate(undefined, OPERATOR)).rejects.toThrow(
-      'every generation was taken',
-    )
+    await expect(ringOn(keys, clock, { store }).rotate(undefined, OPERATOR)).rejects.toMatchObject({
+      code: 'B0320',
+      retryAfterSeconds: 1,
+    })
   })
 
   test('to another algorithm signs with the old one until the new one is known', async () => {
@@ -212,6 +213,14 @@ describe('a key that is retired', () => {
     expect(await signer()).toBe(pending)
     expect(keys.kept.map(({ kid }) => kid)).not.toContain(old)
     expect(change?.warnings.join()).not.toContain('does not know the new key')
+  })
+
+  test('warns of those alone that had no time to learn the pending one', async () => {
+    await ring.rotate(undefined, OPERATOR)
+    clock.advance(4_000)
+    const warnings = (await ring.retire(kidOf(), OPERATOR))?.warnings.join('\n')
+    expect(warnings).toContain('does not know the new key for up to 7200 s')
+    expect(warnings).not.toContain('does not know the new key for up to 3600 s')
   })
 
   test('that is only pending leaves the active one as it is', async () => {
@@ -261,16 +270,16 @@ describe('a key that is retired', () => {
 
   test('a store that fails after the change is no warning, but a failure', async () => {
     const outage = new Error('away')
-    let away = false
-    const list = keys.store.list
-    const store = {
+    let fails = 0
+    const { list, retire } = keys.store
+    const store: typeof keys.store = {
       ...keys.store,
-      list: async () => (away ? Promise.reject(outage) : await list()),
-      retire: (async (...args) => {
-        const done = await keys.store.retire(...args)
-        away = true
+      list: async () => (fails-- > 0 ? Promise.reject(outage) : await list()),
+      async retire(...args) {
+        const done = await retire(...args)
+        fails = 1
         return done
-      }) as typeof keys.store.retire,
+      },
     }
     await expect(ringOn(keys, clock, { store }).retire(kidOf(), OPERATOR)).rejects.toBe(outage)
   })
@@ -297,6 +306,7 @@ describe('a public key in the store that its kid does not name', () => {
     expect(published(fresh)).not.toContain(kid)
     expect(fresh.verificationKey(kid)).toBeUndefined()
     expect(told).toEqual([kid])
+    await ringOn(keys, clock).tick()
     // The generation of the forged one is taken, so the new key has the next.
     expect(keys.kept.map(({ generation }) => generation)).toEqual([1, 2])
   })
@@ -322,10 +332,15 @@ test('a key that only verifies is not opened, and one that an older database tim
   await runTo(rotationSeconds)
   const [old, next] = keys.kept
   if (!old || !next) throw new Error('unreachable')
+  const sealed = old.sealedPrivateJwk
   old.sealedPrivateJwk = 'v2.lost.AAAA'
   const fresh = ringOn(keys, clock)
   await fresh.tick()
   expect(fresh.verificationKey(old.kid)).toBeDefined()
   clock.advance(-600)
   expect(await signer(fresh)).toBe(next.kid)
+  // Once it can be opened it is, and signs.
+  old.sealedPrivateJwk = sealed
+  await fresh.tick()
+  expect(await signer(fresh)).toBe(old.kid)
 })

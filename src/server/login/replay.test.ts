@@ -7,6 +7,7 @@ import { GatewayError } from '../errors.ts'
 import { PlatformError, type Refusal } from '../platforms/platform.ts'
 import type { App } from '../platforms/registry.ts'
 import { createMemoryCache, type MemoryCache } from '../storage/cache.memory.ts'
+import { CacheUnavailable } from '../storage/cache.ts'
 import { admissionBy } from './admission.ts'
 import { createReplay } from './replay.ts'
 
@@ -79,16 +80,17 @@ describe('a refusal', () => {
     },
   )
 
-  test('of the code itself is final, and answered from the record', async () => {
-    const { one, other } = twoReplicas()
-    const app = appOf('wechat', 'wx1')
-    app.exchange.mockRejectedValueOnce(
-      new PlatformError('code2Session', 'refused', { refusal: 'code_invalid', errcode: '40029' }),
-    )
-    for (const replica of [one, other, one])
-      await expect(replica.exchangeOnce(app, 'code', admitted)).rejects.toMatchObject({ errcode: '40029' })
-    expect(app.exchange).toHaveBeenCalledTimes(1)
-  })
+  test.each<Refusal>(['code_invalid', 'snapshot_user'])(
+    'of the code itself (%s) is final, and answered from the record',
+    async (refusal) => {
+      const { one, other } = twoReplicas()
+      const app = appOf('wechat', 'wx1')
+      app.exchange.mockRejectedValueOnce(new PlatformError('code2Session', 'refused', { refusal, errcode: '40029' }))
+      for (const replica of [one, other, one])
+        await expect(replica.exchangeOnce(app, 'code', admitted)).rejects.toMatchObject({ errcode: '40029' })
+      expect(app.exchange).toHaveBeenCalledTimes(1)
+    },
+  )
 })
 
 describe('a request that the limit refuses', () => {
@@ -141,4 +143,29 @@ test('whoever waits for another replica is answered in time by the clock, howeve
   const replay = createReplay({ cache: slow, sealer, clock: testClock() })
   await expect(replay.exchangeOnce(appOf('wechat', 'wx1'), 'code', admitted)).rejects.toMatchObject({ code: 'A0506' })
   expect(asked).toBe(8)
+})
+
+describe('a cache that fails while another replica holds the code', () => {
+  const holding = (error: Error) => ({
+    ...createAwayCache(),
+    setIfAbsent: async () => false,
+    get: () => Promise.reject(error),
+  })
+  const asked = (cache: ReturnType<typeof holding>) =>
+    createReplay({ cache, sealer, clock: testClock() }).exchangeOnce(appOf('wechat', 'wx1'), 'code', admitted)
+
+  test('is A0506: the client may ask again', async () => {
+    const failure = asked(holding(new CacheUnavailable('away')))
+    await expect(failure).rejects.toMatchObject({ code: 'A0506', retryAfterSeconds: 1 })
+  })
+
+  test('by a defect is no outage, and calls no platform', async () => {
+    const defect = new TypeError('a defect')
+    await expect(asked(holding(defect))).rejects.toBe(defect)
+    const claiming = { ...createAwayCache(), setIfAbsent: () => Promise.reject(defect) }
+    const app = appOf('wechat', 'wx1')
+    const replay = createReplay({ cache: claiming, sealer, clock: testClock() })
+    await expect(replay.exchangeOnce(app, 'code', admitted)).rejects.toBe(defect)
+    expect(app.exchange).not.toHaveBeenCalled()
+  })
 })

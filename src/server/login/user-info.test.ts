@@ -42,15 +42,15 @@ const refused = (reason: string) => ({ code: 'A0340', message: `open data refuse
 describe('signed data', () => {
   test('is believed, and goes before the plain object', () => {
     const input = { ...signed({ nickName: 'Ann', gender: 2, avatarUrl: AVATAR }), userinfo: { nickName: 'Eve' } }
-    expect(read(input)).toEqual({ nickname: 'Ann', sex: 'female', avatar: AVATAR })
+    expect(read(input)).toStrictEqual({ nickname: 'Ann', sex: 'female', avatar: AVATAR })
   })
 
   test('with a wrong signature refuses the login, and so does one where the platform gave no key', () => {
     const { rawData, signature } = signed({ nickName: 'Ann' })
-    expect(refusal({ rawData: `${rawData} `, signature })).toEqual(refused('signature'))
-    expect(refusal(signed({ nickName: 'Ann' }, 'AAAAAAAAAAAAAAAAAAAAAA=='))).toEqual(refused('signature'))
-    expect(refusal({ rawData, signature }, { sessionKey: undefined })).toEqual(refused('signature'))
-    expect(refusal({ rawData, signature: signatureOf(rawData, 'undefined') }, { sessionKey: undefined })).toEqual(
+    expect(refusal({ rawData: `${rawData} `, signature })).toStrictEqual(refused('signature'))
+    expect(refusal(signed({ nickName: 'Ann' }, 'AAAAAAAAAAAAAAAAAAAAAA=='))).toStrictEqual(refused('signature'))
+    expect(refusal({ rawData, signature }, { sessionKey: undefined })).toStrictEqual(refused('signature'))
+    expect(refusal({ rawData, signature: signatureOf(rawData, 'undefined') }, { sessionKey: undefined })).toStrictEqual(
       refused('signature'),
     )
   })
@@ -58,24 +58,24 @@ describe('signed data', () => {
   test('that is half there is not looked at', () => {
     const { rawData, signature } = signed({ nickName: 'Ann' })
     for (const half of [{ rawData }, { signature }])
-      expect(read({ ...half, userinfo: { nickName: 'Eve' } })).toEqual({ nickname: 'Eve' })
+      expect(read({ ...half, userinfo: { nickName: 'Eve' } })).toStrictEqual({ nickname: 'Eve' })
   })
 
   test('that is no object says nothing', () => {
     const rawData = '"text"'
-    expect(read({ rawData, signature: signatureOf(rawData), userinfo: { nickName: 'Eve' } })).toEqual({})
+    expect(read({ rawData, signature: signatureOf(rawData), userinfo: { nickName: 'Eve' } })).toStrictEqual({})
   })
 })
 
 describe('encrypted data', () => {
   test('is believed, and goes before signed data', () => {
     const input = { ...encrypted({ nickName: 'Ann', openId: 'ann' }), ...signed({ nickName: 'Eve' }) }
-    expect(read(input)).toEqual({ nickname: 'Ann' })
-    expect(read(encrypted({ nickName: 'Ann' }))).toEqual({ nickname: 'Ann' })
+    expect(read(input)).toStrictEqual({ nickname: 'Ann' })
+    expect(read(encrypted({ nickName: 'Ann' }))).toStrictEqual({ nickname: 'Ann' })
   })
 
   test('may be ten minutes old', () => {
-    expect(read(encrypted({ nickName: 'Ann' }, { timestamp: now - 600 }))).toEqual({ nickname: 'Ann' })
+    expect(read(encrypted({ nickName: 'Ann' }, { timestamp: now - 600 }))).toStrictEqual({ nickname: 'Ann' })
   })
 
   test.each<[string, UserInfoInput, Partial<typeof login>, string]>([
@@ -86,13 +86,13 @@ describe('encrypted data', () => {
     ['under another key', encrypted({}, {}, 'AAAAAAAAAAAAAAAAAAAAAA=='), {}, 'undecipherable'],
     ['where the platform gave no key', encrypted(), { sessionKey: undefined }, 'undecipherable'],
   ])('%s refuses the login', (_what, input, changes, reason) => {
-    expect(refusal(input, changes)).toEqual(refused(reason))
+    expect(refusal(input, changes)).toStrictEqual(refused(reason))
   })
 
   test('that is half there is not looked at', () => {
     const { encryptedData, iv } = encrypted({ nickName: 'Ann' })
     for (const half of [{ encryptedData }, { iv }])
-      expect(read({ ...half, userinfo: { nickName: 'Eve' } })).toEqual({ nickname: 'Eve' })
+      expect(read({ ...half, userinfo: { nickName: 'Eve' } })).toStrictEqual({ nickname: 'Eve' })
   })
 })
 
@@ -102,7 +102,7 @@ describe('a picture', () => {
     ['http://wx.qlogo.cn/mmopen/a/132', 'https://wx.qlogo.cn/mmopen/a/132'],
     [`https://wx.qlogo.cn/${'a'.repeat(480)}`, `https://wx.qlogo.cn/${'a'.repeat(480)}`],
   ])("on the platform's own host is taken over: %s", (url, taken) => {
-    expect(plain({ avatarUrl: url })).toEqual({ avatar: taken })
+    expect(plain({ avatarUrl: url })).toStrictEqual({ avatar: taken })
   })
 
   test.each([
@@ -123,7 +123,7 @@ describe('a picture', () => {
     // One character longer as https than as http.
     `http://wx.qlogo.cn/${'a'.repeat(481)}`,
   ])('is not: %s', (url) => {
-    expect(plain({ avatarUrl: url })).toEqual({})
+    expect(plain({ avatarUrl: url })).toStrictEqual({})
   })
 })
 
@@ -133,13 +133,13 @@ describe('a name', () => {
     ['小'.repeat(50), '小'.repeat(50)],
     ['😀'.repeat(50), '😀'.repeat(50)],
   ])('is taken over: %s', (given, taken) => {
-    expect(plain({ nickName: given })).toEqual({ nickname: taken })
+    expect(plain({ nickName: given })).toStrictEqual({ nickname: taken })
   })
 
   test.each(['微信用户', '百度网友', '', '  ', '小'.repeat(51), 'half \ud83d', 'a\u202eb', 'a\u0000b'])(
     'that nobody chose, or that cannot be kept, is not: %s',
     (given) => {
-      expect(plain({ nickName: given })).toEqual({})
+      expect(plain({ nickName: given })).toStrictEqual({})
     },
   )
 })
@@ -154,14 +154,14 @@ test.each([
   [1.5, {}],
   [null, {}],
 ])('gender %s is %j', (gender, said) => {
-  expect(plain({ gender })).toEqual(said)
+  expect(plain({ gender })).toStrictEqual(said)
 })
 
 test('of the plain object a member of the wrong form is dropped, and the rest is taken', () => {
   const odd = { nickName: 7, avatarUrl: [AVATAR], gender: 1, more: { nested: true } }
-  expect(plain(odd)).toEqual({ sex: 'male' })
-  for (const none of [undefined, null, 'text', 7, [], {}, () => 1]) expect(plain(none)).toEqual({})
-  expect(plain({ nickName: null, avatarUrl: null, gender: null })).toEqual({})
+  expect(plain(odd)).toStrictEqual({ sex: 'male' })
+  for (const none of [undefined, null, 'text', 7, [], {}, () => 1]) expect(plain(none)).toStrictEqual({})
+  expect(plain({ nickName: null, avatarUrl: null, gender: null })).toStrictEqual({})
 })
 
 test('a defect is no refusal of the data', () => {
