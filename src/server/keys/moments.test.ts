@@ -50,6 +50,8 @@ test('a key signs from the very moment that it is due, and of two that are due a
   const keys = [ringKey(3, 1000), ringKey(1, 0), ringKey(2, 1000)]
   expect(activeKey(keys, at(999.999))?.kid).toBe('k1')
   expect(activeKey(keys, at(1000))?.kid).toBe('k3')
+  // The other one had its turn without signing.
+  expect(keyState(keys[2] as RingKey, keys, at(1000), usual)).toBe('retiring')
   expect(signsUntil(keys[1] as RingKey, keys)).toEqual(at(1000))
   expect(nextPending(keys, at(999.999))?.kid).toBe('k2')
   expect(nextPending(keys, at(1000))).toBeUndefined()
