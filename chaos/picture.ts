@@ -27,6 +27,7 @@ export function draw({ title, at, panels, bands }: Picture): string {
   const height = TOP + panels.length * PANEL
   const parts = panels.map((panel, index) => drawPanel({ panel, at, bands, x, end, top: TOP + index * PANEL }))
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="13">
+<title>${escaped(title)}</title>
 <rect width="100%" height="100%" fill="#ffffff"/>
 <text x="${LEFT}" y="30" font-size="18" fill="#222">${escaped(title)}</text>
 ${parts.join('\n')}
