@@ -1,5 +1,7 @@
 /** code2Session of the simulated WeChat, as the documents and the reports describe it. */
 import { describe, expect, test } from 'vitest'
+import { toAvatar } from '../../server/avatars/avatar-image.ts'
+import { picture } from '../testing/pictures.ts'
 import { CLUB, exchangeQuery, LONE, open, SHOP, simulatorFixture } from '../testing/wechat-simulator.fixture.ts'
 import { signRawData } from './wechat-crypto.ts'
 
@@ -146,6 +148,18 @@ describe('signed and encrypted user data', () => {
 
 describe('memory', () => {
   const small = simulatorFixture({ capacity: 10 })
+
+  test('a picture with a scene is drawn in a process whose gateway has cleaned a picture before', async () => {
+    await toAvatar(await picture({ width: 8, height: 8 }).png().toBuffer())
+    const path = `/wxa/getwxacodeunlimit?access_token=${await on.credential()}`
+    const reply = await on.wechat.app.request(path, { method: 'POST', body: JSON.stringify({ scene: 'd=0123&x' }) })
+    expect([reply.status, reply.headers.get('content-type')]).toEqual([200, 'image/png'])
+    expect(
+      Buffer.from(await reply.arrayBuffer())
+        .subarray(1, 4)
+        .toString(),
+    ).toBe('PNG')
+  })
 
   test('it is bounded: old codes and people are forgotten, the newest work', async () => {
     for (let i = 0; i < 50; i += 1) await small.exchange(small.wechat.login(SHOP, `person ${i}`))
