@@ -328,11 +328,12 @@ describe.each(cases)('$platform', (one) => {
     if (one.secretCodeKnown) expect(error.refusal).toBe('misconfigured')
   })
 
-  test.runIf(one.rateLimit)('its rate limit is answered as one, with the time to wait', async () => {
-    simulator.refuse(one.rateLimit ?? '')
-    const { error, code } = await failure(simulator.login('alice'))
-    expect([error.refusal, code, error.retryAfterSeconds]).toEqual(['rate_limited', 'C0401', 60])
-  })
+  if (one.rateLimit)
+    test('its rate limit is answered as one, with the time to wait', async () => {
+      simulator.refuse(one.rateLimit ?? '')
+      const { error, code } = await failure(simulator.login('alice'))
+      expect([error.refusal, code, error.retryAfterSeconds]).toEqual(['rate_limited', 'C0401', 60])
+    })
 
   test('a code of error that no document lists is an alert and never guessed at', async () => {
     simulator.refuse('987654')
@@ -367,10 +368,11 @@ describe.each(cases)('$platform', (one) => {
     expect(exchanged.openid.endsWith('o-somebody')).toBe(true)
   })
 
-  test.runIf(simulator.sessionKeyOf('alice'))('a reply without a session_key is rejected', async () => {
-    simulator.answer(String(sent(success({ openid: 'o-somebody', sessionKey: '' }))))
-    expect((await failure(simulator.login('alice'))).error.failure).toBe('body')
-  })
+  if (simulator.sessionKeyOf('alice'))
+    test('a reply without a session_key is rejected', async () => {
+      simulator.answer(String(sent(success({ openid: 'o-somebody', sessionKey: '' }))))
+      expect((await failure(simulator.login('alice'))).error.failure).toBe('body')
+    })
 
   test('a reply that looks good but is marked as an error is rejected, under HTTP 200 too', async () => {
     for (const body of marked(success({ openid: 'o-somebody', sessionKey: 'a2V5a2V5a2V5a2V5a2V5MA==' }))) {
