@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/node_modules/.bin:$PATH"
+# Debian's own Go may stand before it, and is too old for the module.
+[ ! -x /usr/local/go/bin/go ] || export PATH="/usr/local/go/bin:$PATH"
 for tool in go java mvn python3 cargo; do
   command -v "$tool" >/dev/null || { echo "languages: FAILED: $tool is not installed" >&2; exit 1; }
 done
