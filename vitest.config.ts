@@ -12,6 +12,8 @@ const include = ['{src,bench}/**/!(*.stores).test.ts']
 const browser = ['src/**/*.browser.test.ts']
 const setupFiles = ['src/dev/testing/warnings.setup.ts']
 const suites = ['src/**/*.stores.test.ts']
+/** Of these, what holds requests to seconds while servers are frozen and killed: nothing else runs beside it. */
+const timed = ['src/dev/testing/{clocks,held-rows,outages,primary-switch,saturation}.stores.test.ts']
 /** The suites that run on PGlite and the memory cache too: `npm run dev` and tests without servers stand on these. */
 const onEmbeddedToo = [
   'src/server/http/contract.stores.test.ts',
@@ -83,6 +85,19 @@ export default defineConfig({
           ...many,
           setupFiles,
           include: suites,
+          exclude: [...defaultExclude, ...timed],
+          provide: { stores: 'real' },
+          globalSetup: 'src/dev/testing/real-services.global-setup.ts',
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'timed',
+          ...alone,
+          setupFiles,
+          include: timed,
           provide: { stores: 'real' },
           globalSetup: 'src/dev/testing/real-services.global-setup.ts',
           testTimeout: 60_000,
