@@ -1,7 +1,8 @@
 /** Who is measured: each a command, its environment and its paths. The gateway is one of them. */
 
 import { randomBytes } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
+import { tmpdir } from 'node:os'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 export type Surroundings = {
   port: number
@@ -72,6 +73,20 @@ export const gateway: Contestant = {
   paths: { ready: JWKS, login: '/api/login', refresh: '/api/refresh', jwks: JWKS },
 }
 
+/** The gateway with its optional parts on: a plain login pays for none of them. */
+const doors: Contestant = {
+  ...gateway,
+  name: 'doors',
+  env: (at) => ({
+    ...gateway.env(at),
+    CLIENTS: '[{"id":"h5","name":"H5","kind":"web"},{"id":"pc","name":"PC","kind":"device"}]',
+    WEB_ORIGINS: 'https://www.example.com',
+    EVENT_TARGETS: '[{"id":"polls","audience":"b"}]',
+    ADMIN_TOKENS: `all:admin+introspect+open-data+sign+credential+events+platform-events:${randomBytes(24).toString('hex')}`,
+    AVATAR_STORE: pathToFileURL(tmpdir()).href,
+  }),
+}
+
 /** The original under gunicorn; threads wait for WeChat side by side, plain workers one at a time. */
 function django(name: string, workers: string[]): Contestant {
   const python = '/usr/bin/python3'
@@ -111,4 +126,4 @@ export const PEERS: Contestant[] = [
   django('django-sync', ['--worker-class', 'sync', '--workers', '9', '--backlog', '2048']),
 ]
 
-export const CONTESTANTS: Contestant[] = [gateway, floor('bare'), floor('batched'), ...PEERS]
+export const CONTESTANTS: Contestant[] = [gateway, doors, floor('bare'), floor('batched'), ...PEERS]
