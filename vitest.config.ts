@@ -12,6 +12,8 @@ const include = ['{src,bench}/**/!(*.stores).test.ts']
 const browser = ['src/**/*.browser.test.ts']
 const setupFiles = ['src/dev/testing/warnings.setup.ts']
 const suites = ['src/**/*.stores.test.ts']
+/** What starts whole programs, as their readers would. */
+const programs = ['src/dev/first-minutes.test.ts', 'bench/bench.test.ts']
 /** Of these, what holds requests to seconds while servers are frozen and killed: nothing else runs beside it. */
 const timed = ['src/dev/testing/{clocks,held-rows,outages,primary-switch,saturation}.stores.test.ts']
 /** The suites that run on PGlite and the memory cache too: `npm run dev` and tests without servers stand on these. */
@@ -35,7 +37,7 @@ export default defineConfig({
           ...many,
           setupFiles,
           include: [...include, ...onEmbeddedToo],
-          exclude: [...defaultExclude, ...browser],
+          exclude: [...defaultExclude, ...browser, ...programs],
           provide: { stores: 'embedded', databaseUrl: '', redisUrl: '' },
           testTimeout: 30_000,
           hookTimeout: 60_000,
@@ -54,7 +56,7 @@ export default defineConfig({
         test: {
           name: 'examples',
           ...few,
-          include: ['examples/**/*.test.ts'],
+          include: ['examples/**/*.test.ts', ...programs],
           testTimeout: 30_000,
           hookTimeout: 120_000,
         },
