@@ -1,6 +1,6 @@
 /** The routes of one listener as an HTTP application: each with its request state, its count and its log line. */
 import { Hono, type MiddlewareHandler } from 'hono'
-import { cors } from 'hono/cors'
+import { cors as honoCors } from 'hono/cors'
 import { errorCodes, GatewayError } from '../errors.ts'
 import type { Log } from '../observability/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
@@ -39,9 +39,22 @@ const METHOD_OVERRIDE = 'x-http-method-override'
 export function createApp(parts: AppParts): HttpApp {
   const { routes, tracing, webOrigins, pages } = parts
   const app = new Hono<GatewayEnv>()
-  const { answer, answerDocument } = createAnswering(parts)
+  const answering = createAnswering(parts)
+  const { answerDocument } = answering
+  const cors = webOrigins.length > 0 ? corsFor(webOrigins) : undefined
 
-  if (webOrigins.length > 0) for (const path of ['/api/*', '/oauth2/*']) app.use(path, corsFor(webOrigins))
+  /** Only for pages of other origins, which say where they are from: as middleware it cost every login a quarter of its CPU. */
+  async function answer(c: GatewayContext, route: Served): Promise<Response> {
+    if (!cors || c.req.header('origin') === undefined || !/^\/(api|oauth2)\//.test(c.req.path))
+      return await answering.answer(c, route)
+    const early = await cors(c, async () => {
+      c.res = await answering.answer(c, route)
+    })
+    return early ?? c.res
+  }
+
+  // The question that a browser asks first.
+  if (cors) for (const path of ['/api/*', '/oauth2/*']) app.options(path, cors)
 
   for (const route of routes) {
     const { method, path } = route
@@ -74,7 +87,7 @@ export function createApp(parts: AppParts): HttpApp {
 
 /** The Fetch standard's CORS for exact origins, without credentials: tokens travel in a header, never in a cookie. */
 const corsFor = (origins: readonly string[]): MiddlewareHandler =>
-  cors({
+  honoCors({
     origin: [...origins],
     allowMethods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
     allowHeaders: [
