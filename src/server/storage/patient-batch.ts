@@ -2,7 +2,7 @@
 import type { Span } from '../observability/span.ts'
 import { createBatch } from './batch.ts'
 import { createPatience } from './held-rows.ts'
-import { isDatabaseUnavailable } from './sqlstate.ts'
+import { isDatabaseUnavailable, isLockTimeout } from './sqlstate.ts'
 
 export type PatientBatchParts<Item, Result> = {
   /** Of the statement. */
@@ -24,12 +24,31 @@ export function createPatientBatch<Item, Result>(
   const patiently = createPatience()
   const common = { name: `postgres ${name}`, span, keyOf, isOutage: isDatabaseUnavailable }
   const batch = createBatch<Item, Result | 'held'>({ ...common, run })
-  const first = runFirst && createBatch<Item, Result>({ ...common, run: runFirst })
+  const first = runFirst && createBatch<Item, Result | 'held'>({ ...common, run: unlessHeld(runFirst, run) })
   const alone = async (item: Item) => (await run([item]))[0] as Result | 'held'
-  return async (item) =>
-    (await patiently(
-      keyOf(item),
-      () => (first ?? batch)(item),
-      () => (first ? batch : alone)(item),
-    )) as Result
+  return async (item) => {
+    let next = first ?? batch
+    function ask(): Promise<Result | 'held'> {
+      const asked = next(item)
+      // Whoever met a held row does not hold up another batch with it.
+      next = batch
+      return asked
+    }
+    return (await patiently(keyOf(item), ask, () => alone(item))) as Result
+  }
 }
+
+/** At a held row the whole batch is asked again as one: each item for itself would be dozens of statements at once. */
+const unlessHeld =
+  <Item, Result>(
+    first: (items: readonly Item[]) => Promise<readonly Result[]>,
+    passingOver: (items: readonly Item[]) => Promise<readonly (Result | 'held')[]>,
+  ) =>
+  async (items: readonly Item[]): Promise<readonly (Result | 'held')[]> => {
+    try {
+      return await first(items)
+    } catch (error) {
+      if (!isLockTimeout(error)) throw error
+      return await passingOver(items)
+    }
+  }
