@@ -124,6 +124,16 @@ describe('a web page', () => {
     expect(call.headers.get('vary')).toContain('Origin')
   })
 
+  test('are told the same whatever the answer is; a phone, which names no origin, passes by all that', async () => {
+    const varies = async (path: string, headers: Record<string, string> = {}) =>
+      ((await gateway.publicApp.request(path, { headers })).headers.get('vary') ?? '').includes('Origin')
+    const paths = ['/api/user', '/api/nothing/here', '/oauth2/token']
+    expect(await Promise.all(paths.map((path) => varies(path, { origin: PAGE })))).toEqual(paths.map(() => true))
+    expect(await Promise.all(paths.map((path) => varies(path)))).toEqual(paths.map(() => false))
+    const lost = await gateway.publicApp.request('/api/nothing/here', { headers: { origin: PAGE } })
+    expect([lost.status, lost.headers.get('access-control-allow-origin')]).toEqual([404, PAGE])
+  })
+
   test.each(['https://www.example.com.evil.example', 'https://example.com', 'http://www.example.com', 'null'])(
     'of another origin (%s) may not',
     async (origin) => {
