@@ -25,7 +25,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         from ended
       )
       insert into child_ends (session_id, user_id, status_index, appid, ended_at)
-      select id, user_id, status_index, appid, new.ended_at from ended;
+      select id, user_id, status_index, appid, new.ended_at from ended
+      -- A session that a hand with psql opened again may end twice before it is told.
+      on conflict (session_id) do nothing;
       return null;
     end $$`.execute(db)
 }
