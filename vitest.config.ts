@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { defaultExclude, defineConfig } from 'vitest/config'
 
-/** Most tests wait more than they reckon. What drives browsers and whole processes shares less; what kills servers runs alone, last. */
+/** Most tests wait more than they compute. What drives browsers and whole processes shares the machine with less; what kills servers runs alone, last. */
 const many = { maxWorkers: availableParallelism() + 1, sequence: { groupOrder: 0 } }
 const few = { maxWorkers: 2, sequence: { groupOrder: 1 } }
 const alone = { maxWorkers: 1, sequence: { groupOrder: 2 } }

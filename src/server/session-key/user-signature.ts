@@ -22,6 +22,7 @@ const MAX_BYTES = 8192
  */
 const signable = z
   .string()
+  // The description can say a pattern, and no refinement.
   .regex(/^\s*\{[\s\S]*\}\s*$/, 'is not the text of a JSON object')
   .refine((text) => Buffer.byteLength(text) <= MAX_BYTES, `has more than ${MAX_BYTES} bytes`)
   .refine(isJsonObject, 'is not the text of a JSON object')
