@@ -192,11 +192,14 @@ test('a database that was put back is read whole, and hands out no place that wa
   expect(state.putBack).toBe(2)
 })
 
-test('what was handed out is remembered beside the database: a new process starts beyond it', async () => {
+test('what was handed out is remembered beside the database: a new process starts beyond it, and says so once', async () => {
   const { lists, state } = setUp()
   state.kept = 5000
-  await lists.poll()
+  for (let poll = 0; poll < 3; poll += 1) await lists.poll()
   expect(lists.allocated().next).toBe(5000)
+  expect(state.putBack).toBe(1)
+  // No login yet: what has ended is not read whole again and again.
+  expect(state.since).toEqual([undefined, '700', '700'])
 })
 
 test('a replica that starts is ready once every list is signed, not with the first of them', async () => {

@@ -68,7 +68,7 @@ const POLL_EVERY_MS = 2000
 const OLDEST_EVERY_MS = 60_000
 /** Indexes and ids are handed out nearly, not quite, in one order: at the turn of a list an older session may be in the one before. */
 const LISTS_BEFORE = 1
-/** A replica that saw outages which the others did not see hands out places some lists further on; they learn it with their next poll. */
+/** The replica that notices another database server first hands out places a list further on; the others learn it with their next poll. */
 const LISTS_AFTER = 4
 /** Ends that come together are published together, and a busy list is compressed at most once a second (60 ms of a thread). */
 const BUILD_AFTER_MS = 250
@@ -94,6 +94,8 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
   let horizon: string | undefined
   /** The place that the database gave last as the next. */
   let seen = 0
+  /** Where the database stood when it was told that it was put back. */
+  let toldAt: number | undefined
   let allocated: Allocated = { next: 0, seed: null, server: null }
   const nowMs = () => clock.now().getTime()
 
@@ -199,8 +201,12 @@ export function createStatusLists(parts: StatusListsParts): StatusLists {
     const { next, server, seed } = position
     const past = Math.max(kept.place, seen)
     // What an earlier state of the database calls the future, replicas have seen already.
-    const putBack = next < past || (horizon !== undefined && BigInt(position.horizon) < BigInt(horizon))
-    if (putBack) onPutBack({ next, handedOut: past })
+    const putBack = next < seen || (horizon !== undefined && BigInt(position.horizon) < BigInt(horizon))
+    // Until the first login after it the database says the same: that is told once.
+    if ((putBack || next < past) && next !== toldAt) {
+      toldAt = next
+      onPutBack({ next, handedOut: past })
+    }
     // Another server may lack the last commits of the one before, and number what came after them anew.
     const isAnother = (known: string | null | undefined) => typeof known === 'string' && known !== server
     const moved = isAnother(kept.server) || isAnother(allocated.server)
